@@ -1,0 +1,1 @@
+"""Kafka: the task, its transactions, the changelog, the watermark, and brokers for demo and tests."""
