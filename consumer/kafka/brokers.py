@@ -64,6 +64,7 @@ dismisses it; its end, which even SIGKILL to us brings, kills the JVM and remove
 
 LOGGING = """\
 status = error
+shutdownHook = disable
 rootLogger.level = warn
 rootLogger.appenderRef.stdout.ref = stdout
 logger.server.name = kafka.server
@@ -326,14 +327,13 @@ def kafka_jars(say: Callable[[str], None] = _say) -> Path:
     Raises:
         BrokerError: Maven is missing or failed.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lab-alert"
+    cache = cache_folder()
     jars = cache / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
     if jars.is_dir():
         return jars
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerError("Maven (mvn) is not on the PATH and Kafka's jars are not in the cache")
-    cache.mkdir(parents=True, exist_ok=True)
     with locked(cache / "jars.lock"):
         if jars.is_dir():
             return jars
@@ -352,6 +352,13 @@ def kafka_jars(say: Callable[[str], None] = _say) -> Path:
     return jars
 
 
+def cache_folder() -> Path:
+    """Return the folder of what is kept between runs; the same for every clone."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lab-alert"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[IO[bytes]]:
     """Hold the lock that the file at *path* stands for; it falls with the process that holds it."""
@@ -363,7 +370,7 @@ def locked(path: Path) -> Iterator[IO[bytes]]:
 @contextlib.contextmanager
 def reserved_port() -> Iterator[int]:
     """Give a loopback port on which nothing listens, and that no other caller on this machine is given meanwhile."""
-    folder = Path(tempfile.gettempdir()) / f"lab-alert-ports-{os.getuid()}"
+    folder = cache_folder() / "ports"
     folder.mkdir(exist_ok=True)
     for port in random.sample(PORTS, len(PORTS)):
         with (folder / str(port)).open("ab") as file:
