@@ -2,9 +2,9 @@
 A real Kafka for tests, the demo and the bench; never for production.
 
 `broker()` looks in the order of DESIGN.md 5: the servers that ``LAB_ALERT_TEST_BOOTSTRAP`` names; Docker, through
-testcontainers; Java 17 with Maven, whose jars (`broker/pom.xml`) are fetched once into the user's cache folder. A broker
-started here listens on loopback ports of its own, keeps its data in a temporary folder of its own, and is gone when we
-are, however we end.
+testcontainers; Java 17 with Maven, whose jars (`broker/pom.xml`) are fetched once into the user's cache folder.
+A broker started here listens on loopback ports of its own, keeps its data in a temporary folder of its own, and is
+gone when we are, however we end.
 
 ``python -m consumer.kafka.brokers`` runs one until Ctrl-C.
 """
@@ -30,6 +30,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from consumer.errors import LabAlertError
+
 KAFKA_VERSION = "4.3.1"
 IMAGE = f"apache/kafka:{KAFKA_VERSION}"
 POM = Path(__file__).with_name("broker") / "pom.xml"
@@ -44,6 +46,10 @@ START_SECONDS = 90
 """Four seconds on a quiet machine; far more when two cores are shared by a whole test run."""
 
 STOP_SECONDS = 30
+
+NONE_TO_BE_HAD = (
+    "no Kafka to be had: install Java 17 and Maven, or start Docker, or name one in LAB_ALERT_TEST_BOOTSTRAP"
+)
 
 PORTS = range(20_000, 32_000)
 """
@@ -76,7 +82,7 @@ appender.stdout.layout.pattern = %d{ISO8601} %-5p %c{1}: %m%n
 """
 
 
-class BrokerError(Exception):
+class BrokerError(LabAlertError):
     """A broker could not be found, started or stopped; the message is one line for whoever ran the command."""
 
 
@@ -134,10 +140,7 @@ def _find(say: Callable[[str], None]) -> Broker:
             return start(say)
         except BrokerError as error:
             tried.append(str(error))
-    raise BrokerError(
-        "no Kafka to be had: install Java 17 and Maven, or start Docker, or name one in LAB_ALERT_TEST_BOOTSTRAP "
-        f"(tried: {'; '.join(tried)})"
-    )
+    raise BrokerError(f"{NONE_TO_BE_HAD} (tried: {'; '.join(tried)})")
 
 
 class GivenBroker:
@@ -203,7 +206,9 @@ class JavaBroker:
     def _run(self, command: list[str]) -> None:
         """Run a tool of Kafka's to its end; its words go to the log."""
         with self._log.open("ab") as log:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=START_SECONDS)
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=START_SECONDS, check=False
+            )
         if done.returncode != 0:
             raise BrokerError(f"Kafka's storage tool failed: {self.log_tail(1)}")
 
@@ -311,7 +316,7 @@ def find_java() -> str:
     java = java or shutil.which("java")
     if java is None:
         raise BrokerError("java is not on the PATH")
-    shown = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30).stderr
+    shown = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
     version = re.search(r'version "(\d+)', shown)
     if version is None or int(version[1]) < 17:
         raise BrokerError(f"Java 17 or later is needed, {java} is {shown.splitlines()[0] if shown else 'silent'}")
@@ -322,7 +327,8 @@ def kafka_jars(say: Callable[[str], None] = _say) -> Path:
     """
     Return the folder of Kafka's jars, fetched by Maven when they are not there yet.
 
-    The folder's name holds the hash of the POM, so another version is another folder; it appears complete or not at all.
+    The folder's name holds the hash of the POM, so another version is another folder. It appears complete or not
+    at all.
 
     Raises:
         BrokerError: Maven is missing or failed.
@@ -343,7 +349,12 @@ def kafka_jars(say: Callable[[str], None] = _say) -> Path:
             copy = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={scratch}/jars"]
             command = [maven, "--quiet", "--batch-mode", "--strict-checksums", "--file", pom, *copy]
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
             )
             if done.returncode != 0:
                 reason = next((line for line in done.stdout.splitlines() if "ERROR" in line), done.stdout.strip())
@@ -497,10 +508,32 @@ def _docker_image(client: Any, say: Callable[[str], None]) -> None:
         raise BrokerError(f"Docker could not pull {IMAGE} within {IMAGE_SECONDS} s")
 
 
+def prepare(say: Callable[[str], None] = _say) -> None:
+    """
+    Have whatever `broker` will need, so that nothing is downloaded while a test's clock runs.
+
+    Raises:
+        BrokerError: There is neither a Docker engine with the image nor Java with Kafka's jars.
+    """
+    if os.environ.get("LAB_ALERT_TEST_BOOTSTRAP"):
+        return
+    try:
+        _docker_image(_docker_engine(), say)
+    except BrokerError as no_docker:
+        try:
+            find_java()
+            kafka_jars(say)
+        except BrokerError as no_java:
+            raise BrokerError(f"{NONE_TO_BE_HAD} (tried: {no_docker}; {no_java})") from None
+
+
 def main() -> None:
-    """Run a broker until Ctrl-C or SIGTERM; ``make kafka``."""
+    """Run a broker until Ctrl-C or SIGTERM; with ``--prepare`` only fetch what it needs."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if "--prepare" in sys.argv[1:]:
+            prepare()
+            return
         with broker() as running:
             print(f"Kafka ({running.kind}) at {running.bootstrap_servers}; Ctrl-C stops it", flush=True)
             while True:

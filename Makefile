@@ -1,0 +1,83 @@
+# The tasks of lab-alert; `make` lists them. Each brings what it needs and says what it downloads.
+
+PYTHON ?= python3
+DURATION ?= 45
+VENV := .venv
+RUN := $(VENV)/bin
+STORIES := $(wildcard ../shared/stories/check.py)
+TESTS := tests/unit tests/property rules consumer
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install kafka-jars demo check lint test test-ops coverage bench bench-quick kafka lock clean
+
+help: ## list the tasks
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(RUN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Debian keeps venv apart: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: requirements-dev.txt pyproject.toml | $(RUN)/python
+	@echo "Installing the locked packages into $(VENV) (about 110 MB to download the first time)"
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(VENV)/.installed ## the virtual environment with everything for running and developing
+
+kafka-jars: install
+	@$(RUN)/python -m consumer.kafka.brokers --prepare
+
+demo: install kafka-jars ## a simulated ward through a real local Kafka, alerts as they come; DURATION=45 seconds
+	@$(RUN)/lab-alert demo --duration $(DURATION)
+
+lint: install
+	$(RUN)/ruff format --check --quiet .
+	$(RUN)/ruff check --quiet .
+	$(RUN)/mypy
+	$(RUN)/lint-imports --no-cache --quiet
+
+check: lint ## format, lint, types, import directions, unit and property tests (under a minute)
+	HYPOTHESIS_PROFILE=check $(RUN)/pytest --quiet $(TESTS)
+
+test: lint kafka-jars ## everything but what needs Debian packages: check, and the service on a real Kafka
+	$(RUN)/pytest --ignore=tests/ops $(if $(STORIES),,--ignore=tests/stories)
+
+test-ops: install .build/promtool ## Prometheus rules and /metrics, tried by Prometheus' own promtool
+	PATH="$(CURDIR)/.build:$$PATH" $(RUN)/pytest tests/ops
+
+# Unpacked, not installed: no root is needed and no Prometheus is started.
+.build/promtool:
+	@mkdir -p .build
+	@if command -v promtool >/dev/null; then ln -sf "$$(command -v promtool)" $@; else \
+		echo "Fetching Debian's package prometheus (19 MB) for promtool, into .build"; \
+		cd .build && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } 2>/dev/null; \
+		dpkg-deb --extract prometheus_*.deb prometheus-deb && ln -sf prometheus-deb/usr/bin/promtool promtool; fi
+
+coverage: install ## which lines unit and property tests reach
+	HYPOTHESIS_PROFILE=check $(RUN)/coverage run -m pytest --quiet $(TESTS)
+	$(RUN)/coverage combine --quiet
+	$(RUN)/coverage report
+
+bench-quick: install kafka-jars ## messages a second beside a bare consumer of the same topic (under two minutes)
+	$(RUN)/python -m bench.throughput
+
+bench: bench-quick ## that, and the parts one by one
+	$(RUN)/python -m bench.parts
+
+kafka: install kafka-jars ## a real Kafka on a loopback port, until Ctrl-C
+	@$(RUN)/python -m consumer.kafka.brokers
+
+lock: install ## compile pyproject.toml to the two lock files, newest versions that it allows
+	@echo "Asking the package index for versions and hashes"
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(RUN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header \
+		--quiet --upgrade --output-file requirements.txt
+	$(RUN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
+		--quiet --upgrade --output-file requirements-dev.txt
+
+clean: ## remove what was built or installed here (the jars in the user's cache stay)
+	rm -rf $(VENV) .build .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov dist mutants

@@ -1,0 +1,32 @@
+"""What all tests share: how many examples a property tries, a clean environment, one broker for a whole run."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from consumer.kafka.brokers import broker
+
+# Two cores are shared by whoever tests: a slow example is no failure, and neither is a slow strategy.
+SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+
+settings.register_profile("check", SHARED, max_examples=20, derandomize=True, database=None)
+settings.register_profile("test", SHARED, max_examples=100)
+settings.register_profile("deep", SHARED, max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's shell reaches a test; a broker named for tests does."""
+    for name in list(os.environ):
+        if name.startswith("LAB_ALERT_") and name != "LAB_ALERT_TEST_BOOTSTRAP":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def bootstrap_servers() -> Iterator[str]:
+    """A real broker, found or started once a run; tests use topics and groups of their own and never stop it."""
+    with broker() as running:
+        yield running.bootstrap_servers
