@@ -13,8 +13,25 @@ ONLY_THERE = {"aiokafka": "consumer/kafka/", "hl7apy": "consumer/hl7/"}
 """One folder wraps each library without types (STYLE.md a, f)."""
 
 IMPURE = set(
-    "asyncio concurrent io logging multiprocessing os pathlib random secrets shutil signal socket subprocess tempfile "
-    "threading time urllib".split()
+    [
+        "asyncio",
+        "concurrent",
+        "io",
+        "logging",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "random",
+        "secrets",
+        "shutil",
+        "signal",
+        "socket",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib",
+    ]
 )
 """Clocks, input and output, logging: none of it in ``rules/`` (DESIGN.md 3)."""
 
