@@ -1,0 +1,77 @@
+"""`lab-alert replay`: files in, alert events or a table out."""
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from consumer.cloudevent import Issuer, alert_event, encode_alert
+from consumer.errors import NoInput
+from consumer.hl7.files import read_messages
+from consumer.hl7.site import Site
+from consumer.patients import Judged
+from consumer.replay import Replay
+from consumer.version import version
+from rules.events import SECOND, Instant, Source
+from rules.rulebook import DEFAULT, Rulebook
+
+NEWLINE = b"\n"
+
+
+def replay(files: list[Path], *, table: bool, until: str | None) -> None:
+    """
+    Judge *files* and print what comes out.
+
+    Raises:
+        NoInput: A file can't be read, holds no message, or *until* is no time.
+    """
+    end = None if until is None else instant(until)
+    rulebook, site = _rules()
+    machine = Replay(rulebook, site)
+    if table:
+        _table(machine, machine.run(messages(files), end))
+    else:
+        issuer = Issuer("lab-alert", version(), rulebook.fingerprint())
+        out = sys.stdout.buffer
+        for transition, source in machine.run(messages(files), end):
+            event = alert_event(transition, source=source, published_at=transition.time, issuer=issuer)
+            out.write(encode_alert(event) + NEWLINE)
+        out.flush()
+    if not machine.messages:
+        raise NoInput("no message could be read from " + ", ".join(str(path) for path in files))
+
+
+def instant(text: str) -> Instant:
+    """Return the instant of an ISO 8601 time with an offset; raises `NoInput` for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise NoInput(f"{text!r} is no ISO 8601 time with an offset, as 2026-01-01T12:00:00Z")
+    return round(moment.timestamp() * SECOND)
+
+
+def messages(files: list[Path]) -> Iterator[tuple[bytes, Source]]:
+    """Yield every message of *files* with where it stands: file, number of the file, number in it from 1."""
+    for number, path in enumerate(files):
+        try:
+            for place, raw in enumerate(read_messages(path), 1):
+                yield raw, Source(path.name, number, place)
+        except OSError as error:
+            raise NoInput(f"{path}: {error.strerror}") from error
+
+
+def _rules() -> tuple[Rulebook, Site]:
+    return DEFAULT, Site.default()
+
+
+def _table(machine: Replay, judged: Iterator[Judged]) -> None:
+    from rich.console import Console
+
+    from consumer.cli.show import alerts_table
+
+    console = Console()
+    alerts_table(console, judged)
+    counts = ", ".join(f"{number} {outcome.value}" for outcome, number in machine.outcomes.items() if number)
+    console.print(f"{machine.messages} messages: {counts or 'none'}", style="dim")

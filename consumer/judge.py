@@ -1,0 +1,225 @@
+"""
+The judge stage: records of one events partition in, alerts, states, dead letters and forwards out. Pure.
+
+It keeps each patient packed (`key -> bytes`) and decodes who is touched. A batch changes an overlay that `commit`
+merges and `discard` drops (KAFKA.md W7). What the rules say, and whose turn it is, is `consumer/patients.py`'s.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from consumer import deadletter
+from consumer.address import partition_of
+from consumer.cloudevent import Issuer, alert_event, alert_headers, encode_alert
+from consumer.deadletter import DeadLetter, Fault, attempt_of
+from consumer.errors import CorruptRecord
+from consumer.patients import Clock, Failure, Patients, Settings
+from consumer.schedule import Overlay
+from consumer.stage import Outcome, Outgoing, Output, Record
+from consumer.wire import PatientRecord, Waiting, decode_event, decode_patient, encode_event, encode_patient
+from rules.alert import Change, Severity
+from rules.events import MINUTE, Instant
+from rules.rulebook import Rulebook
+
+NEXT_DUE: Final = "next_due"
+AWAITS: Final = "awaits_catch_up"
+
+STUCK_AFTER: Final = 5 * MINUTE
+"""A watermark this far behind that comes no closer for as long is stuck (RULES.md 8)."""
+
+_PAGING: Final = frozenset({Change.RAISED, Change.ESCALATED, Change.REMINDED})
+
+
+class Judge:
+    """One events partition's patients, as a `consumer.stage.Stage`."""
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        settings: Settings,
+        issuer: Issuer,
+        *,
+        stuck_after: int = STUCK_AFTER,
+    ) -> None:
+        self._settings = settings
+        self._issuer = issuer
+        self._packed: Overlay[str, bytes] = Overlay()
+        self._patients = Patients(rulebook, settings, self._load)
+        self._stuck = _Stuck(stuck_after)
+        self._stream_time: int | None = None
+
+    def __len__(self) -> int:
+        """Return how many patients are stored."""
+        return len(self._packed)
+
+    def restore(self, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
+        """Take one changelog record, oldest first; decodes nothing but its headers."""
+        name = key.decode()
+        named = dict(headers)
+        due = named.get(NEXT_DUE)
+        awaits = named.get(AWAITS)
+        self._packed.restore(name, value)
+        self._patients.restore(
+            name,
+            None if due is None or value is None else int(due),
+            None if awaits is None or value is None else _awaits(awaits),
+        )
+
+    def process(self, records: Sequence[Record], *, watermark: int | None, wall: int) -> Outcome:
+        """Take a batch in order of offset."""
+        letters: list[Outgoing] = []
+        self._patients.see(watermark=watermark, wall=wall)
+        for record in records:
+            self._stream_time = max(self._stream_time or record.timestamp, record.timestamp)
+            if record.value is None:
+                continue
+            try:
+                message = decode_event(record.value)
+            except CorruptRecord as error:
+                letters.append(self._unreadable(record, error, wall))
+                continue
+            message = message._replace(attempt=attempt_of(record.headers))
+            self._patients.accept(Waiting(message, record.partition, record.offset))
+        return self._outcome(letters, watermark, wall)
+
+    def tick(self, *, watermark: int | None, wall: int) -> Outcome:
+        """Fire what is due; live also what is due by the wall clock when the watermark is stuck."""
+        self._patients.see(watermark=watermark, wall=wall)
+        self._patients.run()
+        return self._outcome([], watermark, wall)
+
+    def commit(self) -> None:
+        """Keep what the outcomes since the last commit said."""
+        self._packed.commit()
+        self._patients.commit()
+
+    def discard(self) -> None:
+        """Go back to the last commit; the same records come again."""
+        self._packed.discard()
+        self._patients.discard()
+
+    def stored(self, key: str) -> PatientRecord | None:
+        """Return a patient as of now, for tests and for looking at one."""
+        return self._patients.get(key)
+
+    def _load(self, key: str) -> PatientRecord | None:
+        packed = self._packed.get(key)
+        return None if packed is None else decode_patient(packed)
+
+    def _outcome(self, letters: list[Outgoing], watermark: int | None, wall: int) -> Outcome:
+        """Return what has come out since the last outcome, as records."""
+        if self._settings.clock is Clock.LIVE:
+            behind = self._stuck.behind(watermark, wall)
+            if behind is not None:
+                self._patients.overrule(behind=behind)
+            self._patients.catch_up()
+        patients = self._patients
+        out = list(letters)
+        counts = dict(patients.counts)
+        urgent = False
+        for transition, source in patients.judged:
+            event = alert_event(transition, source=source, published_at=wall, issuer=self._issuer)
+            key = transition.patient.key.encode()
+            place = self._settings.partition
+            out.append(Outgoing(Output.ALERTS, place, key, encode_alert(event), alert_headers(transition)))
+            label = f"{transition.rule.value}|{transition.change.value}|{transition.severity.label}"
+            counts["transitions", label] = counts.get(("transitions", label), 0) + 1
+            urgent |= transition.severity is Severity.CRITICAL and transition.change in _PAGING
+        for message in patients.forwards:
+            key = message.patient.key.encode()
+            home = partition_of(key, self._settings.partitions)
+            attempt = (("attempt", str(message.attempt).encode()),) if message.attempt > 1 else ()
+            out.append(Outgoing(Output.EVENTS, home, key, encode_event(message), attempt))
+        out += [self._failed(failure, wall) for failure in patients.failures]
+        out += [record for key in patients.touched if (record := self._changed(key)) is not None]
+        patients.clear()
+        return Outcome(out, urgent, self._stream_time, counts)
+
+    def _changed(self, key: str) -> Outgoing | None:
+        """Return the changelog record of a touched patient; None for one that never was stored."""
+        record = self._patients.get(key)
+        name = key.encode()
+        if record is None:
+            known = self._packed.get(key) is not None or self._packed.committed(key) is not None
+            self._packed.set(key, None)
+            return Outgoing(Output.STATE, self._settings.partition, name, None) if known else None
+        packed = encode_patient(record)
+        self._packed.set(key, packed)
+        headers: list[tuple[str, bytes]] = []
+        turn = self._patients.next_due(key)
+        if turn is not None:
+            headers.append((NEXT_DUE, str(turn).encode()))
+        if record.awaits:
+            headers.append((AWAITS, f"{record.awaits},{record.awaits_since}".encode()))
+        return Outgoing(Output.STATE, self._settings.partition, name, packed, headers)
+
+    def _unreadable(self, record: Record, error: CorruptRecord, wall: int) -> Outgoing:
+        letter = DeadLetter(
+            record.key,
+            record.value,
+            "corrupt_record",
+            [Fault("corrupt_record", type(error.__cause__).__name__)],
+            record.topic,
+            record.partition,
+            record.offset,
+            record.timestamp,
+            wall,
+            attempt_of(record.headers),
+            "judge",
+        )
+        return deadletter.outgoing(letter, self._settings.partition)
+
+    def _failed(self, failure: Failure, wall: int) -> Outgoing:
+        """Return the dead letter of an event that a rule could not judge; of a timer it holds no bytes."""
+        waiting = failure.waiting
+        event = None if waiting is None else waiting.record.event
+        letter = DeadLetter(
+            failure.patient.key.encode(),
+            None if waiting is None else encode_event(waiting.record),
+            "judge_error",
+            [Fault("judge_error", f"{type(failure.error).__name__} in {_place(failure.error)}")],
+            self._settings.events_topic,
+            self._settings.partition if waiting is None else waiting.partition,
+            -1 if waiting is None else waiting.offset,
+            wall if event is None else event.received_at,
+            wall,
+            1 if waiting is None else waiting.record.attempt,
+            "judge",
+        )
+        return deadletter.outgoing(letter, self._settings.partition)
+
+
+class _Stuck:
+    """Tells when the watermark hangs behind the wall clock and comes no closer."""
+
+    def __init__(self, after: int) -> None:
+        self._after = after
+        self._seen: deque[tuple[Instant, int]] = deque()
+
+    def behind(self, watermark: Instant | None, wall: Instant) -> int | None:
+        """Return how far a stuck watermark is behind, or None when it is not stuck."""
+        if watermark is None:
+            return None
+        lag = wall - watermark
+        seen = self._seen
+        seen.append((wall, lag))
+        while len(seen) > 1 and seen[1][0] <= wall - self._after:
+            seen.popleft()
+        since, earlier = seen[0]
+        return lag if lag > self._after and since <= wall - self._after and lag >= earlier else None
+
+
+def _awaits(text: bytes) -> tuple[int, int]:
+    level, _, since = text.partition(b",")
+    return int(level), int(since or 0)
+
+
+def _place(error: Exception) -> str:
+    """Return the module and line at which an exception was raised, the innermost one."""
+    frame = error.__traceback__
+    place = ""
+    while frame is not None:
+        place = f"{frame.tb_frame.f_globals.get('__name__', '?')}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    return place

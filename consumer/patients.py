@@ -1,0 +1,441 @@
+"""
+The patients of one events partition: whose turn it is, what the rules say, who was merged into whom.
+
+Decoded values only: bytes, offsets and transactions are `consumer/judge.py`'s. A replay of files uses this alone.
+"""
+
+from collections import deque
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+from consumer.address import partition_of
+from consumer.schedule import Overlay, Rank, Schedule, Turn, timer_turn
+from consumer.wire import EMPTY, Alias, EventRecord, Hop, Kind, PatientRecord, Waiting
+from rules import engine
+from rules.alert import Severity, Transition
+from rules.events import DAY, HOUR, MINUTE, Instant, Patient, PatientEvent, Source
+from rules.patient import new_state
+from rules.rulebook import Rulebook
+
+ALIAS_KEPT: Final = 400 * DAY
+"""A merge may be sent again, or late results come, for as long as a year after it (DESIGN.md 1)."""
+
+PARKED: Final = HOUR
+"""A timer whose rule raised an exception is tried again after this long."""
+
+CATCHING_UP_AFTER: Final = 15 * MINUTE
+CRITICAL_AWAITS: Final = 5 * MINUTE
+
+
+class Clock(StrEnum):
+    """Where time comes from (RULES.md 8)."""
+
+    LIVE = "live"
+    RECORDS = "records"
+    FILES = "files"
+
+
+class Judged(NamedTuple):
+    """A transition, and the message that caused it (None: a timer)."""
+
+    transition: Transition
+    source: Source | None
+
+
+class Failure(NamedTuple):
+    """An event (None: a timer) that a rule could not judge; the state stays as it was."""
+
+    patient: Patient
+    waiting: Waiting | None
+    error: Exception
+
+
+class Settings(NamedTuple):
+    """What a home needs to know besides the rulebook."""
+
+    clock: Clock
+    partition: int = 0
+    partitions: int = 1
+    events_topic: str = "lab-alert.events"
+    alias_kept: int = ALIAS_KEPT
+    catching_up_after: int = CATCHING_UP_AFTER
+
+
+class Load(Protocol):
+    """Where patients come from that have not been touched since the last commit."""
+
+    def __call__(self, key: str) -> PatientRecord | None:
+        """Return the stored patient, or None."""
+
+
+class Patients:
+    """
+    The homes of one partition.
+
+    What comes out since the last `take_*` lies in ``judged``, ``forwards``, ``failures`` and ``counts``; ``touched``
+    holds the keys whose record changed. `commit` keeps the changes, `discard` goes back to the last commit.
+    """
+
+    def __init__(self, rulebook: Rulebook, settings: Settings, load: Load) -> None:
+        self._rulebook = rulebook
+        self._settings = settings
+        self._load = load
+        self._changed: dict[str, PatientRecord | None] = {}
+        self._awaiting: Overlay[str, tuple[int, Instant]] = Overlay()
+        self.schedule = Schedule()
+        self.touched: dict[str, None] = {}
+        self.judged: list[Judged] = []
+        self.forwards: list[EventRecord] = []
+        self.failures: list[Failure] = []
+        self.counts: dict[tuple[str, str], int] = {}
+        self._local: deque[Waiting] = deque()
+        self._wall = 0
+        self._watermark: Instant | None = None
+        self._overruled: set[Turn] = set()
+
+    # What the stage calls
+
+    def restore(self, key: str, due: Instant | None, awaits: tuple[int, Instant] | None) -> None:
+        """Take a stored patient's next turn, without decoding the patient."""
+        self.schedule.restore(key, due)
+        self._awaiting.restore(key, awaits)
+
+    def get(self, key: str) -> PatientRecord | None:
+        """Return a patient as changed since the last commit, or as stored."""
+        return self._changed[key] if key in self._changed else self._load(key)
+
+    def next_due(self, key: str) -> Instant | None:
+        """Return when a patient's next turn is, or None."""
+        turn = self._turn(key, self.get(key))
+        return None if turn is None else turn.due
+
+    def see(self, *, watermark: Instant | None, wall: Instant) -> None:
+        """Set the clocks for what follows."""
+        self._watermark = watermark
+        self._wall = wall
+
+    def accept(self, waiting: Waiting) -> None:
+        """Take a record of the events topic, after every turn that is due; with what it forwards to homes of ours."""
+        self.run()
+        self._local.append(waiting)
+        self._drain()
+        if self._settings.clock is Clock.RECORDS:
+            self.run()
+
+    def run(self) -> None:
+        """Take every turn due at or before the watermark, in order."""
+        until = self._watermark
+        if until is None:
+            return
+        while (turn := self.schedule.first(until)) is not None:
+            self._take(turn)
+            self._drain()
+
+    def overrule(self, *, behind: int) -> None:
+        """Fire the holds that are due by the wall clock although the watermark is stuck (RULES.md 8)."""
+        for turn in self.schedule.due(self._wall):
+            if turn.rank is Rank.TIMER and turn not in self._overruled:
+                record = self.get(turn.key)
+                if record is not None and record.state is not None and record.due == turn.due:
+                    self._tick(turn.key, record, self._wall, behind=behind)
+                if self._turn(turn.key, self.get(turn.key)) == turn:
+                    self._overruled.add(turn)
+        self._drain()
+
+    def catch_up(self) -> None:
+        """Send what was silent only for catching up: all of it when we have caught up, critical ones after 5 min."""
+        caught_up = self._watermark is not None and self._watermark >= self._wall - self._settings.catching_up_after
+        for key in sorted(self._awaiting.keys()):
+            level, since = self._awaiting.get(key) or (0, 0)
+            late = level >= Severity.CRITICAL - Severity.WARNING and self._wall - since >= CRITICAL_AWAITS
+            if not caught_up and not late:
+                continue
+            record = self.get(key)
+            if record is None or record.state is None:
+                self._awaiting.set(key, None)
+                continue
+            now = record.state.now if self._watermark is None else max(record.state.now, self._watermark)
+            try:
+                judgement = engine.caught_up(record.state, now=now, rulebook=self._rulebook)
+            except Exception as error:  # noqa: BLE001  (a bug in a rule stops no partition: DESIGN.md, Bad input)
+                self._fail(key, record, None, error)
+                self._awaiting.set(key, None)
+                continue
+            self._keep(key, record._replace(awaits=0, awaits_since=0), judgement, None)
+
+    def commit(self) -> None:
+        """Keep the changes."""
+        self.schedule.commit()
+        self._awaiting.commit()
+        self._changed.clear()
+        self.clear()
+
+    def discard(self) -> None:
+        """Drop the changes."""
+        self.schedule.discard()
+        self._awaiting.discard()
+        self._changed.clear()
+        self._overruled.clear()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what came out so far; the changes stay."""
+        self.touched.clear()
+        self.judged.clear()
+        self.forwards.clear()
+        self.failures.clear()
+        self.counts.clear()
+
+    # One record
+
+    def _drain(self) -> None:
+        while self._local:
+            waiting = self._local.popleft()
+            key = waiting.record.patient.key
+            record = self.get(key) or EMPTY
+            if waiting.record.kind is Kind.ERASE:
+                self._put(key, None)
+                self._count("erased")
+            elif record.alias is not None and not _is_merge(waiting.record):
+                self._follow(key, record, record.alias, waiting)
+            elif self._settings.clock is Clock.RECORDS:
+                inbox = sorted((*record.inbox, waiting), key=_waiting_order)
+                self._put(key, record._replace(inbox=tuple(inbox)))
+            else:
+                self._judge(key, record, waiting)
+
+    def _take(self, turn: Turn) -> None:
+        """Take one turn: the patient's timer, or the first event of the inbox."""
+        record = self.get(turn.key)
+        actual = self._turn(turn.key, record)
+        if record is None or actual != turn:
+            self.schedule.set(turn.key, actual)
+        elif turn.rank is Rank.EVENT:
+            waiting, *rest = record.inbox
+            self._judge(turn.key, record._replace(inbox=tuple(rest)), waiting)
+        elif record.state is None:
+            self._put(turn.key, record._replace(due=None, alias=None, settled_at=None))
+        else:
+            self._tick(turn.key, record, turn.due)
+
+    def _judge(self, key: str, record: PatientRecord, waiting: Waiting) -> None:
+        """Judge an event or a handover at its home."""
+        message = waiting.record
+        event = message.event
+        if event is None:
+            self._put(key, record)
+        elif _is_merge(message):
+            self._merge(key, record, waiting, event)
+        elif record.alias is not None:  # the merge had its turn while this one waited
+            self._put(key, record)
+            self._follow(key, record, record.alias, waiting)
+        elif message.kind is Kind.HANDOVER:
+            self._join(key, record, waiting, event)
+        else:
+            try:
+                judgement = engine.judge(
+                    record.state,
+                    event,
+                    now=self._now(event),
+                    rulebook=self._rulebook,
+                    catching_up=self._catching_up(event.received_at),
+                )
+            except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
+                self._fail(key, record, waiting, error)
+            else:
+                self._keep(key, record, judgement, event.source)
+
+    def _tick(self, key: str, record: PatientRecord, until: Instant, *, behind: int | None = None) -> None:
+        """Fire a patient's timers due at or before *until*."""
+        if record.state is None:
+            return
+        try:
+            judgement = engine.tick(
+                record.state,
+                watermark=until,
+                rulebook=self._rulebook,
+                catching_up=self._catching_up(until if record.due is None else record.due),
+                behind=behind,
+            )
+            due = judgement.next_due
+            if behind is None and due is not None and due <= until:  # it would fire for ever
+                judgement = judgement._replace(next_due=until + PARKED)
+                self._count("timers_parked")
+        except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
+            self._fail(key, record._replace(due=until + PARKED), None, error)
+        else:
+            self._keep(key, record, judgement, None)
+
+    # Merges
+
+    def _merge(self, key: str, record: PatientRecord, waiting: Waiting, event: PatientEvent) -> None:
+        """Retire this key in favour of another: close, leave an alias, hand the history over."""
+        merge = event.merge
+        newest = max(
+            -1 if record.alias is None else record.alias.merged_at,
+            -1 if record.settled_at is None else record.settled_at,
+        )
+        if merge is None or merge.surviving.key == key or merge.occurred_at <= newest:
+            self._count("merges_ignored")
+            self._put(key, record)
+            return
+        transitions: tuple[Transition, ...] = ()
+        history = None
+        if record.state is not None:
+            try:
+                departure = engine.depart(record.state, event, now=self._now(event), rulebook=self._rulebook)
+            except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
+                self._fail(key, record, waiting, error)
+                return
+            transitions, history = departure.transitions, departure.history
+        alias = Alias(merge.surviving, merge.occurred_at)
+        due = max(merge.occurred_at, event.received_at) + self._settings.alias_kept
+        self._put(key, PatientRecord(alias=alias, due=due))
+        self.judged += [Judged(transition, event.source) for transition in transitions]
+        self._count("merges")
+        hop = Hop(key, merge.surviving, merge.occurred_at)
+        handover = EventRecord(Kind.HANDOVER, merge.surviving, event, history, (*waiting.record.path, hop))
+        self._forward(handover, waiting)
+        for left in record.inbox:
+            self._follow(key, record, alias, left)
+
+    def _join(self, key: str, record: PatientRecord, waiting: Waiting, event: PatientEvent) -> None:
+        """Take a retired patient's history in at the surviving key."""
+        try:
+            judgement = engine.join(
+                record.state,
+                waiting.record.history,
+                event,
+                now=self._now(event),
+                rulebook=self._rulebook,
+                catching_up=self._catching_up(event.received_at),
+            )
+        except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
+            self._fail(key, record, waiting, error)
+        else:
+            self._keep(key, record, judgement, event.source)
+
+    def _follow(self, key: str, record: PatientRecord, alias: Alias, waiting: Waiting) -> None:
+        """
+        Send a record on to where its patient went; a cycle of merges ends at the target of the newest of them.
+
+        No record is forwarded for ever: a cycle is left at once for its newest target, which drops an alias that is
+        not newer than that; and a newer one than all that were met can't come for ever.
+        """
+        message = waiting.record
+        settled = message.settle is not None and alias.merged_at <= message.settle
+        hop = Hop(key, alias.target, alias.merged_at)
+        path = (*message.path, hop)
+        met = next((place for place, earlier in enumerate(path) if earlier.key == alias.target.key), None)
+        if not settled and met is None:
+            self._forward(_readdressed(message, alias.target)._replace(path=path), waiting)
+            return
+        newest = max(path[met:], key=lambda one: (one.merged_at, one.key)) if met is not None else hop
+        if settled or newest.target.key == key:
+            self._count("merge_cycles")
+            merged_at = alias.merged_at if settled else newest.merged_at
+            settled_at = max(merged_at, message.settle or 0, record.settled_at or 0)
+            # The alias is gone before the record is judged here.
+            here = record._replace(alias=None, due=None if record.state is None else record.due, settled_at=settled_at)
+            self._put(key, here)
+            self._local.appendleft(Waiting(message._replace(settle=None), waiting.partition, waiting.offset))
+        else:
+            onward = _readdressed(message, newest.target)._replace(path=(), settle=newest.merged_at)
+            self._forward(onward, waiting)
+
+    def _forward(self, message: EventRecord, waiting: Waiting) -> None:
+        home = partition_of(message.patient.key.encode(), self._settings.partitions)
+        if home == self._settings.partition:
+            self._local.append(Waiting(message, waiting.partition, waiting.offset))
+        else:
+            self.forwards.append(message)
+
+    # What is kept
+
+    def _keep(self, key: str, record: PatientRecord, judgement: engine.Judgement, source: Source | None) -> None:
+        """Keep what a judgement gave."""
+        awaits = judgement.awaits_catch_up
+        since = (record.awaits_since or self._wall) if awaits else 0
+        self.judged += [Judged(transition, source) for transition in judgement.transitions]
+        if judgement.dropped:
+            self._count("results_dropped", judgement.dropped)
+        due = judgement.next_due if judgement.state is not None else None
+        self._put(key, record._replace(state=judgement.state, due=due, awaits=awaits, awaits_since=since))
+
+    def _fail(self, key: str, record: PatientRecord, waiting: Waiting | None, error: Exception) -> None:
+        """Leave the state as it was, but for a mark that its history is incomplete."""
+        patient = Patient(key, "", "")
+        state = record.state
+        if waiting is not None:
+            patient = waiting.record.patient
+            if state is None and waiting.record.event is not None:
+                now = self._now(waiting.record.event)
+                state = new_state(patient)._replace(now=now, last_event_at=now)
+                record = record._replace(due=now + self._rulebook.retire_after)
+        if state is not None:
+            record = record._replace(state=state._replace(history_incomplete=True))
+        self.failures.append(Failure(patient, waiting, error))
+        self._count("judge_errors")
+        self._put(key, record)
+
+    def _put(self, key: str, record: PatientRecord | None) -> None:
+        if record is not None and (record == EMPTY or _is_nothing(record)):
+            record = None
+        self._changed[key] = record
+        self.touched[key] = None
+        self.schedule.set(key, self._turn(key, record))
+        awaits = None if record is None or not record.awaits else (record.awaits, record.awaits_since)
+        if self._awaiting.get(key) != awaits:
+            self._awaiting.set(key, awaits)
+
+    def _turn(self, key: str, record: PatientRecord | None) -> Turn | None:
+        """Return a patient's next turn: a timer before an event of the same moment."""
+        if record is None:
+            return None
+        timer = None if record.due is None else timer_turn(key, record.due)
+        if not record.inbox:
+            return timer
+        received_at, source, _ = _waiting_order(record.inbox[0])
+        event = Turn(received_at, Rank.EVENT, source.topic, source.partition, source.offset, key)
+        return event if timer is None else min(timer, event)
+
+    def _now(self, event: PatientEvent) -> Instant:
+        """Return the moment of judging, as far as the home knows it; the engine adds the patient's last one."""
+        if self._settings.clock is Clock.RECORDS or self._watermark is None:
+            return event.received_at
+        return max(event.received_at, self._watermark)
+
+    def _catching_up(self, moment: Instant) -> bool:
+        return self._settings.clock is Clock.LIVE and moment < self._wall - self._settings.catching_up_after
+
+    def _count(self, what: str, number: int = 1) -> None:
+        place = ("judge", what)
+        self.counts[place] = self.counts.get(place, 0) + number
+
+
+def _is_merge(message: EventRecord) -> bool:
+    """Say whether a record retires the key that it is addressed to (a handover has done that already)."""
+    return message.kind is Kind.EVENT and message.event is not None and message.event.merge is not None
+
+
+def _is_nothing(record: PatientRecord) -> bool:
+    return record.state is None and record.alias is None and not record.inbox
+
+
+def _waiting_order(waiting: Waiting) -> tuple[Instant, Source, int]:
+    event = waiting.record.event
+    if event is None:
+        return (0, Source("", 0, 0), 0)
+    return (event.received_at, event.source, 0 if waiting.record.kind is Kind.HANDOVER else 1)
+
+
+def _readdressed(message: EventRecord, target: Patient) -> EventRecord:
+    """Return a record for another home; the rules then see the patient who is judged there."""
+    event = message.event
+    if event is None:
+        return message._replace(patient=target)
+    if message.kind is Kind.HANDOVER and event.merge is not None:
+        event = event._replace(merge=event.merge._replace(surviving=target))
+    else:
+        event = event._replace(patient=target)
+    return message._replace(patient=target, event=event)
