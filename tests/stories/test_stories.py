@@ -1,4 +1,4 @@
-"""The acceptance stories beside the repository, of the rules that are built; `make test` runs them if they are there."""
+"""The acceptance stories beside the repository, of the rules that are built; `make test` runs them when it has them."""
 
 import json
 import subprocess

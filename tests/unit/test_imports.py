@@ -12,27 +12,25 @@ ROOT = Path(__file__).parents[2]
 ONLY_THERE = {"aiokafka": "consumer/kafka/", "hl7apy": "consumer/hl7/"}
 """One folder wraps each library without types (STYLE.md a, f)."""
 
-IMPURE = set(
-    [
-        "asyncio",
-        "concurrent",
-        "io",
-        "logging",
-        "multiprocessing",
-        "os",
-        "pathlib",
-        "random",
-        "secrets",
-        "shutil",
-        "signal",
-        "socket",
-        "subprocess",
-        "tempfile",
-        "threading",
-        "time",
-        "urllib",
-    ]
-)
+IMPURE = {
+    "asyncio",
+    "concurrent",
+    "io",
+    "logging",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "shutil",
+    "signal",
+    "socket",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib",
+}
 """Clocks, input and output, logging: none of it in ``rules/`` (DESIGN.md 3)."""
 
 CLOCKS = {"now", "utcnow", "today"}
