@@ -5,6 +5,7 @@ DURATION ?= 45
 VENV := .venv
 RUN := $(VENV)/bin
 STORIES := $(wildcard ../shared/stories/check.py)
+LOCK := $(RUN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet --upgrade
 TESTS := tests/unit tests/property rules consumer
 
 .DEFAULT_GOAL := help
@@ -71,13 +72,12 @@ bench: bench-quick ## that, and the parts one by one
 kafka: install kafka-jars ## a real Kafka on a loopback port, until Ctrl-C
 	@$(RUN)/python -m consumer.kafka.brokers
 
-lock: install ## compile pyproject.toml to the two lock files, newest versions that it allows
+lock: install ## compile pyproject.toml to the lock files, newest versions that it allows
 	@echo "Asking the package index for versions and hashes"
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(RUN)/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header \
-		--quiet --upgrade --output-file requirements.txt
-	$(RUN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
-		--quiet --upgrade --output-file requirements-dev.txt
+	$(LOCK) pyproject.toml --output-file requirements.txt
+	$(LOCK) pyproject.toml --group dev --output-file requirements-dev.txt
+	$(LOCK) --group build --output-file requirements-build.txt
 
 clean: ## remove what was built or installed here (the jars in the user's cache stay)
 	rm -rf $(VENV) .build .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov dist mutants
