@@ -1,0 +1,275 @@
+"""
+What may follow a magnesium infusion: potassium that rises, calcium that falls, and nobody who measures (RULES.md 5).
+
+Sources: Spital & Greenwell, "Severe hyperkalemia during magnesium sulfate therapy in two pregnant drug abusers", South
+Med J 1991;84:919; Cholst et al., "The influence of hypermagnesemia on serum calcium", NEJM 1984;310:1221. Evidence: case
+reports and small series.
+"""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from rules.alert import Change, Rule, Severity
+from rules.chart import Chart
+from rules.events import Analyte, Instant
+from rules.exposure import Exposure
+from rules.finding import EXPIRED, Claim, End, Finding, resolved, silence
+from rules.hypermagnesemia import belonging, exposure_named, ladder
+from rules.patient import HoldMark
+from rules.rulebook import Rulebook
+from rules.specimen import Draw
+
+
+class _AfterMagnesium:
+    def marks(self, chart: Chart) -> list[HoldMark]:
+        """Return no hold marks."""
+        return []
+
+    def due(self, chart: Chart) -> Instant | None:
+        """Return None: nothing appears without a message."""
+        return None
+
+
+def within(chart: Chart, exposure: Exposure, draws: list[Draw]) -> list[Draw]:
+    """Return the draws in s..e+24 h of *exposure*, oldest first."""
+    return [draw for draw in draws if exposure.start <= draw.at <= exposure.end + chart.rulebook.after_window]
+
+
+def baseline(chart: Chart, exposure: Exposure, draws: list[Draw]) -> Draw | None:
+    """Return the last of *draws* in the 72 h before the exposure's start, or None."""
+    since = exposure.start - chart.rulebook.after_baseline
+    return next((draw for draw in reversed(draws) if since <= draw.at < exposure.start), None)
+
+
+class HyperkalemiaAfterMagnesium(_AfterMagnesium):
+    """``hyperkalemia-after-magnesium``, RULES.md 5."""
+
+    rule = Rule.HYPERKALEMIA_AFTER_MAGNESIUM
+
+    def findings(self, chart: Chart) -> list[Finding]:
+        """Return the newest potassium that has risen after magnesium, with the latest exposure that it follows."""
+        book = chart.rulebook
+        best: tuple[Draw, Exposure, Draw] | None = None
+        for exposure in chart.exposures:
+            before = baseline(chart, exposure, chart.potassium)
+            if before is None:
+                continue
+            for draw in reversed(within(chart, exposure, chart.potassium)):
+                if draw.valid and draw.value >= book.potassium_onset and draw.value - before.value >= book.after_rise:
+                    if best is None or draw.at >= best[0].at:
+                        best = (draw, exposure, before)
+                    break
+        if best is None:
+            return []
+        trigger, exposure, before = best
+        magnesium = [draw for draw in belonging(chart, exposure) if draw.valid]
+        high = ladder(chart)
+        severity = Severity.WARNING
+        if trigger.value >= book.potassium_high or any(
+            (high.severity(draw.value) or Severity.INFORMATION) >= Severity.HIGH for draw in magnesium
+        ):
+            severity = Severity.HIGH
+        if trigger.value >= book.potassium_critical:
+            severity = Severity.CRITICAL
+        return [
+            Finding(
+                rule=self.rule,
+                subject="",
+                trigger=trigger.key,
+                trigger_at=trigger.at,
+                severity=severity,
+                evidence=[trigger, before, *magnesium[-3:]],
+                value=trigger.value,
+                exposure=exposure,
+                notes={"baseline": before, "magnesium_draw": magnesium[-1] if magnesium else None},
+            )
+        ]
+
+    def end(self, chart: Chart, claim: Claim) -> End | None:
+        """Return: a valid K < 5.2, or 48 h without a potassium."""
+        expiry, until = silence(chart.potassium, claim.trigger_at, chart.rulebook.episode_silence)
+        for draw in until:
+            if draw.valid and draw.value < chart.rulebook.potassium_clear:
+                return resolved("potassium_cleared", draw)
+        return EXPIRED if chart.now >= expiry else None
+
+    def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
+        """Return when 48 h without a potassium have passed."""
+        return silence(chart.potassium, claim.trigger_at, chart.rulebook.episode_silence)[0]
+
+
+class CalciumLimits(NamedTuple):
+    """Limits of one calcium in mmol/L: fires below ``limit``, critical below ``critical``, after a fall of ``fall``."""
+
+    limit: Decimal
+    critical: Decimal
+    fall: Decimal
+
+
+def calcium_limits(analyte: str, book: Rulebook) -> CalciumLimits:
+    """Return the limits of total or ionized calcium."""
+    if analyte == Analyte.CALCIUM.value:
+        return CalciumLimits(book.hypocalcemia, book.hypocalcemia_critical, book.hypocalcemia_fall)
+    return CalciumLimits(book.hypocalcemia_ionized, book.hypocalcemia_ionized_critical, book.hypocalcemia_ionized_fall)
+
+
+class HypocalcemiaAfterMagnesium(_AfterMagnesium):
+    """``hypocalcemia-after-magnesium``, RULES.md 5: one alert for total, one for ionized calcium."""
+
+    rule = Rule.HYPOCALCEMIA_AFTER_MAGNESIUM
+
+    def _draws(self, chart: Chart, analyte: str) -> list[Draw]:
+        draws = chart.calcium if analyte == Analyte.CALCIUM.value else chart.ionized
+        return [draw for draw in draws if draw.valid]
+
+    def findings(self, chart: Chart) -> list[Finding]:
+        """Return the newest low calcium after magnesium, for each of the two analytes."""
+        if not chart.exposures:
+            return []
+        found = []
+        for analyte in (Analyte.CALCIUM.value, Analyte.CALCIUM_IONIZED.value):
+            finding = self._finding(chart, analyte)
+            if finding is not None:
+                found.append(finding)
+        return found
+
+    def _finding(self, chart: Chart, analyte: str) -> Finding | None:
+        limits = calcium_limits(analyte, chart.rulebook)
+        draws = self._draws(chart, analyte)
+        best: tuple[Draw, Exposure, Draw | None] | None = None
+        for exposure in chart.exposures:
+            before = baseline(chart, exposure, draws)
+            for draw in reversed(within(chart, exposure, draws)):
+                fallen = before is None or before.value - draw.value >= limits.fall
+                if draw.value < limits.limit and fallen and not self._ionized_speaks(chart, analyte, draw):
+                    if best is None or draw.at >= best[0].at:
+                        best = (draw, exposure, before)
+                    break
+        if best is None:
+            return None
+        trigger, exposure, before = best
+        magnesium = belonging(chart, exposure)
+        explained = not magnesium or magnesium[-1].value >= chart.rulebook.hypocalcemia_magnesium
+        critical = trigger.value < limits.critical and explained
+        return Finding(
+            rule=self.rule,
+            subject=analyte,
+            trigger=trigger.key,
+            trigger_at=trigger.at,
+            severity=Severity.CRITICAL if critical else Severity.WARNING,
+            evidence=[trigger, *([before] if before else []), *magnesium[-1:]],
+            value=trigger.value,
+            exposure=exposure,
+            notes={"baseline": before, "magnesium_draw": magnesium[-1] if magnesium else None, "limits": limits},
+        )
+
+    def _ionized_speaks(self, chart: Chart, analyte: str, draw: Draw) -> bool:
+        """Say whether a valid ionized calcium >= 1.0 within 4 h speaks against a low total one."""
+        book = chart.rulebook
+        return analyte == Analyte.CALCIUM.value and any(
+            other.valid and other.value >= book.hypocalcemia_ionized and abs(other.at - draw.at) <= book.hypocalcemia_ionized_near
+            for other in chart.ionized
+        )
+
+    def end(self, chart: Chart, claim: Claim) -> End | None:
+        """Return: the same analyte back at or above its limit, or 48 h without it."""
+        limits = calcium_limits(claim.subject, chart.rulebook)
+        expiry, until = silence(self._draws(chart, claim.subject), claim.trigger_at, chart.rulebook.hypocalcemia_silence)
+        for draw in until:
+            if draw.value >= limits.limit:
+                return resolved("calcium_recovered", draw)
+        return EXPIRED if chart.now >= expiry else None
+
+    def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
+        """Return when 48 h without this calcium have passed."""
+        return silence(self._draws(chart, claim.subject), claim.trigger_at, chart.rulebook.hypocalcemia_silence)[0]
+
+
+class MonitoringGap:
+    """``magnesium-monitoring-gap``, RULES.md 5: one alert an exposure, raised by a timer."""
+
+    rule = Rule.MAGNESIUM_MONITORING_GAP
+
+    def _due_at(self, chart: Chart, exposure: Exposure) -> Instant:
+        book = chart.rulebook
+        return exposure.start + book.gap_run if exposure.running(chart.now) else exposure.end + book.gap_after
+
+    def _long(self, chart: Chart, exposure: Exposure) -> bool:
+        return min(chart.now, exposure.end) - exposure.start >= chart.rulebook.gap_run
+
+    def _measured(self, chart: Chart, exposure: Exposure) -> tuple[Draw | None, Draw | None]:
+        """Return the first counted magnesium and potassium drawn at or after s + 2 h (or e, when that is earlier)."""
+        since = min(exposure.start + chart.rulebook.gap_from, exposure.end)
+        return (
+            next((draw for draw in chart.magnesium if draw.at >= since), None),
+            next((draw for draw in chart.potassium if draw.at >= since), None),
+        )
+
+    def _watched(self, chart: Chart) -> list[Exposure]:
+        """Return the exposures whose timer no discharge or death has ended, and that lack a measurement."""
+        if not chart.cleared_slowly or chart.deceased:
+            return []
+        book = chart.rulebook
+        grams = book.gap_grams_impaired if chart.renal.impaired else book.gap_grams
+        found = []
+        for exposure in chart.exposures:
+            if any(discharge.at >= exposure.start for discharge in chart.discharges):
+                continue
+            enough = exposure.grams is not None and exposure.grams >= grams
+            may_run = exposure.running(chart.now) or self._long(chart, exposure)
+            if (enough or may_run) and None in self._measured(chart, exposure):
+                found.append(exposure)
+        return found
+
+    def findings(self, chart: Chart) -> list[Finding]:
+        """Return one finding an exposure whose timer has come and that lacks a magnesium or a potassium."""
+        book = chart.rulebook
+        found = []
+        for exposure in self._watched(chart):
+            if chart.now < self._due_at(chart, exposure):
+                continue
+            magnesium, potassium = self._measured(chart, exposure)
+            much = (exposure.grams is not None and exposure.grams >= book.gap_grams) or self._long(chart, exposure)
+            severe = chart.renal.impaired and magnesium is None and much
+            found.append(
+                Finding(
+                    rule=self.rule,
+                    subject=exposure.first_dose,
+                    trigger=exposure.first_dose,
+                    trigger_at=exposure.start,
+                    severity=Severity.HIGH if severe else Severity.WARNING,
+                    evidence=[draw for draw in (magnesium, potassium) if draw is not None],
+                    exposure=exposure,
+                    notes={"magnesium_draw": magnesium, "potassium_draw": potassium},
+                )
+            )
+        return found
+
+    def end(self, chart: Chart, claim: Claim) -> End | None:
+        """Return: both measured, or 24 h after the end."""
+        exposure = exposure_named(chart, claim.subject)
+        if exposure is not None:
+            magnesium, potassium = self._measured(chart, exposure)
+            if magnesium is not None and potassium is not None:
+                return resolved("measured", max(magnesium, potassium, key=lambda draw: draw.at))
+        expiry = self.expiry(chart, claim)
+        return End(Change.CLOSED, "expired") if chart.now >= expiry else None
+
+    def expiry(self, chart: Chart, claim: Claim) -> Instant:
+        """Return e + 24 h."""
+        exposure = exposure_named(chart, claim.subject)
+        return (exposure.end if exposure is not None else claim.trigger_at) + chart.rulebook.gap_expiry
+
+    def marks(self, chart: Chart) -> list[HoldMark]:
+        """Return no hold marks."""
+        return []
+
+    def due(self, chart: Chart) -> Instant | None:
+        """Return the next moment at which a watched exposure's timer comes."""
+        book = chart.rulebook
+        moments = []
+        for exposure in self._watched(chart):
+            moments.append(self._due_at(chart, exposure))
+            if exposure.running(chart.now):
+                moments += [exposure.end, exposure.end + book.gap_after]
+        return min((at for at in moments if at > chart.now), default=None)

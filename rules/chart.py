@@ -1,0 +1,329 @@
+"""
+A patient's chart: what the rules read, derived from the stored facts at one moment.
+
+A chart is made anew for each judgement and computes each part when it is first asked for. `known_by` gives the chart as
+it would have stood with the first so many of the patient's events (RULES.md 7, retraction).
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from rules.events import HOUR, Administration, Analyte, Dialysis, Drug, Instant, Result
+from rules.exposure import Course, Exposure, courses, exposures
+from rules.patient import Alert, EncounterFact, PatientState
+from rules.renal import RenalFunction, age_years, renal_function
+from rules.rulebook import Rulebook
+from rules.specimen import Draw, Drawn, drawn, pending_magnesium
+
+TREATMENTS = (Drug.INSULIN, Drug.BETA2_AGONIST, Drug.BICARBONATE, Drug.BINDER, Drug.LOOP_DIURETIC)
+"""Potassium-lowering treatments, dialysis beside them; not calcium, not magnesium (RULES.md 4.1)."""
+
+
+class Discharge:
+    """The discharge that counts at the moment: ``at`` its ``now``, ``came`` its event."""
+
+    __slots__ = ("at", "came")
+
+    def __init__(self, at: Instant, came: int) -> None:
+        self.at = at
+        self.came = came
+
+
+class Chart:
+    """All that a rule may ask of one patient at ``now``."""
+
+    def __init__(self, state: PatientState, now: Instant, rulebook: Rulebook, *, base: "Chart | None" = None, count: int | None = None) -> None:
+        self.state = state
+        self.now = now
+        self.rulebook = rulebook
+        self._base = base
+        self.count = state.count if count is None else count
+
+    def known_by(self, count: int, now: Instant) -> "Chart":
+        """Return the chart at *now* with what had come by the patient's event *count*, in present versions and verdicts."""
+        return Chart(self.state, now, self.rulebook, base=self, count=count)
+
+    # Results
+
+    @cached_property
+    def _drawn(self) -> Drawn:
+        if self._base is not None:
+            return self._base._drawn.known_by(self.count)
+        return drawn(self.state.results, self.state.tubes, self.rulebook)
+
+    def _counted(self, analyte: Analyte) -> list[Draw]:
+        return [draw for draw in self._drawn.of(analyte) if draw.counted]
+
+    @cached_property
+    def all_potassium(self) -> list[Draw]:
+        """Return the speaking potassiums, invalid ones too."""
+        return self._drawn.of(Analyte.POTASSIUM)
+
+    @cached_property
+    def potassium(self) -> list[Draw]:
+        """Return the counted potassiums, oldest first, one a specimen."""
+        return self._counted(Analyte.POTASSIUM)
+
+    @cached_property
+    def all_magnesium(self) -> list[Draw]:
+        """Return the speaking magnesiums, invalid ones too."""
+        return self._drawn.of(Analyte.MAGNESIUM)
+
+    @cached_property
+    def magnesium(self) -> list[Draw]:
+        """Return the counted total magnesiums, oldest first."""
+        return self._counted(Analyte.MAGNESIUM)
+
+    @cached_property
+    def calcium(self) -> list[Draw]:
+        """Return the counted total calciums, oldest first."""
+        return self._counted(Analyte.CALCIUM)
+
+    @cached_property
+    def ionized(self) -> list[Draw]:
+        """Return the counted ionized calciums, oldest first."""
+        return self._counted(Analyte.CALCIUM_IONIZED)
+
+    @cached_property
+    def creatinine(self) -> list[Draw]:
+        """Return the counted creatinines, oldest first."""
+        return self._counted(Analyte.CREATININE)
+
+    @cached_property
+    def egfr(self) -> list[Draw]:
+        """Return the reported eGFRs that count, oldest first."""
+        return self._counted(Analyte.EGFR)
+
+    @cached_property
+    def digoxin(self) -> list[Draw]:
+        """Return the counted digoxin levels, oldest first."""
+        return self._counted(Analyte.DIGOXIN)
+
+    @cached_property
+    def pending_magnesium_at(self) -> list[Instant]:
+        """Return when each pending magnesium was drawn, or ordered where no draw is known."""
+        pending = [result.observed_at for result in pending_magnesium(self._drawn.pending)]
+        answered = self._answered_orders
+        for order in self.state.magnesium_orders:
+            if not order.cancelled and not {order.order_number, order.placer_order_number} & answered:
+                pending.append(order.ordered_at)
+        return pending
+
+    @cached_property
+    def _answered_orders(self) -> set[str]:
+        numbers: set[str] = set()
+        for entry in self.state.results:
+            result: Result = entry.result
+            if result.analyte is Analyte.MAGNESIUM:
+                numbers.update((result.order_number, result.placer_order_number))
+        numbers.discard("")
+        return numbers
+
+    # Administrations and procedures
+
+    def _given(self, drugs: Iterable[Drug], *, intentions: bool = False) -> list[Administration]:
+        wanted = frozenset(drugs)
+        return [
+            entry.administration
+            for entry in self.state.administrations
+            if entry.administration.drug in wanted
+            and entry.came <= self.count
+            and not entry.administration.deleted
+            and (intentions or not entry.administration.intention)
+        ]
+
+    @cached_property
+    def dialyses(self) -> list[Dialysis]:
+        """Return the dialysis sessions, by start."""
+        return [entry.dialysis for entry in self.state.dialyses if entry.came <= self.count]
+
+    @cached_property
+    def magnesium_doses(self) -> list[Course]:
+        """Return parenteral magnesium: doses and infusions, by start."""
+        records = [record for record in self._given((Drug.MAGNESIUM,)) if record.parenteral]
+        return courses(records, [d.at for d in self.discharges], self.rulebook) if records else []
+
+    @cached_property
+    def exposures(self) -> list[Exposure]:
+        """Return the exposures to parenteral magnesium, by start."""
+        return exposures(self.magnesium_doses, self.rulebook)
+
+    @cached_property
+    def treatments(self) -> list[tuple[Instant, str]]:
+        """Return potassium-lowering treatments as (moment, drug class or ``dialysis``): an infusion at its start, dialysis at its end."""
+        found: list[tuple[Instant, str]] = []
+        for drug in TREATMENTS:
+            records = self._given((drug,))
+            if records:
+                found += [(course.start, drug.value) for course in courses(records, [], self.rulebook)]
+        found += [(session.ended_at, "dialysis") for session in self.dialyses]
+        return sorted(found)
+
+    @cached_property
+    def digoxin_seen(self) -> list[Instant]:
+        """Return when digoxin was given or ordered."""
+        return [record.started_at for record in self._given((Drug.DIGOXIN,), intentions=True)]
+
+    @cached_property
+    def drugs_seen(self) -> list[tuple[Instant, Drug]]:
+        """Return every drug of a listed class, given or ordered, with its moment: for the words."""
+        return [(record.started_at, record.drug) for record in self._given(Drug, intentions=True)]
+
+    # Encounter
+
+    @cached_property
+    def encounter_facts(self) -> Sequence[EncounterFact]:
+        """Return what ADT messages said, in order of arrival."""
+        return [fact for fact in self.state.encounters if fact.came <= self.count]
+
+    @cached_property
+    def visit_facts(self) -> Sequence[EncounterFact]:
+        """Return the facts of the current visit: an admission (A01) begins a new one (RULES.md 6)."""
+        facts = self.encounter_facts
+        start = next((n for n in range(len(facts) - 1, -1, -1) if facts[n].trigger == "A01"), 0)
+        return facts[start:]
+
+    @cached_property
+    def diagnoses(self) -> frozenset[str]:
+        """Return the diagnoses of the visit, without dots, in capitals."""
+        return frozenset(code.replace(".", "").upper() for fact in self.visit_facts for code in fact.diagnoses)
+
+    @cached_property
+    def discharges(self) -> list[Discharge]:
+        """
+        Return the discharges that count and were not undone (RULES.md 7).
+
+        One counts when its PV1-19 is the visit of the latest ADT, or either is unknown; an A13, or an A01 within 24 h,
+        undoes it.
+        """
+        standing: list[Discharge] = []
+        latest_visit = ""
+        for fact in self.encounter_facts:
+            if fact.trigger == "A03":
+                if not latest_visit or not fact.visit_number or latest_visit == fact.visit_number:
+                    standing.append(Discharge(fact.received_at, fact.came))
+            elif standing and (
+                fact.trigger == "A13"
+                or (fact.trigger == "A01" and fact.received_at - standing[-1].at <= self.rulebook.readmission_within)
+            ):
+                standing.pop()
+            latest_visit = fact.visit_number or latest_visit
+        return standing
+
+    @cached_property
+    def deceased(self) -> bool:
+        """Say whether the patient has died, and was not admitted since."""
+        dead = False
+        for fact in self.encounter_facts:
+            if fact.deceased:
+                dead = True
+            elif fact.trigger == "A01":
+                dead = False
+        return dead
+
+    @cached_property
+    def obstetric(self) -> bool:
+        """Say whether the current visit is under the obstetric protocol: diagnosis, service or location in the site's lists."""
+        book = self.rulebook
+        if any(code.startswith(prefix) for code in self.diagnoses for prefix in book.obstetric_diagnoses):
+            return True
+        return any(
+            fact.hospital_service.upper() in book.obstetric_services
+            or (fact.location.split("^")[0].upper() in book.obstetric_locations and fact.location != "")
+            for fact in self.visit_facts
+        )
+
+    @cached_property
+    def age(self) -> int | None:
+        """Return the age in years, None where unknown."""
+        return age_years(self.state.demographics, self.now)
+
+    @cached_property
+    def supported(self) -> bool:
+        """Say whether the patient belongs to the population that the thresholds are for (RULES.md 6)."""
+        return self.age is None or self.age >= self.rulebook.adult_years or self.obstetric
+
+    @cached_property
+    def renal(self) -> RenalFunction:
+        """Return the renal function at ``now``."""
+        horizon = self.now - self.rulebook.renal_within
+        return renal_function(
+            self.creatinine,
+            self.egfr,
+            dialysis=any(session.ended_at >= horizon and session.started_at <= self.now for session in self.dialyses),
+            diagnoses=self.diagnoses,
+            demographics=self.state.demographics,
+            now=self.now,
+            rulebook=self.rulebook,
+        )
+
+    @cached_property
+    def cleared_slowly(self) -> bool:
+        """Say whether magnesium must be taken to leave slowly: renal function impaired or unknown."""
+        return self.renal.status != "not impaired"
+
+    # Magnesium, as two rules ask for it
+
+    def recent_magnesium(self, t_n: Instant) -> list[Draw]:
+        """
+        Return the valid total magnesiums that are *recent* for a potassium drawn at *t_n*, oldest first (RULES.md 4.1).
+
+        Drawn at or after t_n - 24 h, at a known time, and not stale: not before a dialysis that started by t_n, nor (when
+        low) before a parenteral magnesium dose that started by t_n.
+        """
+        return [draw for draw in self.magnesium if draw.at >= t_n - self.rulebook.magnesium_recent and self._stands(draw, t_n)]
+
+    def _stands(self, draw: Draw, t_n: Instant) -> bool:
+        return draw.valid and "time_degraded" not in draw.result.flags and not self.stale_magnesium(draw, t_n)
+
+    def stale_magnesium(self, draw: Draw, t_n: Instant) -> bool:
+        """Say whether a later dialysis, or for a low one a later dose, makes *draw* say nothing of the magnesium at *t_n*."""
+        if any(draw.at < session.started_at <= t_n for session in self.dialyses):
+            return True
+        low = draw.value < self.rulebook.magnesium_low
+        return low and any(draw.at < course.start <= t_n for course in self.magnesium_doses)
+
+    def magnesium_pending(self, t_n: Instant) -> bool:
+        """Say whether a magnesium drawn (or ordered) at or after t_n - 24 h is pending."""
+        return any(at >= t_n - self.rulebook.magnesium_recent for at in self.pending_magnesium_at)
+
+    def magnesium_status(self, t_n: Instant) -> str:
+        """Return why there is no recent magnesium: pending, invalid, stale, unmapped, old or never (RULES.md 4.1)."""
+        since = t_n - self.rulebook.magnesium_recent
+        if self.magnesium_pending(t_n):
+            return "pending"
+        if any(draw.at >= since and not draw.valid for draw in self.all_magnesium):
+            return "invalid"
+        if any(draw.at >= since and self.stale_magnesium(draw, t_n) for draw in self.magnesium):
+            return "stale"
+        unmapped = self.state.unmapped_magnesium_at
+        if unmapped is not None and unmapped >= since:
+            return "unmapped"
+        return "old" if self.magnesium else "never"
+
+    # Steps that several rules share
+
+    def digoxin_step(self, t_n: Instant) -> bool:
+        """Say whether digoxin raises the severity: given, ordered, or above 2.0 ng/mL within 48 h (7 days: kidneys impaired)."""
+        book = self.rulebook
+        since = t_n - (book.digoxin_within_impaired if self.renal.impaired else book.digoxin_within)
+        return any(at >= since for at in self.digoxin_seen) or any(
+            level.at >= since and level.value > book.digoxin_toxic for level in self.digoxin
+        )
+
+    def low_calcium_near(self, at: Instant, within: Instant) -> bool:
+        """Say whether a valid total calcium below 1.9 mmol/L was drawn within *within* of *at*, before or after."""
+        return any(draw.valid and draw.value < self.rulebook.calcium_low and abs(draw.at - at) <= within for draw in self.calcium)
+
+    def alerts_open(self) -> list[Alert]:
+        """Return the patient's open alerts."""
+        return [alert for alert in self.state.alerts if alert.ended is None]
+
+
+def hours(duration: Instant) -> str:
+    """Return a duration in words: ``45 min``, ``6 h``, ``3 d``."""
+    if duration < HOUR:
+        return f"{duration // 60_000} min"
+    if duration < 72 * HOUR:
+        return f"{round(duration / HOUR)} h"
+    return f"{round(duration / (24 * HOUR))} d"

@@ -1,0 +1,123 @@
+"""What a rule finds, and what ends an alert: the shapes between the rule families and an alert's life."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from rules.alert import Change, Rule, Severity
+from rules.chart import Chart
+from rules.events import Instant
+from rules.exposure import Exposure
+from rules.patient import HoldMark
+from rules.specimen import Draw
+
+
+class Claim(Protocol):
+    """What an end is judged against: an open alert, or a finding that might become one."""
+
+    @property
+    def subject(self) -> str:
+        """What tells alerts of one rule apart: an exposure, an analyte, a specimen; empty where there is one alert."""
+
+    @property
+    def trigger(self) -> str:
+        """Identity of the triggering result (or first dose)."""
+
+    @property
+    def trigger_at(self) -> Instant:
+        """Draw of the trigger."""
+
+    @property
+    def used_at(self) -> Instant | None:
+        """Draw of the low magnesium that the finding used."""
+
+    @property
+    def stood_on(self) -> tuple[str, ...]:
+        """Results of its exposure that it stands on."""
+
+
+class Finding(NamedTuple):
+    """What a rule found at a chart's ``now``."""
+
+    rule: Rule
+    subject: str
+    trigger: str
+    trigger_at: Instant
+    severity: Severity
+    evidence: Sequence[Draw]  # the trigger first
+    criterion: str | None = None
+    held_until: Instant | None = None
+    used_at: Instant | None = None
+    stood_on: tuple[str, ...] = ()
+    value: Decimal | None = None  # of the trigger, for "markedly worse"
+    exposure: Exposure | None = None
+    notes: Mapping[str, object] = {}  # noqa: RUF012  (a NamedTuple's default; never mutated)
+    """Facts for the words, by name; each family documents its own."""
+
+
+class End(NamedTuple):
+    """How an alert ends: its transition, its reason, and the result that ended it (identity and value)."""
+
+    change: Change
+    reason: str
+    by: str | None = None
+
+
+class Family(Protocol):
+    """A rule: what it finds, what ends its alerts, and when the next moment comes at which either could change."""
+
+    rule: Rule
+
+    def findings(self, chart: Chart) -> list[Finding]:
+        """Return what stands at the chart's ``now``; ends that have come are not looked at here."""
+
+    def end(self, chart: Chart, claim: Claim) -> End | None:
+        """Return the first end of RULES.md's order that has come for *claim*, or None."""
+
+    def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
+        """Return when an alert on *claim* expires if nothing more comes."""
+
+    def marks(self, chart: Chart) -> list[HoldMark]:
+        """Return the hold marks to set at this ``now`` (RULES.md 4.1, Hold)."""
+
+    def due(self, chart: Chart) -> Instant | None:
+        """Return a later moment at which a finding may appear without any message, or None."""
+
+
+def ended_by(draw: Draw) -> str:
+    """Name a result and its value, so that a later look can tell whether it still says the same."""
+    return f"{draw.key}={draw.value}"
+
+
+def resolved(reason: str, draw: Draw | None = None) -> End:
+    """Return a resolution, by *draw* where a result brought it."""
+    return End(Change.RESOLVED, reason, ended_by(draw) if draw is not None else None)
+
+
+EXPIRED = End(Change.CLOSED, "expired")
+
+
+def silence(draws: Sequence[Draw], since: Instant, limit: Instant) -> tuple[Instant, list[Draw]]:
+    """
+    Return when *limit* without a draw has passed after *since*, and the draws until then.
+
+    Args:
+        draws: Oldest first; those at or before *since* are passed over.
+        since: The draw from which the silence is counted first.
+        limit: How long nothing may come.
+    """
+    last = since
+    until: list[Draw] = []
+    for draw in draws:
+        if draw.at <= since:
+            continue
+        if draw.at - last >= limit:
+            break
+        last = draw.at
+        until.append(draw)
+    return last + limit, until
+
+
+def step_up(severity: Severity, *, when: bool) -> Severity:
+    """Return *severity* one step higher when *when* holds, at most critical (RULES.md 4)."""
+    return Severity(min(severity + 1, Severity.CRITICAL)) if when else severity

@@ -1,0 +1,319 @@
+"""
+Refractory hyperkalemia: with no recent magnesium (RULES.md 4.1), and with a low one (RULES.md 5).
+
+Sources: UK Kidney Association, Clinical Practice Guideline: Acute Hyperkalaemia (2023) for the severity bands and the
+duration of treatments. That low magnesium makes *hyper*kalemia refractory is weakly supported: the alert says what was
+not measured, carries the evidence grade "low", and orders nothing.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from rules.alert import Rule, Severity
+from rules.chart import Chart
+from rules.events import Drug, Instant
+from rules.finding import EXPIRED, Claim, End, Finding, resolved, silence, step_up
+from rules.patient import HoldMark
+from rules.rulebook import Rulebook
+from rules.specimen import Draw
+
+
+class Episode:
+    """
+    A stretch of hyperkalemia (RULES.md 4.1): opened by the first counted K >= 5.5.
+
+    ``draws`` are its counted potassiums, those that close it included; what is drawn between a close and a reopening is
+    not of it. ``reopened_at`` is its last reopening.
+    """
+
+    __slots__ = ("closed_by", "draws", "reopened_at")
+
+    def __init__(self, first: Draw) -> None:
+        self.draws = [first]
+        self.reopened_at: Instant | None = None
+        self.closed_by: Draw | None = None
+
+    @property
+    def first(self) -> Draw:
+        """Return K_first."""
+        return self.draws[0]
+
+    @property
+    def current(self) -> list[Draw]:
+        """Return its draws since its last reopening."""
+        if self.reopened_at is None:
+            return self.draws
+        return [draw for draw in self.draws if draw.at >= self.reopened_at]
+
+
+def latest_episode(potassium: Sequence[Draw], rulebook: Rulebook) -> Episode | None:
+    """Return the latest episode in counted potassiums (oldest first), open or closed; None without any."""
+    latest: Episode | None = None
+    is_open = False
+    row = 0  # valid ones < 5.5 in a row
+    for draw in potassium:
+        if is_open and latest is not None and draw.at - latest.draws[-1].at >= rulebook.episode_silence:
+            is_open = False
+        if not is_open:
+            if draw.value < rulebook.potassium_onset:
+                continue
+            closed_by = latest.closed_by if latest is not None else None
+            if latest is not None and closed_by is not None and draw.at - closed_by.at <= rulebook.reopen_within:
+                latest.reopened_at, latest.closed_by = draw.at, None
+                latest.draws.append(draw)
+            else:
+                latest = Episode(draw)
+            is_open, row = True, 0
+            continue
+        if latest is None:  # an open episode has draws
+            raise AssertionError
+        latest.draws.append(draw)
+        if not draw.valid:
+            continue
+        row = row + 1 if draw.value < rulebook.potassium_onset else 0
+        if draw.value < rulebook.potassium_clear or row == 2:  # noqa: PLR2004  (the second of two in a row)
+            latest.closed_by, is_open = draw, False
+    return latest
+
+
+def criterion(chart: Chart, episode: Episode, draw: Draw) -> str | None:
+    """Return the first criterion of RULES.md 4.1 that makes *draw* refractory, or None."""
+    book = chart.rulebook
+    if not draw.valid or draw.value < book.potassium_onset:
+        return None
+    if _persistence(chart, episode, draw):
+        return "persistence"
+    if treatment_failure(chart, episode, draw) is not None:
+        return "treatment_failure"
+    if episode.reopened_at is not None and draw.at >= episode.reopened_at:
+        return "rebound"
+    return None
+
+
+def _persistence(chart: Chart, episode: Episode, draw: Draw) -> bool:
+    book = chart.rulebook
+    high = [d for d in episode.draws if d.at <= draw.at and d.value >= book.potassium_onset]
+    if len(high) < 2:  # noqa: PLR2004  (at least two specimens)
+        return False
+    elapsed = draw.at - episode.first.at
+    if elapsed >= book.persistence_late and draw.value >= book.potassium_high:
+        return True
+    severe = any(d.valid and d.value >= book.potassium_critical for d in high)
+    needed = book.persistence_after_severe if severe or chart.renal.impaired else book.persistence_after
+    return elapsed >= needed and draw.value > episode.first.value - book.persistence_fall
+
+
+def treatment_failure(chart: Chart, episode: Episode, draw: Draw) -> tuple[Instant, str] | None:
+    """Return the newest treatment that *draw* shows to have failed, as (moment, kind), or None (RULES.md 4.1)."""
+    book = chart.rulebook
+    for at, kind in reversed(chart.treatments):
+        if at < episode.first.at:
+            break
+        low, high = (
+            (book.binder_from, book.binder_until) if kind == Drug.BINDER.value else (book.treatment_from, book.treatment_until)
+        )
+        if not low <= draw.at - at <= high:
+            continue
+        before = next((k for k in reversed(chart.potassium) if k.at <= at), None)
+        if before is None or at - before.at > book.treatment_baseline or before.value < book.potassium_onset:
+            continue
+        if draw.value > before.value - book.persistence_fall or (
+            draw.value >= book.potassium_high and draw.at - at >= book.treatment_late
+        ):
+            return at, kind
+    return None
+
+
+def severity_by_value(draw: Draw, book: Rulebook) -> Severity:
+    """Return the severity of one counted potassium: a suspect one is at most high, critical from 7.0 (RULES.md 3)."""
+    if draw.value >= book.potassium_critical:
+        if draw.valid or draw.value >= book.suspect_critical_potassium:
+            return Severity.CRITICAL
+        return Severity.HIGH
+    return Severity.HIGH if draw.value >= book.potassium_high else Severity.WARNING
+
+
+def steps(chart: Chart, episode: Episode, trigger: Draw) -> list[str]:
+    """Return what steps the severity up, by name (RULES.md 4.1); one step in all, however many."""
+    book = chart.rulebook
+    found = []
+    if episode.reopened_at is not None:
+        found.append("reopened episode")
+    if any(_fast_rise(chart, draw) for draw in episode.current):
+        found.append("fast rise")
+    if chart.digoxin_step(trigger.at):
+        found.append("digoxin")
+    if chart.low_calcium_near(trigger.at, book.calcium_near):
+        found.append("low calcium")
+    return found
+
+
+def _fast_rise(chart: Chart, draw: Draw) -> bool:
+    book = chart.rulebook
+    if not draw.valid or draw.value < book.potassium_high:
+        return False
+    return any(
+        0 < draw.at - other.at <= book.fast_rise_within and draw.value - other.value >= book.fast_rise for other in chart.potassium
+    )
+
+
+def highest(episode: Episode, book: Rulebook) -> Severity:
+    """Return the severity of the highest counted potassium since the last reopening."""
+    return max(severity_by_value(draw, book) for draw in episode.current)
+
+
+def potassium_end(chart: Chart, claim: Claim) -> End | None:
+    """Return how potassium ends an alert on *claim*: an episode cleared by a draw later than the trigger, or silence."""
+    book = chart.rulebook
+    expiry, until = silence(chart.potassium, claim.trigger_at, book.episode_silence)
+    row = 0
+    for draw in until:
+        if not draw.valid:
+            continue
+        row = row + 1 if draw.value < book.potassium_onset else 0
+        if draw.value < book.potassium_clear or row == 2:  # noqa: PLR2004
+            return resolved("potassium_cleared", draw)
+    return EXPIRED if chart.now >= expiry else None
+
+
+class Hyperkalemia:
+    """What both rules of this family share."""
+
+    def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
+        """Return when 48 h of silence have passed since the last counted potassium."""
+        return silence(chart.potassium, claim.trigger_at, chart.rulebook.episode_silence)[0]
+
+    def marks(self, chart: Chart) -> list[HoldMark]:
+        """Return no hold marks."""
+        return []
+
+    def due(self, chart: Chart) -> Instant | None:
+        """Return None: nothing appears without a message."""
+        return None
+
+
+class RefractoryWithoutMagnesium(Hyperkalemia):
+    """``refractory-hyperkalemia-no-magnesium``, RULES.md 4.1."""
+
+    rule = Rule.REFRACTORY_HYPERKALEMIA
+
+    def _trigger(self, chart: Chart) -> tuple[Episode, Draw, str] | None:
+        """Return the latest episode, its newest refractory potassium and the criterion."""
+        episode = latest_episode(chart.potassium, chart.rulebook)
+        if episode is None:
+            return None
+        for draw in reversed(episode.draws):
+            found = criterion(chart, episode, draw)
+            if found is not None:
+                return episode, draw, found
+        return None
+
+    def findings(self, chart: Chart) -> list[Finding]:
+        """Return the refractory potassium that no recent magnesium goes with."""
+        found = self._trigger(chart)
+        if found is None:
+            return []
+        episode, trigger, name = found
+        if chart.recent_magnesium(trigger.at):
+            return []
+        book = chart.rulebook
+        stepped = steps(chart, episode, trigger)
+        return [
+            Finding(
+                rule=self.rule,
+                subject="",
+                trigger=trigger.key,
+                trigger_at=trigger.at,
+                severity=step_up(highest(episode, book), when=bool(stepped)),
+                evidence=[trigger, *(d for d in reversed(episode.draws) if d is not trigger)],
+                criterion=name,
+                held_until=self._held_until(chart, episode, trigger),
+                value=trigger.value,
+                notes={"episode": episode, "steps": stepped, "magnesium": chart.magnesium_status(trigger.at)},
+            )
+        ]
+
+    def _held_until(self, chart: Chart, episode: Episode, trigger: Draw) -> Instant:
+        book = chart.rulebook
+        mark = self._mark(chart, episode)
+        since = mark.since if mark is not None else chart.now
+        if mark is not None and mark.over:
+            return since
+        if any(draw.valid and draw.value >= book.potassium_critical for draw in episode.current):
+            return since
+        return since + (book.hold_pending if chart.magnesium_pending(trigger.at) else book.hold)
+
+    def _mark(self, chart: Chart, episode: Episode) -> HoldMark | None:
+        marks = [
+            mark
+            for mark in chart.state.holds
+            if mark.rule is self.rule and episode.first.at <= mark.observed_at <= episode.draws[-1].at
+        ]
+        return min(marks, key=lambda mark: (not mark.over, mark.since)) if marks else None
+
+    def marks(self, chart: Chart) -> list[HoldMark]:
+        """Return the mark of the moment at which a potassium of the episode is first judged refractory."""
+        found = self._trigger(chart)
+        if found is None or self._mark(chart, found[0]) is not None:
+            return []
+        return [HoldMark(self.rule, found[1].at, chart.now)]
+
+    def end(self, chart: Chart, claim: Claim) -> End | None:
+        """Return: a recent magnesium, the episode cleared, silence."""
+        recent = chart.recent_magnesium(claim.trigger_at)
+        if recent:
+            return resolved("magnesium_resulted", recent[-1])
+        return potassium_end(chart, claim)
+
+
+class WithLowMagnesium(Hyperkalemia):
+    """``hyperkalemia-low-magnesium``, RULES.md 5."""
+
+    rule = Rule.HYPERKALEMIA_LOW_MAGNESIUM
+
+    def findings(self, chart: Chart) -> list[Finding]:
+        """Return the newest potassium that is refractory, or valid and >= 6.0, with a recent low magnesium."""
+        book = chart.rulebook
+        episode = latest_episode(chart.potassium, book)
+        if episode is None:
+            return []
+        for trigger in reversed(episode.draws):
+            refractory = criterion(chart, episode, trigger)
+            if refractory is not None or (trigger.valid and trigger.value >= book.potassium_high):
+                break
+        else:
+            return []
+        recent = chart.recent_magnesium(trigger.at)
+        if not recent or recent[-1].value >= book.magnesium_low:
+            return []
+        magnesium = recent[-1]
+        very_low = magnesium.value < book.magnesium_very_low
+        stepped = steps(chart, episode, trigger) + (["magnesium below 0.50 mmol/L"] if very_low else [])
+        severity = step_up(highest(episode, book), when=bool(stepped))
+        if trigger.value < book.potassium_critical and refractory is None and not very_low:
+            severity = Severity.WARNING
+        return [
+            Finding(
+                rule=self.rule,
+                subject="",
+                trigger=trigger.key,
+                trigger_at=trigger.at,
+                severity=severity,
+                evidence=[trigger, magnesium, *(d for d in reversed(episode.draws) if d is not trigger)],
+                used_at=magnesium.at,
+                value=trigger.value,
+                notes={"episode": episode, "steps": stepped, "refractory": refractory, "magnesium_draw": magnesium},
+            )
+        ]
+
+    def end(self, chart: Chart, claim: Claim) -> End | None:
+        """Return: a magnesium that is not low, the episode cleared, silence."""
+        since = claim.used_at if claim.used_at is not None else claim.trigger_at
+        recovered = recovered_magnesium(chart, since)
+        return resolved("magnesium_recovered", recovered) if recovered is not None else potassium_end(chart, claim)
+
+
+def recovered_magnesium(chart: Chart, since: Instant) -> Draw | None:
+    """Return the newest valid magnesium >= 0.695 mmol/L drawn after *since*."""
+    low: Decimal = chart.rulebook.magnesium_low
+    return next((draw for draw in reversed(chart.magnesium) if draw.at > since and draw.valid and draw.value >= low), None)

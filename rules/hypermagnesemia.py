@@ -1,0 +1,250 @@
+"""
+Hypermagnesemia: after an infusion, and without a known exposure (RULES.md 4.2).
+
+Sources: ACOG Practice Bulletin 222 for the obstetric ladder; the general and renal ladders are the rulebook's own.
+"""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from rules.alert import Rule, Severity
+from rules.chart import Chart
+from rules.events import Instant
+from rules.exposure import Exposure
+from rules.finding import EXPIRED, Claim, End, Finding, resolved, silence, step_up
+from rules.patient import HoldMark
+from rules.rulebook import Rulebook
+from rules.specimen import Draw
+
+
+class Ladder(NamedTuple):
+    """Thresholds in mmol/L; ``above`` names the rungs that need more than the figure, the others need at least it."""
+
+    profile: str
+    warning: Decimal
+    high: Decimal
+    critical: Decimal
+    above: tuple[Severity, ...] = ()
+
+    def severity(self, value: Decimal) -> Severity | None:
+        """Return the highest rung that *value* reaches, or None."""
+        for rung, figure in ((Severity.CRITICAL, self.critical), (Severity.HIGH, self.high), (Severity.WARNING, self.warning)):
+            if value > figure or (value == figure and rung not in self.above):
+                return rung
+        return None
+
+
+def ladder(chart: Chart) -> Ladder:
+    """Return the ladder of the patient's profile at the chart's ``now`` (RULES.md 4.2)."""
+    book: Rulebook = chart.rulebook
+    if chart.obstetric:
+        creatinine = chart.renal.creatinine
+        if chart.renal.impaired or (creatinine is not None and creatinine.value >= book.obstetric_creatinine):
+            return Ladder(
+                "obstetric, renal",
+                book.obstetric_renal_warning,
+                book.obstetric_renal_high,
+                book.obstetric_renal_critical,
+                (Severity.WARNING, Severity.HIGH),
+            )
+        return Ladder("obstetric", book.obstetric_warning, book.obstetric_high, book.obstetric_critical, (Severity.WARNING,))
+    if chart.renal.impaired:
+        return Ladder("renal", book.renal_warning, book.renal_high, book.renal_critical)
+    return Ladder("general", book.general_warning, book.general_high, book.general_critical)
+
+
+def exposure_of(chart: Chart, draw: Draw) -> Exposure | None:
+    """
+    Return the exposure that a magnesium belongs to, or None.
+
+    s <= observed_at <= e + 24 h (48 h when renal function is impaired or unknown), the latest when several match; what
+    an alert of an exposure stood on goes on belonging to it.
+    """
+    for alert in chart.state.alerts:
+        if alert.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA and draw.key in alert.stood_on and not alert.retracted:
+            kept = exposure_named(chart, alert.subject)
+            if kept is not None:
+                return kept
+    book = chart.rulebook
+    window = book.exposure_window_impaired if chart.cleared_slowly else book.exposure_window
+    for exposure in reversed(chart.exposures):
+        if exposure.start <= draw.at <= exposure.end + window:
+            return exposure
+    return None
+
+
+def exposure_named(chart: Chart, dose: str) -> Exposure | None:
+    """Return the exposure that holds the dose named *dose*, or None."""
+    return next((exposure for exposure in chart.exposures if dose in exposure.keys), None)
+
+
+def belonging(chart: Chart, exposure: Exposure) -> list[Draw]:
+    """Return the counted magnesiums that belong to *exposure*, oldest first."""
+    found = []
+    for draw in chart.magnesium:
+        owner = exposure_of(chart, draw)
+        if owner is not None and owner.first_dose == exposure.first_dose:
+            found.append(draw)
+    return found
+
+
+def severity_of(chart: Chart, exposure: Exposure, draw: Draw, rungs: Ladder) -> Severity | None:
+    """Return the severity of one magnesium of an exposure by its own phase, before the step up; None below warning."""
+    book = chart.rulebook
+    severity = rungs.severity(draw.value)
+    if severity is None:
+        return None
+    if not draw.valid:
+        severity = min(severity, Severity.WARNING)
+    short = min(draw.at, exposure.end) - exposure.start < book.early_run
+    if rungs.profile == "general" and exposure.phase(draw.at, book) != "post" and short and severity is Severity.HIGH:
+        return Severity.WARNING
+    return severity
+
+
+def potassium_or_calcium(chart: Chart, at: Instant) -> list[str]:
+    """Return the steps by a valid K >= 6.0 or a valid total Ca < 1.9 mmol/L within 6 h of a magnesium drawn at *at*."""
+    book = chart.rulebook
+    found = []
+    if any(d.valid and d.value >= book.potassium_high and abs(d.at - at) <= book.magnesium_step_within for d in chart.potassium):
+        found.append("high potassium")
+    if chart.low_calcium_near(at, book.magnesium_step_within):
+        found.append("low calcium")
+    return found
+
+
+def accumulates(chart: Chart, exposure: Exposure, results: list[Draw]) -> bool:
+    """Say whether two valid results after e + 4 h, 2 h apart, rise by 0.1 mmol/L (RULES.md 4.2)."""
+    book = chart.rulebook
+    late = [draw for draw in results if draw.valid and draw.at > exposure.end + book.accumulation_after]
+    return any(
+        later.at - earlier.at >= book.accumulation_apart and later.value - earlier.value >= book.accumulation_rise
+        for n, later in enumerate(late)
+        for earlier in late[:n]
+    )
+
+
+class _Hypermagnesemia:
+    def marks(self, chart: Chart) -> list[HoldMark]:
+        """Return no hold marks."""
+        return []
+
+    def due(self, chart: Chart) -> Instant | None:
+        """Return None: nothing appears without a message."""
+        return None
+
+
+class PostInfusion(_Hypermagnesemia):
+    """``post-infusion-hypermagnesemia``, RULES.md 4.2."""
+
+    rule = Rule.POST_INFUSION_HYPERMAGNESEMIA
+
+    def findings(self, chart: Chart) -> list[Finding]:
+        """Return one finding an exposure that has a magnesium at or above warning."""
+        if not chart.exposures or not chart.magnesium:
+            return []
+        rungs = ladder(chart)
+        found = []
+        for exposure in chart.exposures:
+            results = belonging(chart, exposure)
+            rated = [(draw, severity_of(chart, exposure, draw, rungs)) for draw in results]
+            at_warning = [(draw, severity) for draw, severity in rated if severity is not None]
+            if not at_warning:
+                continue
+            trigger = at_warning[-1][0]
+            stepped = potassium_or_calcium(chart, trigger.at)
+            if accumulates(chart, exposure, results):
+                stepped.append("accumulation")
+            highest = max(severity for _, severity in at_warning)
+            found.append(
+                Finding(
+                    rule=self.rule,
+                    subject=exposure.first_dose,
+                    trigger=trigger.key,
+                    trigger_at=trigger.at,
+                    severity=step_up(highest, when=bool(stepped)),
+                    evidence=[trigger, *(d for d in reversed(results) if d is not trigger)],
+                    stood_on=tuple(draw.key for draw in results),
+                    value=trigger.value,
+                    exposure=exposure,
+                    notes={"ladder": rungs, "steps": stepped, "phase": exposure.phase(trigger.at, chart.rulebook)},
+                )
+            )
+        return found
+
+    def end(self, chart: Chart, claim: Claim) -> End | None:
+        """Return: a valid post-phase magnesium well below warning, or 48 h without one while nothing runs."""
+        book = chart.rulebook
+        exposure = exposure_named(chart, claim.subject)
+        if exposure is not None:
+            limit = ladder(chart).warning - book.clearing_margin
+            for draw in belonging(chart, exposure):
+                if draw.at > claim.trigger_at and draw.valid and draw.value < limit and exposure.phase(draw.at, book) == "post":
+                    return resolved("magnesium_cleared", draw)
+        expiry = self.expiry(chart, claim)
+        return EXPIRED if expiry is not None and chart.now >= expiry else None
+
+    def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
+        """Return 48 h after the last magnesium of the exposure, and not before the infusion has ended."""
+        exposure = exposure_named(chart, claim.subject)
+        if exposure is None:
+            return claim.trigger_at + chart.rulebook.magnesium_silence
+        results = belonging(chart, exposure)
+        last = max((draw.at for draw in results), default=claim.trigger_at)
+        silent = max(last, claim.trigger_at) + chart.rulebook.magnesium_silence
+        return max(silent, exposure.end) if exposure.running(silent) else silent
+
+
+class ExposureUnknown(_Hypermagnesemia):
+    """``hypermagnesemia-exposure-unknown``, RULES.md 4.2."""
+
+    rule = Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN
+
+    def _unowned(self, chart: Chart) -> list[Draw]:
+        return [draw for draw in chart.magnesium if exposure_of(chart, draw) is None]
+
+    def findings(self, chart: Chart) -> list[Finding]:
+        """Return the newest valid magnesium of no exposure that is high, or has risen."""
+        trigger = next((d for d in reversed(self._unowned(chart)) if d.valid and self._fires(chart, d)), None)
+        if trigger is None:
+            return []
+        rungs = ladder(chart)
+        stepped = potassium_or_calcium(chart, trigger.at)
+        severity = rungs.severity(trigger.value) or Severity.WARNING
+        return [
+            Finding(
+                rule=self.rule,
+                subject="",
+                trigger=trigger.key,
+                trigger_at=trigger.at,
+                severity=step_up(severity, when=bool(stepped)),
+                evidence=[trigger, *(d for d in reversed(chart.magnesium) if d is not trigger)],
+                value=trigger.value,
+                notes={"ladder": rungs, "steps": stepped},
+            )
+        ]
+
+    def _fires(self, chart: Chart, draw: Draw) -> bool:
+        book = chart.rulebook
+        if draw.value >= book.unknown_level:
+            return True
+        return draw.value >= book.unknown_level_rising and any(
+            0 < draw.at - other.at <= book.unknown_rise_within and draw.value - other.value >= book.unknown_rise
+            for other in chart.magnesium
+        )
+
+    def end(self, chart: Chart, claim: Claim) -> End | None:
+        """Return: a later valid magnesium < 1.3, 48 h without one, or an exposure that owns the trigger."""
+        book = chart.rulebook
+        for draw in chart.magnesium:
+            if draw.at > claim.trigger_at and draw.valid and draw.value < book.unknown_clear:
+                return resolved("magnesium_cleared", draw)
+        owned = next((draw for draw in chart.magnesium if draw.key == claim.trigger), None)
+        if owned is not None and exposure_of(chart, owned) is not None:
+            return resolved("superseded")
+        expiry = self.expiry(chart, claim)
+        return EXPIRED if chart.now >= expiry else None
+
+    def expiry(self, chart: Chart, claim: Claim) -> Instant:
+        """Return 48 h after the last magnesium of no exposure."""
+        return silence(self._unowned(chart), claim.trigger_at, chart.rulebook.magnesium_silence)[0]

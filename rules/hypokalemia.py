@@ -1,0 +1,155 @@
+"""
+``refractory-hypokalemia-magnesium``: potassium that stays low while magnesium is low or not known (RULES.md 5).
+
+Source: Huang & Kuo, "Mechanism of hypokalemia in magnesium deficiency", JASN 2007;18:2649 (the evidence is strong here,
+unlike that of 4.1).
+"""
+
+from rules.alert import Rule, Severity
+from rules.chart import Chart
+from rules.events import Instant
+from rules.finding import EXPIRED, Claim, End, Finding, resolved, silence, step_up
+from rules.patient import HoldMark
+from rules.rulebook import Rulebook
+from rules.specimen import Draw
+
+
+def believed(draw: Draw, book: Rulebook) -> bool:
+    """Say whether a potassium counts as valid here: hemolysis only raises potassium, so a low one stands (RULES.md 5)."""
+    return draw.valid or (draw.value < book.hypokalemia and draw.why == "hemolysis")
+
+
+def latest_run(chart: Chart) -> list[Draw]:
+    """Return the newest run of low potassiums: back to the last valid K >= 3.5, or a gap of more than 48 h."""
+    book = chart.rulebook
+    run: list[Draw] = []
+    for draw in reversed(chart.potassium):
+        if not believed(draw, book):
+            continue
+        if draw.value >= book.hypokalemia:
+            if run:
+                break
+            continue
+        if run and run[0].at - draw.at > book.hypokalemia_gap:
+            break
+        run.insert(0, draw)
+    return run
+
+
+class RefractoryHypokalemia:
+    """``refractory-hypokalemia-magnesium``, RULES.md 5."""
+
+    rule = Rule.REFRACTORY_HYPOKALEMIA
+
+    def _trigger(self, chart: Chart) -> tuple[list[Draw], Draw, list[Draw]] | None:
+        """Return the run, the newest potassium that meets the rule, and the recent magnesiums for it."""
+        run = latest_run(chart)
+        for n in range(len(run) - 1, -1, -1):
+            trigger = run[n]
+            recent = chart.recent_magnesium(trigger.at)
+            if self._pair(chart, run[: n + 1]) or self._alone(chart, trigger, recent):
+                return run, trigger, recent
+        return None
+
+    def _pair(self, chart: Chart, run: list[Draw]) -> bool:
+        book = chart.rulebook
+        return any(
+            book.hypokalemia_apart <= later.at - earlier.at <= book.hypokalemia_gap
+            for n, later in enumerate(run)
+            for earlier in run[:n]
+        )
+
+    def _alone(self, chart: Chart, draw: Draw, recent: list[Draw]) -> bool:
+        book = chart.rulebook
+        if recent:
+            return draw.value < book.hypokalemia_high and recent[-1].value < book.magnesium_low
+        return draw.value < book.hypokalemia_critical
+
+    def findings(self, chart: Chart) -> list[Finding]:
+        """Return the run's newest potassium with a magnesium that is low or missing."""
+        found = self._trigger(chart)
+        if found is None:
+            return []
+        run, trigger, recent = found
+        book = chart.rulebook
+        magnesium = recent[-1] if recent else None
+        if magnesium is not None and magnesium.value >= book.magnesium_low:
+            return []
+        lowest = self._lowest(chart, run, trigger)
+        very_low = magnesium is not None and magnesium.value < book.magnesium_very_low
+        stepped = (["digoxin"] if chart.digoxin_step(trigger.at) else []) + (["magnesium below 0.50 mmol/L"] if very_low else [])
+        severity = step_up(self._by_value(lowest, book), when=bool(stepped))
+        recovering = trigger.value >= book.hypokalemia_high and trigger.value - lowest.value >= book.hypokalemia_recovering
+        if recovering:
+            severity = Severity.WARNING
+        return [
+            Finding(
+                rule=self.rule,
+                subject="",
+                trigger=trigger.key,
+                trigger_at=trigger.at,
+                severity=severity,
+                evidence=[trigger, *([magnesium] if magnesium else []), *(d for d in reversed(run) if d is not trigger)],
+                criterion="low_magnesium" if magnesium is not None else "magnesium_missing",
+                held_until=None if magnesium is not None else self._held_until(chart, run, trigger, lowest),
+                used_at=magnesium.at if magnesium is not None else None,
+                value=trigger.value,
+                notes={
+                    "run": run,
+                    "lowest": lowest,
+                    "steps": stepped,
+                    "recovering": recovering,
+                    "magnesium_draw": magnesium,
+                    "magnesium": chart.magnesium_status(trigger.at) if magnesium is None else "",
+                },
+            )
+        ]
+
+    def _lowest(self, chart: Chart, run: list[Draw], trigger: Draw) -> Draw:
+        since = trigger.at - chart.rulebook.hypokalemia_lowest_within
+        return min((draw for draw in run if since <= draw.at <= trigger.at), key=lambda draw: (draw.value, -draw.at))
+
+    def _by_value(self, draw: Draw, book: Rulebook) -> Severity:
+        if draw.value < book.hypokalemia_critical:
+            return Severity.CRITICAL
+        return Severity.HIGH if draw.value < book.hypokalemia_high else Severity.WARNING
+
+    def _held_until(self, chart: Chart, run: list[Draw], trigger: Draw, lowest: Draw) -> Instant:
+        book = chart.rulebook
+        mark = self._mark(chart, run)
+        since = mark.since if mark is not None else chart.now
+        if lowest.value < book.hypokalemia_critical or (mark is not None and mark.over):
+            return since
+        return since + (book.hold_pending if chart.magnesium_pending(trigger.at) else book.hold)
+
+    def _mark(self, chart: Chart, run: list[Draw]) -> HoldMark | None:
+        marks = [mark for mark in chart.state.holds if mark.rule is self.rule and run[0].at <= mark.observed_at <= run[-1].at]
+        return min(marks, key=lambda mark: (not mark.over, mark.since)) if marks else None
+
+    def marks(self, chart: Chart) -> list[HoldMark]:
+        """Return the mark of the moment at which a potassium of the run first meets the rule."""
+        found = self._trigger(chart)
+        if found is None or self._mark(chart, found[0]) is not None:
+            return []
+        return [HoldMark(self.rule, found[1].at, chart.now)]
+
+    def end(self, chart: Chart, claim: Claim) -> End | None:
+        """Return: a valid K >= 3.5, a recent magnesium that is not low, 48 h without a potassium."""
+        book = chart.rulebook
+        expiry, until = silence(chart.potassium, claim.trigger_at, book.hypokalemia_gap)
+        for draw in until:
+            if draw.valid and draw.value >= book.hypokalemia:
+                return resolved("potassium_recovered", draw)
+        for draw in reversed(chart.recent_magnesium(claim.trigger_at)):
+            later = claim.used_at is None or draw.at > claim.used_at
+            if draw.value >= book.magnesium_low and later:
+                return resolved("magnesium_resulted", draw)
+        return EXPIRED if chart.now >= expiry else None
+
+    def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
+        """Return when 48 h without a potassium have passed."""
+        return silence(chart.potassium, claim.trigger_at, chart.rulebook.hypokalemia_gap)[0]
+
+    def due(self, chart: Chart) -> Instant | None:
+        """Return None: nothing appears without a message."""
+        return None

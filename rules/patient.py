@@ -1,0 +1,423 @@
+"""
+What is stored of a patient, and how an event is taken in (RULES.md 2, 4.2, 6, 7).
+
+The stored results, tubes and administrations do not depend on the order in which messages arrive: each fact has an
+identity, and of two versions of one fact the newer stays. Beside each fact stands ``came``, the number of the event of
+this patient with which it first came, so that an alert can be judged again as of any moment (RULES.md 7, retraction).
+"""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from rules.alert import Rule, Severity
+from rules.events import (
+    DAY,
+    Administration,
+    Analyte,
+    Demographics,
+    Dialysis,
+    Instant,
+    MagnesiumOrder,
+    Patient,
+    PatientEvent,
+    Result,
+    Tube,
+)
+from rules.rulebook import Rulebook
+
+# Status ranks of the version order, RULES.md 2.
+RANK = {"W": 8, "D": 7, "X": 6, "C": 5, "A": 4, "B": 4, "V": 4, "F": 3, "U": 3, "P": 2, "S": 2, "R": 1}
+RETRACTING = frozenset("DWX")
+REVISING = frozenset("CDWXU")
+"""A version of one of these is a version of a draw that is known, whatever draw time it carries."""
+
+KEEP_RESULTS = 14 * DAY
+"""At least 7 days, creatinine 14 (RULES.md 7); one bound for all keeps the state simple."""
+KEEP_CONTEXT = 30 * DAY
+
+
+class StoredResult(NamedTuple):
+    """A version of a result, with the number of the event that first brought its draw and status."""
+
+    result: Result
+    came: int
+
+
+class StoredTube(NamedTuple):
+    """What is said of a container."""
+
+    tube: Tube
+    came: int
+
+
+class StoredAdministration(NamedTuple):
+    """The newest record of an administration."""
+
+    administration: Administration
+    came: int
+
+
+class StoredDialysis(NamedTuple):
+    """A dialysis session."""
+
+    dialysis: Dialysis
+    came: int
+
+
+class EncounterFact(NamedTuple):
+    """What one ADT message said, in order of arrival; ``received_at`` is the ``now`` at which it was judged."""
+
+    trigger: str
+    visit_number: str
+    location: str
+    hospital_service: str
+    diagnoses: tuple[str, ...]
+    deceased: bool
+    received_at: Instant
+    came: int
+
+
+class HoldMark(NamedTuple):
+    """
+    The ``now`` at which a potassium of an episode (or run) was first judged refractory: ``observed_at`` is its draw.
+
+    ``over``: the hold had ended before a merge, and stays over (RULES.md 7).
+    """
+
+    rule: Rule
+    observed_at: Instant
+    since: Instant
+    over: bool = False
+
+
+class Moment(NamedTuple):
+    """When an alert was raised or changed: the ``now``, and the number of the patient's event."""
+
+    now: Instant
+    count: int
+
+
+class Alert(NamedTuple):
+    """An alert, open or ended, with all that its further life can ask for."""
+
+    alert_id: str
+    rule: Rule
+    subject: str
+    sequence: int
+    severity: Severity
+    criterion: str | None
+    trigger: str  # identity of the triggering result, with the observed_at of its draw
+    trigger_at: Instant
+    raised_trigger: str  # the trigger at the moment of raising, from which the id was made
+    opened_at: Instant
+    moments: tuple[Moment, ...]
+    used_at: Instant | None = None  # draw of the low magnesium that the finding used
+    stood_on: tuple[str, ...] = ()  # results of its exposure that it stood on
+    highest: Severity = Severity.INFORMATION
+    notified_at: tuple[Instant, ...] = ()  # reminders of the last 24 h
+    last_notified_at: Instant | None = None
+    notified_severity: Severity | None = None
+    since: Instant = 0  # last raised or escalated
+    worst_notified: Decimal | None = None
+    silent_stale: bool = False
+    awaits_catch_up: bool = False
+    spoke_for: tuple[str, ...] = ()
+    continues: tuple[str, ...] = ()
+    ended: str | None = None  # reason of its end; None while open
+    ended_at: Instant | None = None
+    ended_by: str | None = None  # the result that ended it, and its value
+    retracted: bool = False
+    discharge: int | None = None  # the `came` of the discharge that closed it
+    mode: str = "active"
+    expiry: Instant | None = None
+
+
+class PatientState(NamedTuple):
+    """All that is known of one patient."""
+
+    patient: Patient
+    now: Instant
+    count: int  # events judged, timers not counted
+    last_event_at: Instant
+    results: tuple[StoredResult, ...] = ()
+    tubes: tuple[StoredTube, ...] = ()
+    administrations: tuple[StoredAdministration, ...] = ()
+    dialyses: tuple[StoredDialysis, ...] = ()
+    magnesium_orders: tuple[MagnesiumOrder, ...] = ()
+    unmapped_magnesium_at: Instant | None = None
+    demographics: Demographics | None = None
+    visit_number: str = ""
+    location: str = ""
+    encounters: tuple[EncounterFact, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    holds: tuple[HoldMark, ...] = ()
+    history_incomplete: bool = False
+    dropped: int = 0
+
+
+def new_state(patient: Patient) -> PatientState:
+    """Return the state of a patient of whom nothing is known yet."""
+    return PatientState(patient=patient, now=0, count=0, last_event_at=0)
+
+
+def identity(result: Result) -> str:
+    """Return what makes two versions one result, within a patient: filler order number, code, sub-id (RULES.md 2)."""
+    return f"{result.order_number}|{result.observation_identifier}|{result.sub_id}"
+
+
+def version_order(result: Result) -> tuple[Instant, int, Instant, Decimal]:
+    """Return the sort key of RULES.md 2: result time, status rank, received_at, value."""
+    return (
+        result.resulted_at,
+        RANK.get(result.status, 0),
+        result.received_at,
+        result.value if result.value is not None else Decimal(-1),
+    )
+
+
+def advance(state: PatientState, event: PatientEvent, now: Instant, rulebook: Rulebook) -> PatientState:
+    """
+    Return the state after *event*: facts taken in, nothing judged yet.
+
+    Args:
+        state: The patient as known.
+        event: One message's news of this patient.
+        now: The moment at which it is judged.
+        rulebook: Only the limits of retention are read.
+    """
+    count = state.count + 1
+    state = state._replace(
+        now=now,
+        count=count,
+        last_event_at=max(state.last_event_at, now),
+        results=_with_results(state.results, event.results, count),
+        tubes=_with_tubes(state.tubes, event.tubes, count),
+        administrations=_with_administrations(state.administrations, event.administrations, count),
+        dialyses=_with_dialyses(state.dialyses, event.dialyses, count),
+        magnesium_orders=_with_orders(state.magnesium_orders, event.magnesium_orders),
+        demographics=_known(event.demographics, state.demographics),
+    )
+    if event.unmapped_magnesium_at is not None:
+        seen = state.unmapped_magnesium_at
+        at = event.unmapped_magnesium_at
+        state = state._replace(unmapped_magnesium_at=at if seen is None else max(seen, at))
+    if event.visit is not None:
+        state = state._replace(
+            location=event.visit.location or state.location,
+            visit_number=event.visit.visit_number or state.visit_number,
+        )
+    if event.encounter is not None:
+        state = _with_encounter(state, event, now, count)
+    return retain(state, now, rulebook)
+
+
+def _known(new: Demographics | None, old: Demographics | None) -> Demographics | None:
+    if new is None or old is None:
+        return new or old
+    return Demographics(new.birth_date or old.birth_date, new.sex or old.sex)
+
+
+def _with_results(stored: tuple[StoredResult, ...], new: tuple[Result, ...], count: int) -> tuple[StoredResult, ...]:
+    """Take in versions; of one identity, draw time and status the newest stays, and the earliest `came`."""
+    if not new:
+        return stored
+    return merge_results(stored, tuple(StoredResult(result, count) for result in new))
+
+
+def merge_results(stored: tuple[StoredResult, ...], new: tuple[StoredResult, ...]) -> tuple[StoredResult, ...]:
+    """Join two sets of versions into one, sorted by draw."""
+    kept = {(identity(entry.result), entry.result.observed_at, entry.result.status): entry for entry in stored}
+    for entry in new:
+        key = (identity(entry.result), entry.result.observed_at, entry.result.status)
+        old = kept.get(key)
+        if old is not None:
+            newest = max(old.result, entry.result, key=version_order)
+            entry = StoredResult(newest, min(old.came, entry.came))  # noqa: PLW2901
+        kept[key] = entry
+    return tuple(sorted(kept.values(), key=lambda entry: (entry.result.observed_at, *version_order(entry.result)[:2], identity(entry.result))))
+
+
+def _with_tubes(stored: tuple[StoredTube, ...], new: tuple[Tube, ...], count: int) -> tuple[StoredTube, ...]:
+    if not new:
+        return stored
+    return merge_tubes(stored, tuple(StoredTube(tube, count) for tube in new))
+
+
+def merge_tubes(stored: tuple[StoredTube, ...], new: tuple[StoredTube, ...]) -> tuple[StoredTube, ...]:
+    """Join what is said of tubes: each condition of a container once."""
+    kept = {(entry.tube.container, entry.tube.condition): entry for entry in stored}
+    for entry in new:
+        kept.setdefault((entry.tube.container, entry.tube.condition), entry)
+    return tuple(sorted(kept.values(), key=lambda entry: (entry.tube.container, entry.tube.condition)))
+
+
+def administration_key(record: Administration) -> tuple[str, str, Instant, bool]:
+    """Return what makes two records one administration: order, drug, RXA-3, rate or not (RULES.md 4.2)."""
+    return (record.order_number, record.drug_code, record.started_at, record.rate is not None)
+
+
+def _with_administrations(
+    stored: tuple[StoredAdministration, ...], new: tuple[Administration, ...], count: int
+) -> tuple[StoredAdministration, ...]:
+    if not new:
+        return stored
+    return merge_administrations(stored, tuple(StoredAdministration(record, count) for record in new))
+
+
+def merge_administrations(
+    stored: tuple[StoredAdministration, ...], new: tuple[StoredAdministration, ...]
+) -> tuple[StoredAdministration, ...]:
+    """Join administration records: the newest by `received_at` replaces, the earliest `came` stays."""
+    kept = {administration_key(entry.administration): entry for entry in stored}
+    for entry in new:
+        key = administration_key(entry.administration)
+        old = kept.get(key)
+        if old is not None:
+            newest = max(old.administration, entry.administration, key=_administration_order)
+            entry = StoredAdministration(newest, min(old.came, entry.came))  # noqa: PLW2901
+        kept[key] = entry
+    return tuple(sorted(kept.values(), key=lambda entry: administration_sort(entry.administration)))
+
+
+def _administration_order(record: Administration) -> tuple[Instant, bool, Instant, Decimal]:
+    return (record.received_at, record.deleted, record.ended_at or 0, record.grams or Decimal(0))
+
+
+def administration_sort(record: Administration) -> tuple[Instant, bool, str, str]:
+    """Return the order in which records of an order are read: by RXA-3, a record with a rate first."""
+    return (record.started_at, record.rate is None, record.order_number, record.drug_code)
+
+
+def _with_dialyses(stored: tuple[StoredDialysis, ...], new: tuple[Dialysis, ...], count: int) -> tuple[StoredDialysis, ...]:
+    if not new:
+        return stored
+    return merge_dialyses(stored, tuple(StoredDialysis(session, count) for session in new))
+
+
+def merge_dialyses(stored: tuple[StoredDialysis, ...], new: tuple[StoredDialysis, ...]) -> tuple[StoredDialysis, ...]:
+    """Join dialysis sessions: one a code and start, the newest message speaks."""
+    kept = {(entry.dialysis.procedure_code, entry.dialysis.started_at): entry for entry in stored}
+    for entry in new:
+        key = (entry.dialysis.procedure_code, entry.dialysis.started_at)
+        old = kept.get(key)
+        if old is not None:
+            newest = max(old.dialysis, entry.dialysis, key=lambda session: (session.received_at, session.ended_at))
+            entry = StoredDialysis(newest, min(old.came, entry.came))  # noqa: PLW2901
+        kept[key] = entry
+    return tuple(sorted(kept.values(), key=lambda entry: (entry.dialysis.started_at, entry.dialysis.procedure_code)))
+
+
+def _with_orders(stored: tuple[MagnesiumOrder, ...], new: tuple[MagnesiumOrder, ...]) -> tuple[MagnesiumOrder, ...]:
+    kept = {(order.order_number, order.placer_order_number): order for order in stored}
+    for order in new:
+        old = kept.get((order.order_number, order.placer_order_number))
+        kept[order.order_number, order.placer_order_number] = order if old is None else max(old, order, key=_order_order)
+    return tuple(sorted(kept.values()))
+
+
+def _order_order(order: MagnesiumOrder) -> tuple[Instant, bool, Instant]:
+    return (order.received_at, order.cancelled, order.ordered_at)
+
+
+def _with_encounter(state: PatientState, event: PatientEvent, now: Instant, count: int) -> PatientState:
+    """Take in an ADT message; one that says nothing new of the visit leaves no trace."""
+    encounter, visit = event.encounter, event.visit
+    if encounter is None:
+        return state
+    fact = EncounterFact(
+        trigger=encounter.trigger,
+        visit_number=visit.visit_number if visit else "",
+        location=visit.location if visit else "",
+        hospital_service=visit.hospital_service if visit else "",
+        diagnoses=tuple(sorted(encounter.diagnoses)),
+        deceased=encounter.deceased,
+        received_at=now,
+        came=count,
+    )
+    turning = fact.trigger in ("A01", "A03", "A11", "A13") or fact.deceased
+    repeated = any(_says(old) == _says(fact) for old in reversed(state.encounters[-8:]))
+    if not turning and repeated and state.encounters[-1].visit_number == fact.visit_number:
+        return state
+    return state._replace(encounters=(*state.encounters, fact))
+
+
+def _says(fact: EncounterFact) -> tuple[object, ...]:
+    return (fact.visit_number, fact.location, fact.hospital_service, fact.diagnoses, fact.deceased)
+
+
+def retain(state: PatientState, now: Instant, rulebook: Rulebook) -> PatientState:
+    """Drop what no rule can ask for any more (RULES.md 7); what is dropped beyond the limit is counted."""
+    results = _retained(state, now)
+    most = int(rulebook.results_at_most)
+    excess = len(results) - most
+    if excess > 0:
+        results = results[excess:]
+        state = state._replace(history_incomplete=True, dropped=state.dropped + excess)
+    if len(results) != len(state.results):
+        containers = {entry.result.container for entry in results}
+        state = state._replace(results=results, tubes=tuple(t for t in state.tubes if t.tube.container in containers))
+    horizon = now - KEEP_RESULTS
+    context = now - KEEP_CONTEXT
+    return state._replace(
+        administrations=tuple(a for a in state.administrations if (a.administration.ended_at or a.administration.started_at) >= horizon),
+        dialyses=tuple(d for d in state.dialyses if d.dialysis.ended_at >= horizon),
+        magnesium_orders=tuple(o for o in state.magnesium_orders if o.ordered_at >= horizon),
+        encounters=_retained_encounters(state.encounters, context),
+        alerts=tuple(a for a in state.alerts if a.ended_at is None or a.ended_at >= context or a.trigger_at >= horizon),
+        holds=tuple(mark for mark in state.holds if mark.since >= context),
+    )
+
+
+def _retained(state: PatientState, now: Instant) -> tuple[StoredResult, ...]:
+    horizon = now - KEEP_RESULTS
+    results = state.results
+    if not results or results[0].result.observed_at >= horizon:
+        return results
+    needed = needed_potassium(results, horizon)
+    open_since = min((a.trigger_at for a in state.alerts if a.ended is None), default=horizon)
+    horizon = min(horizon, open_since - 3 * DAY)
+    return tuple(e for e in results if e.result.observed_at >= horizon or identity_at(e.result) in needed)
+
+
+def identity_at(result: Result) -> str:
+    """Return the identity with the draw time: the name of a triggering result."""
+    return f"{identity(result)}|{result.observed_at}"
+
+
+def needed_potassium(results: tuple[StoredResult, ...], horizon: Instant) -> frozenset[str]:
+    """
+    Return the potassiums older than *horizon* that an episode or run reaching past it still rests on.
+
+    A chain of potassiums never more than 48 h apart may be one episode: of its old part the first, the highest, the
+    lowest and the newest are kept.
+    """
+    chain: list[Result] = []
+    for entry in results:
+        result = entry.result
+        if result.analyte is not Analyte.POTASSIUM or result.value is None:
+            continue
+        if chain and result.observed_at - chain[-1].observed_at > 2 * DAY:
+            if result.observed_at < horizon:
+                chain = []
+            else:
+                break
+        if result.observed_at < horizon:
+            chain.append(result)
+        else:
+            break
+    if not chain or horizon - chain[-1].observed_at > 2 * DAY:
+        return frozenset()
+    first_high = next((r for r in chain if (r.value or 0) >= Decimal("5.5")), chain[0])
+    first_low = next((r for r in chain if (r.value or 0) < Decimal("3.5")), chain[0])
+    highest = max(chain, key=lambda r: r.value or Decimal(0))
+    lowest = min(chain, key=lambda r: r.value or Decimal(0))
+    return frozenset(identity_at(r) for r in (chain[0], first_high, first_low, highest, lowest, chain[-1]))
+
+
+def _retained_encounters(facts: tuple[EncounterFact, ...], horizon: Instant) -> tuple[EncounterFact, ...]:
+    """Keep the current visit (from its admission on) and what is younger than the horizon; at most 60."""
+    if not facts or (facts[0].received_at >= horizon and len(facts) <= 60):  # noqa: PLR2004
+        return facts
+    admission = next((n for n in range(len(facts) - 1, -1, -1) if facts[n].trigger == "A01"), 0)
+    kept = tuple(f for n, f in enumerate(facts) if n >= admission or f.received_at >= horizon)
+    return kept if len(kept) <= 60 else (kept[0], *kept[-59:])  # noqa: PLR2004

@@ -1,0 +1,142 @@
+"""
+Renal function and its words: eGFR, acute kidney injury, impaired or unknown, never "normal" (RULES.md 6).
+
+Sources: CKD-EPI 2021 creatinine equation without race (Inker et al., NEJM 2021;385:1737); KDIGO AKI guideline (2012).
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from rules.events import DAY, Demographics, Instant
+from rules.rulebook import Rulebook
+from rules.specimen import Draw
+from rules.units import CREATININE_UMOL_L_PER_MG_DL
+
+IMPAIRED, NOT_IMPAIRED, UNKNOWN = "impaired", "not impaired", "unknown"
+
+
+class RenalFunction(NamedTuple):
+    """``status`` is impaired, not impaired or unknown; ``egfr`` the figure that stands, None without one; ``why`` names causes."""
+
+    status: str
+    egfr: Decimal | None
+    creatinine: Draw | None
+    why: tuple[str, ...]
+
+    @property
+    def impaired(self) -> bool:
+        """Say whether the kidneys are known to be impaired."""
+        return self.status == IMPAIRED
+
+
+def ckd_epi_2021(creatinine_umol_l: Decimal, age_years: int, sex: str) -> Decimal:
+    """
+    Return the eGFR in mL/min/{1.73_m2}, rounded to a whole number; with *sex* unknown the lower of the two.
+
+    Source: CKD-EPI 2021 creatinine equation. The formula uses floats; its result is rounded before it is compared.
+    """
+    if sex not in ("F", "M"):
+        return min(ckd_epi_2021(creatinine_umol_l, age_years, "F"), ckd_epi_2021(creatinine_umol_l, age_years, "M"))
+    mg_dl = float(creatinine_umol_l / CREATININE_UMOL_L_PER_MG_DL)
+    kappa, alpha, factor = (0.7, -0.241, 1.012) if sex == "F" else (0.9, -0.302, 1.0)
+    ratio = mg_dl / kappa
+    egfr = 142 * min(ratio, 1.0) ** alpha * max(ratio, 1.0) ** -1.200 * 0.9938**age_years * factor
+    return Decimal(round(egfr))
+
+
+def age_years(demographics: Demographics | None, now: Instant) -> int | None:
+    """Return the age in whole years at *now* (UTC), or None where the birth date is unknown."""
+    birth = demographics.birth_date if demographics else ""
+    if len(birth) < 4 or not birth.isdigit():  # noqa: PLR2004  (a year has four digits)
+        return None
+    year, month, day = int(birth[:4]), int(birth[4:6] or 1), int(birth[6:8] or 1)
+    now_year, now_month, now_day = civil_date(now)
+    age = now_year - year - ((now_month, now_day) < (month, day))
+    return age if 0 <= age <= 130 else None  # noqa: PLR2004  (older is a typing error)
+
+
+def civil_date(now: Instant) -> tuple[int, int, int]:
+    """
+    Return year, month and day of an instant, in UTC.
+
+    Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days. (The rules import no clock.)
+    """
+    shifted = now // DAY + 719_468
+    era, day_of_era = divmod(shifted, 146_097)
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted_month = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * shifted_month + 2) // 5 + 1
+    month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9  # noqa: PLR2004
+    return year_of_era + era * 400 + (month <= 2), month, day  # noqa: PLR2004
+
+
+def acute_injury(creatinine: Sequence[Draw], now: Instant, rulebook: Rulebook) -> bool:
+    """
+    Say whether a creatinine of the last 7 days shows acute kidney injury (RULES.md 6).
+
+    A rise of 26.5 umol/L or more within 48 h, or to 1.5 times the lowest of the 7 days before (and at least 62), that
+    is not followed within 24 h by one below 1.25 times that lowest.
+
+    Source: KDIGO AKI guideline (2012), section 2.1.1.
+    """
+    for n, newer in enumerate(creatinine):
+        if now - newer.at > rulebook.aki_within:
+            continue
+        week = [c.value for c in creatinine[:n] if newer.at - c.at <= rulebook.aki_within]
+        if not week:
+            continue
+        lowest = min(week)
+        rise = any(
+            newer.value - c.value >= rulebook.aki_rise for c in creatinine[:n] if newer.at - c.at <= rulebook.aki_rise_within
+        )
+        ratio = newer.value >= rulebook.aki_ratio * lowest and newer.value >= rulebook.aki_minimum
+        if not (rise or ratio):
+            continue
+        undone = any(
+            c.at - newer.at <= rulebook.aki_undone_within and c.value < rulebook.aki_undone_ratio * lowest for c in creatinine[n + 1 :]
+        )
+        if not undone:
+            return True
+    return False
+
+
+def renal_function(  # noqa: PLR0913  (the facts that RULES.md 6 names)
+    creatinine: Sequence[Draw],
+    egfr: Sequence[Draw],
+    *,
+    dialysis: bool,
+    diagnoses: Iterable[str],
+    demographics: Demographics | None,
+    now: Instant,
+    rulebook: Rulebook,
+) -> RenalFunction:
+    """Return the renal function at *now* (RULES.md 6): impaired by eGFR, dialysis, diagnosis or injury; else known or unknown."""
+    horizon = now - rulebook.renal_within
+    newest_creatinine = creatinine[-1] if creatinine and creatinine[-1].at >= horizon else None
+    newest_egfr = egfr[-1] if egfr and egfr[-1].at >= horizon else None
+    age = age_years(demographics, now)
+    value: Decimal | None = None
+    highest_possible: Decimal | None = None
+    if newest_egfr is not None and (newest_creatinine is None or newest_egfr.at >= newest_creatinine.at):
+        value = newest_egfr.value
+    elif newest_creatinine is not None:
+        sex = demographics.sex if demographics else ""
+        if age is None:
+            highest_possible = ckd_epi_2021(newest_creatinine.value, int(rulebook.adult_years), sex)
+        else:
+            value = ckd_epi_2021(newest_creatinine.value, age, sex)
+    why = []
+    if value is not None and value < rulebook.egfr_impaired:
+        why.append(f"eGFR {value}")
+    if highest_possible is not None and highest_possible < rulebook.egfr_impaired:
+        why.append(f"eGFR {highest_possible} or lower, age unknown")
+    if dialysis:
+        why.append("dialysis")
+    if any(code.startswith(prefix) for code in diagnoses for prefix in rulebook.renal_diagnoses):
+        why.append("diagnosis")
+    if acute_injury(creatinine, now, rulebook):
+        why.append("acute kidney injury")
+    status = IMPAIRED if why else (UNKNOWN if value is None else NOT_IMPAIRED)
+    return RenalFunction(status, value, newest_creatinine, tuple(why))

@@ -1,0 +1,244 @@
+"""
+Which results stand, and which of them to believe (RULES.md 2 and 3).
+
+From the stored versions to *draws*: the newest version of each result, the one that speaks for its specimen, and its
+verdict. K-EDTA contamination raises potassium and lowers calcium and magnesium at once; it imitates exactly what the
+alerts of this service look for, so no finding is made on a suspect potassium alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from rules.events import Analyte, Condition, Instant, Result
+from rules.patient import RETRACTING, REVISING, StoredResult, StoredTube, identity, identity_at, version_order
+from rules.rulebook import Rulebook
+
+VALID, SUSPECT, INVALID = "valid", "suspect", "invalid"
+_BELIEF = {VALID: 2, SUSPECT: 1, INVALID: 0}
+_USABLE = frozenset("FCABVU")
+_HEMOLYSIS_TOUCHES = frozenset((Analyte.POTASSIUM, Analyte.MAGNESIUM))
+
+
+class Draw:
+    """
+    A usable result in its newest version, with its verdict.
+
+    ``valid`` is what the rules ask: the verdict is valid, or it is suspect and an earlier suspect one confirms it.
+    ``why`` is ``clot``, ``hemolysis``, ``edta``, ``jump`` or empty. ``others`` are usable results of the same analyte
+    and draw time that do not speak.
+    """
+
+    __slots__ = ("at", "came", "edta", "key", "others", "result", "tube", "valid", "value", "verdict", "why")
+
+    def __init__(self, result: Result, value: Decimal, came: int, tube: str, why: str) -> None:
+        self.result = result
+        self.value = value
+        self.came = came
+        self.at: Instant = result.observed_at
+        self.key = identity_at(result)
+        self.tube = tube  # the verdict by what is said of its tube alone
+        self.verdict = tube
+        self.valid = tube == VALID
+        self.why = why
+        self.edta = False
+        self.others: list[Draw] = []
+
+    @property
+    def counted(self) -> bool:
+        """Usable and not invalid (RULES.md 2)."""
+        return self.verdict != INVALID
+
+    def __repr__(self) -> str:
+        """Show analyte, value, draw and verdict."""
+        return f"Draw({self.result.analyte.value} {self.value} at {self.at}, {self.verdict})"
+
+
+class Drawn:
+    """The draws of one patient: by analyte the speaking ones, sorted by draw time, and the results still pending."""
+
+    __slots__ = ("draws", "pending")
+
+    def __init__(self, draws: dict[Analyte, list[Draw]], pending: list[StoredResult]) -> None:
+        self.draws = draws
+        self.pending = pending
+
+    def of(self, analyte: Analyte) -> list[Draw]:
+        """Return the speaking draws of *analyte*, invalid ones too."""
+        return self.draws.get(analyte, [])
+
+    def known_by(self, count: int) -> "Drawn":
+        """Return what had come with the patient's first *count* events, in present versions and verdicts."""
+        draws: dict[Analyte, list[Draw]] = {}
+        for analyte, speaking in self.draws.items():
+            kept = []
+            for draw in speaking:
+                if draw.came <= count:
+                    kept.append(draw)
+                    continue
+                earlier = [other for other in draw.others if other.came <= count]
+                if earlier:
+                    kept.append(max(earlier, key=_speaks))
+            draws[analyte] = kept
+        return Drawn(draws, [entry for entry in self.pending if entry.came <= count])
+
+
+def drawn(results: Sequence[StoredResult], tubes: Iterable[StoredTube], rulebook: Rulebook) -> Drawn:
+    """Return the draws of stored *results*, judged by what is said of their *tubes* and by each other."""
+    said: dict[str, set[Condition]] = {}
+    for entry in tubes:
+        said.setdefault(entry.tube.container, set()).add(entry.tube.condition)
+    pending: list[StoredResult] = []
+    specimens: dict[tuple[Analyte, Instant], list[Draw]] = {}
+    for newest, value, came in newest_versions(results):
+        if newest.status not in _USABLE:
+            if newest.status not in RETRACTING:
+                pending.append(StoredResult(newest, came))
+            continue
+        if value is None:
+            continue
+        verdict, why = _tube_verdict(newest, said)
+        specimens.setdefault((newest.analyte, newest.observed_at), []).append(Draw(newest, value, came, verdict, why))
+    draws: dict[Analyte, list[Draw]] = {}
+    for (analyte, _), candidates in specimens.items():
+        speaker = candidates[0] if len(candidates) == 1 else _speaker(candidates, analyte)
+        draws.setdefault(analyte, []).append(speaker)
+    for speaking in draws.values():
+        speaking.sort(key=lambda draw: draw.at)
+    _judge_edta(draws, rulebook)
+    _judge_potassium(draws, rulebook)
+    return Drawn(draws, pending)
+
+
+def newest_versions(results: Sequence[StoredResult]) -> Iterable[tuple[Result, Decimal | None, int]]:
+    """
+    Yield the newest version of each draw with the value that stands, and when the draw first came.
+
+    RULES.md 2: a C, D, W, X or U is a version of the draw with its `observed_at`, else of the latest draw before that,
+    else of the earliest; with no version of another status, each time is a draw of its own.
+    """
+    by_identity: dict[tuple[str, str, str], list[StoredResult]] = {}
+    for entry in results:
+        result = entry.result
+        by_identity.setdefault((result.order_number, result.observation_identifier, result.sub_id), []).append(entry)
+    for versions in by_identity.values():
+        if len(versions) == 1:
+            only = versions[0]
+            yield only.result, only.result.value, only.came
+            continue
+        times = sorted({v.result.observed_at for v in versions if v.result.status not in REVISING})
+        own = not times
+        groups: dict[Instant, list[StoredResult]] = {}
+        for version in versions:
+            at = version.result.observed_at
+            if not own and at not in times:
+                at = max((t for t in times if t < at), default=times[0])
+            groups.setdefault(at, []).append(version)
+        for group in groups.values():
+            newest = max(group, key=lambda v: version_order(v.result))
+            value = newest.result.value
+            if newest.result.status == "U" and value is None:
+                value = _finalised(group, newest)
+            yield newest.result, value, min(v.came for v in group)
+
+
+def _finalised(group: list[StoredResult], newest: StoredResult) -> Decimal | None:
+    """Return the value that a U without one makes final: that of the newest other version, none after a retraction."""
+    others = [v for v in group if v is not newest]
+    if not others:
+        return None
+    previous = max(others, key=lambda v: version_order(v.result)).result
+    return None if previous.status in RETRACTING else previous.value
+
+
+def _tube_verdict(result: Result, said: dict[str, set[Condition]]) -> tuple[str, str]:
+    """Return the verdict by what is said of the result's container, and why (RULES.md 3)."""
+    conditions = said.get(result.container)
+    if not conditions:
+        return VALID, ""
+    if Condition.CLOTTED in conditions or Condition.CONTAMINATED in conditions:
+        return INVALID, "clot"
+    if result.analyte in _HEMOLYSIS_TOUCHES:
+        return (INVALID if Condition.GROSSLY_HEMOLYZED in conditions else SUSPECT), "hemolysis"
+    return VALID, ""
+
+
+def _speaks(draw: Draw) -> tuple[int, Instant, Decimal, str]:
+    return (_BELIEF[draw.tube], draw.result.resulted_at, draw.value, draw.key)
+
+
+def _speaker(candidates: list[Draw], analyte: Analyte) -> Draw:
+    """Return the one that speaks for its specimen: believed most, then newest, then highest; of eGFRs the lowest."""
+    if analyte is Analyte.EGFR:
+        counted = [draw for draw in candidates if draw.tube != INVALID] or candidates
+        speaker = min(counted, key=lambda draw: (draw.value, draw.key))
+    else:
+        speaker = max(candidates, key=_speaks)
+    speaker.others = [draw for draw in candidates if draw is not speaker]
+    return speaker
+
+
+def _judge_edta(draws: dict[Analyte, list[Draw]], rulebook: Rulebook) -> None:
+    """Mark the K-EDTA pattern (RULES.md 3): K, Ca and Mg of the specimen become suspect."""
+    calcium = {draw.at: draw for draw in draws.get(Analyte.CALCIUM, ()) if draw.counted}
+    magnesium = {draw.at: draw for draw in draws.get(Analyte.MAGNESIUM, ()) if draw.counted}
+    for potassium in draws.get(Analyte.POTASSIUM, ()):
+        with_calcium = calcium.get(potassium.at)
+        if with_calcium is None or potassium.value < rulebook.edta_potassium or not potassium.counted:
+            continue
+        with_magnesium = magnesium.get(potassium.at)
+        if with_magnesium is None:
+            pattern = with_calcium.value < rulebook.edta_calcium_alone
+        else:
+            pattern = with_calcium.value < rulebook.edta_calcium and with_magnesium.value < rulebook.edta_magnesium
+        if pattern:
+            for draw in (potassium, with_calcium, with_magnesium):
+                if draw is not None:
+                    draw.edta = True
+                    if draw.verdict == VALID:
+                        draw.verdict, draw.valid, draw.why = SUSPECT, False, "edta"
+
+
+def _judge_potassium(draws: dict[Analyte, list[Draw]], rulebook: Rulebook) -> None:
+    """Mark jumps, and let suspect potassiums confirm each other, in order of draw (RULES.md 3)."""
+    speaking = draws.get(Analyte.POTASSIUM, [])
+    previous: Draw | None = None  # the previous valid one
+    between: list[Draw] = []  # usable ones since
+    suspects: list[Draw] = []
+    for draw in speaking:
+        if (
+            draw.verdict == VALID
+            and previous is not None
+            and draw.at - previous.at <= rulebook.jump_within
+            and abs(draw.value - previous.value) >= rulebook.jump_potassium
+            and not any(abs(draw.value - other.value) <= rulebook.jump_near for other in between)
+        ):
+            draw.verdict, draw.valid, draw.why = SUSPECT, False, "jump"
+        if draw.verdict == SUSPECT and draw.value >= rulebook.confirm_potassium:
+            draw.valid = any(
+                abs(draw.value - other.value) < rulebook.confirm_near
+                and rulebook.confirm_after <= draw.at - other.at <= rulebook.confirm_within
+                for other in reversed(suspects)
+            )
+            suspects.append(draw)
+            if draw.valid and draw.edta:
+                _believe_companions(draws, draw.at)
+        if draw.valid:
+            previous, between = draw, []
+        else:
+            between.append(draw)
+
+
+def _believe_companions(draws: dict[Analyte, list[Draw]], at: Instant) -> None:
+    """After a confirmed EDTA pattern the calcium and magnesium of the specimen count as valid too."""
+    for analyte in (Analyte.CALCIUM, Analyte.MAGNESIUM):
+        for draw in draws.get(analyte, ()):
+            if draw.at == at and draw.why == "edta":
+                draw.valid = True
+
+
+def pending_magnesium(pending: Iterable[StoredResult]) -> list[Result]:
+    """Return the magnesiums that are announced or provisional (RULES.md 2)."""
+    return [entry.result for entry in pending if entry.result.analyte is Analyte.MAGNESIUM]
+
+
+__all__ = ["INVALID", "SUSPECT", "VALID", "Draw", "Drawn", "drawn", "identity", "newest_versions", "pending_magnesium"]
