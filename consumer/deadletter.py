@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from datetime import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from consumer.cloudevent import utc
 from consumer.stage import Outgoing, Output
-from rules.events import Instant
+from rules.events import SECOND, Instant
 
 TOO_LARGE: Final = "too_large"
 
@@ -86,3 +87,12 @@ def attempt_of(headers: Sequence[tuple[str, bytes]]) -> int:
         if name == "attempt" and value.isdigit() and len(value) < 6:  # noqa: PLR2004  (a sane count)
             return max(1, int(value))
     return 1
+
+
+def instant(text: str) -> Instant | None:
+    """Return the instant of a header's time, or None when it is none of ours."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else round(moment.timestamp() * SECOND)

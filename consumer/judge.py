@@ -81,6 +81,7 @@ class Judge:
                 continue
             message = message._replace(attempt=attempt_of(record.headers))
             self._patients.accept(Waiting(message, record.partition, record.offset))
+        self._patients.run()
         return self._outcome(letters, watermark, wall)
 
     def tick(self, *, watermark: int | None, wall: int) -> Outcome:

@@ -115,12 +115,15 @@ class Patients:
         self._wall = wall
 
     def accept(self, waiting: Waiting) -> None:
-        """Take a record of the events topic, after every turn that is due; with what it forwards to homes of ours."""
-        self.run()
+        """
+        Take a record of the events topic, with what it forwards to homes of ours.
+
+        With the clock of the records it then waits for `run`; else it is judged at once, after every turn that is due.
+        """
+        if self._settings.clock is not Clock.RECORDS:
+            self.run()
         self._local.append(waiting)
         self._drain()
-        if self._settings.clock is Clock.RECORDS:
-            self.run()
 
     def run(self) -> None:
         """Take every turn due at or before the watermark, in order."""

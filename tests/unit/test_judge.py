@@ -1,0 +1,196 @@
+"""The judge stage: whose turn it is, what is kept, what comes back after a failure or a restart."""
+
+import json
+
+import pytest
+
+from consumer.judge import Judge
+from consumer.patients import Clock
+from consumer.stage import Output
+from rules.events import MINUTE
+from rules.rulebook import DEFAULT
+from tests.unit import fake_rules as fake
+from tests.unit.fake_rules import event, record, words
+
+
+@pytest.fixture(autouse=True)
+def _fake_rules():
+    with fake.installed():
+        yield
+
+
+def home(clock: Clock = Clock.LIVE) -> Judge:
+    return Judge(DEFAULT, fake.settings(clock), fake.ISSUER)
+
+
+def feed(judge: Judge, *events, watermark: int | None, wall: int | None = None):
+    outcome = judge.process(
+        [record(one, offset) for offset, one in enumerate(events)],
+        watermark=None if watermark is None else watermark * MINUTE,
+        wall=(wall if wall is not None else watermark or 0) * MINUTE,
+    )
+    judge.commit()
+    return outcome
+
+
+def test_timers_fire_in_order_of_due_time_before_the_event_that_moved_the_watermark():
+    """Timers of all patients that are due come first, earliest first, and then the event."""
+    judge = home()
+    feed(judge, event("A", 0, "t30"), event("B", 0, "t20"), event("C", 0, "t90"), watermark=0)
+    outcome = feed(judge, event("D", 60, "x"), watermark=60, wall=30)
+    assert words(outcome) == ["00:20 B timer", "00:30 A timer", "01:00 D x"]
+
+
+def test_live_events_are_judged_at_the_watermark_when_that_is_later():
+    """RULES.md 8: now is the latest of received_at, the patient's last now, and the watermark."""
+    judge = home()
+    assert words(feed(judge, event("A", 5, "x"), watermark=9)) == ["00:09 A x"]
+    assert words(feed(judge, event("A", 5, "y"), watermark=None)) == ["00:09 A y"]
+    assert words(feed(judge, event("A", 12, "z"), watermark=10)) == ["00:12 A z"]
+
+
+def test_clock_of_the_records_orders_events_and_timers_by_their_own_times():
+    """Events wait until the watermark reaches them; then each is judged at its own time, timers of that time first."""
+    judge = home(Clock.RECORDS)
+    waiting = feed(judge, event("A", 30, "late", 2), event("A", 10, "t20", 1), event("B", 20, "y", 3), watermark=5)
+    assert words(waiting) == []
+    assert words(feed(judge, watermark=25)) == ["00:10 A t20", "00:20 B y"]
+    outcome = judge.tick(watermark=40 * MINUTE, wall=0)
+    assert words(outcome) == ["00:30 A timer", "00:30 A late"]
+
+
+def test_events_of_one_time_come_by_source_topic_partition_and_offset():
+    """The order of arrival does not matter with the clock of the records."""
+    judge = home(Clock.RECORDS)
+    feed(judge, event("A", 10, "second", 2), event("A", 10, "first", 1), watermark=5)
+    assert words(judge.tick(watermark=10 * MINUTE, wall=0)) == ["00:10 A first", "00:10 A second"]
+
+
+def test_discard_takes_back_states_timers_and_inboxes():
+    """W7: after a failed transaction the same records give the same outcome again."""
+    judge = home(Clock.RECORDS)
+    feed(judge, event("A", 0, "t30"), watermark=0)
+    batch = [record(event("A", 40, "x", 5)), record(event("B", 20, "y", 6))]
+    first = judge.process(batch, watermark=60 * MINUTE, wall=0)
+    judge.discard()
+    again = judge.process(batch, watermark=60 * MINUTE, wall=0)
+    assert first == again
+    assert words(first) == ["00:20 B y", "00:30 A timer", "00:40 A x"]
+
+
+def test_a_restart_forgets_nothing():
+    """A home restored from the changelog goes on as the one that wrote it, timers, inbox and all."""
+    old = home(Clock.RECORDS)
+    changelog = []
+    for events, watermark in (([event("A", 0, "t30"), event("B", 50, "z")], 10), ([event("C", 5, "t90")], 20)):
+        changelog += feed(old, *events, watermark=watermark).outgoing
+    new = home(Clock.RECORDS)
+    for one in changelog:
+        if one.output is Output.STATE:
+            new.restore(one.key, one.value, one.headers)
+    assert len(new) == 3
+    expected = old.tick(watermark=200 * MINUTE, wall=0)
+    assert new.tick(watermark=200 * MINUTE, wall=0) == expected._replace(stream_time=None)
+    assert words(expected) == ["00:30 A timer", "00:50 B z", "01:35 C timer"]
+
+
+def test_one_state_record_a_touched_patient_and_a_tombstone_when_it_retires():
+    """The changelog gets each touched patient once a batch; one that was never stored gets no tombstone."""
+    judge = home()
+    outcome = feed(judge, event("A", 0, "x"), event("A", 1, "y"), event("N", 1, "retire"), watermark=0)
+    assert list(fake.states(outcome)) == ["A"]
+    assert fake.states(feed(judge, event("A", 2, "retire"), watermark=0)) == {"A": None}
+    assert len(judge) == 0
+
+
+def test_an_exception_in_a_rule_leaves_the_state_and_dead_letters_the_event():
+    """DESIGN.md, Bad input: the patient is marked, the neighbours are judged, the event can be put back."""
+    judge = home()
+    feed(judge, event("A", 0, "t30"), watermark=0)
+    outcome = feed(judge, event("A", 1, "boom", 7), event("B", 1, "x"), watermark=0)
+    assert words(outcome) == ["00:01 B x"]
+    letter = next(one for one in outcome.outgoing if one.output is Output.DEAD_LETTERS)
+    headers = dict(letter.headers)
+    assert (headers["reason"], headers["stage"], headers["attempt"]) == (b"judge_error", b"judge", b"1")
+    assert b"ZeroDivisionError" in headers["detail"]
+    assert letter.value == record(event("A", 1, "boom", 7)).value
+    kept = judge.stored("A")
+    assert (kept.state.count, kept.state.history_incomplete, kept.due) == (1, True, 30 * MINUTE)
+    assert outcome.counts["judge", "judge_errors"] == 1
+
+
+def test_a_record_that_is_not_ours_is_a_dead_letter_of_its_bytes():
+    """What can't be decoded stops nothing and loses nothing."""
+    judge = home()
+    bad = record(event("A", 0, "x"))._replace(value=b"\x01\x00not msgpack")
+    outcome = judge.process([bad], watermark=None, wall=0)
+    assert [one.value for one in outcome.outgoing] == [b"\x01\x00not msgpack"]
+    assert dict(outcome.outgoing[0].headers)["reason"] == b"corrupt_record"
+
+
+def test_catching_up_and_caught_up():
+    """Live: more than 15 min behind is late; what was silent speaks when the watermark has come back."""
+    judge = home()
+    assert words(feed(judge, event("A", 0, "wait1"), watermark=0, wall=100)) == ["00:00 A wait1 late"]
+    assert words(feed(judge, event("B", 84, "x"), watermark=84, wall=100)) == ["01:24 B x late"]
+    outcome = feed(judge, event("B", 90, "y"), watermark=86, wall=100)
+    assert words(outcome) == ["01:30 B y", "01:26 A caught up"]
+    assert words(feed(judge, watermark=90, wall=101)) == []
+
+
+def test_a_critical_alert_waits_five_minutes_for_the_task_to_catch_up():
+    """RULES.md 8: a critical one waits at most 5 min, also over a restart."""
+    judge = home()
+    outcome = feed(judge, event("A", 0, "wait2"), event("B", 0, "wait1"), watermark=0, wall=100)
+    new = home()
+    for one in outcome.outgoing:
+        if one.output is Output.STATE:
+            new.restore(one.key, one.value, one.headers)
+    assert words(new.tick(watermark=1 * MINUTE, wall=104 * MINUTE)) == []
+    assert words(new.tick(watermark=1 * MINUTE, wall=105 * MINUTE)) == ["00:01 A caught up"]
+
+
+@pytest.mark.parametrize(
+    ("watermarks", "fires"),
+    [
+        ([(0, 10), (0, 12), (0, 14), (0, 15)], True),
+        ([(0, 10), (3, 12), (4, 14), (6, 15)], False),
+        ([(0, 4), (1, 6), (2, 7), (5, 10)], False),
+    ],
+    ids=["stuck", "coming closer", "not far behind"],
+)
+def test_a_stuck_watermark_is_overruled(watermarks, fires):
+    """RULES.md 8: 5 min behind and no closer for 5 min, a hold due by the wall clock fires and says so, once."""
+    judge = home()
+    feed(judge, event("A", 0, "t12"), watermark=0, wall=watermarks[0][1])
+    said = []
+    for watermark, wall in watermarks:
+        said += words(judge.tick(watermark=watermark * MINUTE, wall=wall * MINUTE))
+    assert said == (["00:15 A timer behind 15"] if fires else [])
+    judge.commit()
+    if fires:
+        assert words(judge.tick(watermark=0, wall=16 * MINUTE)) == []
+
+
+def test_a_critical_alert_is_urgent():
+    """W13: a critical alert is committed at once."""
+    assert feed(home(), event("A", 0, "critical"), watermark=0).urgent
+    assert not feed(home(), event("A", 0, "x"), watermark=0).urgent
+
+
+def test_the_cause_names_the_inbound_record_or_the_timer():
+    """DESIGN.md 2: `cause` holds inbound coordinates, of a timer its name."""
+    judge = home()
+    causes = []
+    for outcome in (feed(judge, event("A", 0, "t1", 42), watermark=0), feed(judge, watermark=5)):
+        causes += [json.loads(one.value)["data"]["cause"] for one in outcome.outgoing if one.output is Output.ALERTS]
+    assert causes == [{"topic": "in", "partition": 0, "offset": 42}, {"timer": "hold"}]
+
+
+def test_the_attempt_of_a_resubmitted_event_goes_on():
+    """A dead letter that fails again says which attempt that was."""
+    judge = home()
+    again = record(event("A", 0, "boom"), headers=(("attempt", b"2"),))
+    outcome = judge.process([again], watermark=None, wall=0)
+    letter = next(one for one in outcome.outgoing if one.output is Output.DEAD_LETTERS)
+    assert dict(letter.headers)["attempt"] == b"2"
