@@ -1,0 +1,69 @@
+"""
+A seeded mix of laboratory messages for the bench: 1.35 KB each, one in ten with something for us.
+
+The others are blood counts and cultures whose text holds look-alikes (K, MG, 2823 as an order number), so that a
+prefilter that searches anywhere in the message does not get away with it.
+"""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+BYTES = 1_350
+
+RELEVANT_EACH = 10
+
+OTHERS = """\
+6690-2^Leukocytes 10*9/L 7.4|789-8^Erythrocytes 10*12/L 4.4|718-7^Hemoglobin g/dL 13.1|4544-3^Hematocrit % 39
+787-2^MCV fL 88|785-6^MCH pg 29|777-3^Platelets 10*9/L 244|788-0^RDW % 13.2|770-8^Neutrophils % 61
+736-9^Lymphocytes % 27|2951-2^Sodium mmol/L 139|2075-0^Chloride mmol/L 103|2345-7^Glucose mg/dL 104
+1742-6^ALT U/L 23|1920-8^AST U/L 27|6768-6^ALP U/L 71
+"""
+"""What else a laboratory reports: code and name, unit, a usual value."""
+
+ROWS = [row.rsplit(" ", 2) for row in OTHERS.replace("\n", "|").strip("|").split("|")]
+
+
+def hl7_time(moment: datetime) -> str:
+    """Return an HL7 time with seconds and offset."""
+    return moment.strftime("%Y%m%d%H%M%S%z")
+
+
+def observations(rng: random.Random, *, relevant: bool) -> list[str]:
+    """Return the OBX segments of one message."""
+    rows = [(name, unit, f"{float(usual) * rng.uniform(0.7, 1.4):.1f}") for name, unit, usual in ROWS]
+    if relevant:
+        rows[4:7] = [
+            ("2823-3^Potassium", "mmol/L", f"{rng.gauss(4.3, 0.6):.1f}"),
+            ("19123-9^Magnesium", "mmol/L", f"{max(0.3, rng.gauss(0.85, 0.15)):.2f}"),
+            ("2160-0^Creatinine", "mg/dL", f"{max(0.4, rng.gauss(1.0, 0.4)):.2f}"),
+        ]
+    return [f"OBX|{number}|NM|{name}^LN||{value}|{unit}|||||F" for number, (name, unit, value) in enumerate(rows, 1)]
+
+
+def message(rng: random.Random, number: int, patients: int, sent: datetime, *, relevant: bool) -> bytes:
+    """Return one ORU^R01 of about `BYTES` bytes; its specimen was drawn some minutes to hours before *sent*."""
+    mrn = 70_000_000 + rng.randrange(patients)
+    drawn = hl7_time(sent - timedelta(minutes=rng.randrange(10, 240)))
+    order = f"2823K{number:010d}"
+    segments = [
+        f"MSH|^~\\&|LAB|HOSP|ALERT|HOSP|{hl7_time(sent)}||ORU^R01^ORU_R01|B{number:09d}|P|2.5.1",
+        f"PID|1||{mrn}^^^HOSP^MR||BENCH^PATIENT^{number % 97}||19{rng.randrange(30, 99)}0412|{rng.choice('FM')}",
+        f"PV1|1|I|ICU^{rng.randrange(1, 40)}^A|||||||MED|||||||||V{mrn}",
+        f"ORC|RE|P{order}|{order}",
+        f"OBR|1|P{order}|{order}|24323-8^Comprehensive metabolic panel^LN|||{drawn}|||||||||||||||{hl7_time(sent)}|||F",
+        *observations(rng, relevant=relevant),
+    ]
+    note = "NTE|1|L|Reference: KALIUM, MG and 2823-3 are reported apart. "
+    missing = BYTES - len("\r".join(segments)) - 2
+    if missing > 0:
+        segments.append((note * (missing // len(note) + 1))[:missing])
+    return ("\r".join(segments) + "\r").encode()
+
+
+def messages(count: int, *, patients: int = 5_000, seed: int = 1) -> Iterator[bytes]:
+    """Yield *count* different messages, one in `RELEVANT_EACH` relevant, all sent now."""
+    rng = random.Random(seed)
+    now = datetime.now(UTC).replace(microsecond=0)
+    for number in range(count):
+        yield message(rng, number, patients, now, relevant=number % RELEVANT_EACH == 0)
