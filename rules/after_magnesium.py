@@ -13,21 +13,10 @@ from rules.alert import Change, Rule, Severity
 from rules.chart import Chart
 from rules.events import Analyte, Instant
 from rules.exposure import Exposure
-from rules.finding import EXPIRED, Claim, End, Finding, resolved, silence
+from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence
 from rules.hypermagnesemia import belonging, exposure_named, ladder
-from rules.patient import HoldMark
 from rules.rulebook import Rulebook
 from rules.specimen import Draw
-
-
-class _AfterMagnesium:
-    def marks(self, chart: Chart) -> list[HoldMark]:
-        """Return no hold marks."""
-        return []
-
-    def due(self, chart: Chart) -> Instant | None:
-        """Return None: nothing appears without a message."""
-        return None
 
 
 def within(chart: Chart, exposure: Exposure, draws: list[Draw]) -> list[Draw]:
@@ -41,7 +30,7 @@ def baseline(chart: Chart, exposure: Exposure, draws: list[Draw]) -> Draw | None
     return next((draw for draw in reversed(draws) if since <= draw.at < exposure.start), None)
 
 
-class HyperkalemiaAfterMagnesium(_AfterMagnesium):
+class HyperkalemiaAfterMagnesium(Plain):
     """``hyperkalemia-after-magnesium``, RULES.md 5."""
 
     rule = Rule.HYPERKALEMIA_AFTER_MAGNESIUM
@@ -113,7 +102,7 @@ def calcium_limits(analyte: str, book: Rulebook) -> CalciumLimits:
     return CalciumLimits(book.hypocalcemia_ionized, book.hypocalcemia_ionized_critical, book.hypocalcemia_ionized_fall)
 
 
-class HypocalcemiaAfterMagnesium(_AfterMagnesium):
+class HypocalcemiaAfterMagnesium(Plain):
     """``hypocalcemia-after-magnesium``, RULES.md 5: one alert for total, one for ionized calcium."""
 
     rule = Rule.HYPOCALCEMIA_AFTER_MAGNESIUM
@@ -185,7 +174,7 @@ class HypocalcemiaAfterMagnesium(_AfterMagnesium):
         return silence(self._draws(chart, claim.subject), claim.trigger_at, chart.rulebook.hypocalcemia_silence)[0]
 
 
-class MonitoringGap:
+class MonitoringGap(Plain):
     """``magnesium-monitoring-gap``, RULES.md 5: one alert an exposure, raised by a timer."""
 
     rule = Rule.MAGNESIUM_MONITORING_GAP
@@ -259,10 +248,6 @@ class MonitoringGap:
         """Return e + 24 h."""
         exposure = exposure_named(chart, claim.subject)
         return (exposure.end if exposure is not None else claim.trigger_at) + chart.rulebook.gap_expiry
-
-    def marks(self, chart: Chart) -> list[HoldMark]:
-        """Return no hold marks."""
-        return []
 
     def due(self, chart: Chart) -> Instant | None:
         """Return the next moment at which a watched exposure's timer comes."""

@@ -43,6 +43,12 @@ class Chart:
         """Return the chart at *now* with what had come by the patient's event *count*, in present versions and verdicts."""
         return Chart(self.state, now, self.rulebook, base=self, count=count)
 
+    def with_state(self, state: PatientState) -> "Chart":
+        """Return this chart over *state*, which differs in alerts and holds alone."""
+        chart = Chart(state, self.now, self.rulebook, base=self._base, count=self.count)
+        chart.__dict__.update({name: value for name, value in self.__dict__.items() if name not in chart.__dict__})
+        return chart
+
     # Results
 
     @cached_property

@@ -1,11 +1,30 @@
-"""The one door to the rules: judge a message, a timer, a merge (RULES.md 7, 8)."""
+"""
+The one door to the rules: judge a message, a timer, a merge (RULES.md 7, 8).
+
+Pure: a patient's state and a moment in, the new state and the transitions out. The caller brings the clock.
+"""
 
 from typing import NamedTuple
 
-from rules.alert import Transition
+from rules.alert import Change, Rule, Severity, Transition
+from rules.chart import Chart
 from rules.events import Instant, PatientEvent
-from rules.patient import PatientState
+from rules.life import BY_RULE, FAMILIES, Lived, Occasion, live
+from rules.life import caught_up as _caught_up
+from rules.patient import (
+    RETRACTING,
+    Alert,
+    HoldMark,
+    PatientState,
+    StoredResult,
+    administration_key,
+    advance,
+    identity,
+    join_histories,
+    new_state,
+)
 from rules.rulebook import Rulebook
+from rules.words import transition
 
 
 class Judgement(NamedTuple):
@@ -29,3 +48,217 @@ class Departure(NamedTuple):
 
     transitions: tuple[Transition, ...]
     history: PatientState | None
+
+
+def judge(
+    state: PatientState | None, event: PatientEvent, *, now: Instant, rulebook: Rulebook, catching_up: bool = False
+) -> Judgement:
+    """
+    Judge one message's news of one patient.
+
+    Args:
+        state: The patient as stored; None: never seen, or retired.
+        event: What the message says.
+        now: max(the message's `received_at`, the watermark); the patient's own last `now` is taken into account here.
+        rulebook: The parameters.
+        catching_up: The message is more than 15 min behind the wall clock: nothing notifies.
+    """
+    before = state if state is not None else new_state(event.patient)
+    now = max(now, before.now)
+    after = advance(before, event, now, rulebook)
+    chart = Chart(after, now, rulebook)
+    encounter = event.encounter
+    occasion = Occasion(
+        received_at=event.received_at,
+        withdrew=_withdrew(before, event),
+        discharged=encounter is not None and any(d.came == after.count for d in chart.discharges),
+        died=encounter is not None and encounter.deceased and chart.deceased,
+        catching_up=catching_up,
+    )
+    return _judged(chart, occasion, dropped=after.dropped - before.dropped)
+
+
+def tick(
+    state: PatientState,
+    *,
+    watermark: Instant,
+    rulebook: Rulebook,
+    catching_up: bool = False,
+    behind: Instant | None = None,
+) -> Judgement:
+    """
+    Fire every timer due at or before *watermark*, in order, each at its own due time.
+
+    Args:
+        state: The patient as stored.
+        watermark: The time up to which every inbound message has been judged.
+        rulebook: The parameters.
+        catching_up: As in `judge`.
+        behind: How far the feed is behind the wall clock, when a hold fires by the wall clock because the watermark is
+            stuck (RULES.md 8); the words then say so.
+    """
+    transitions: list[Transition] = []
+    judgement = Judgement(state, (), state.next_due)
+    while judgement.state is not None and judgement.next_due is not None and judgement.next_due <= watermark:
+        due = max(judgement.next_due, judgement.state.now)
+        chart = Chart(judgement.state._replace(now=due), due, rulebook)
+        if _retires_at(judgement.state, rulebook) <= due and not chart.alerts_open():
+            return Judgement(None, tuple(transitions), None)
+        occasion = Occasion(received_at=due, timer="due", catching_up=catching_up, behind=behind)
+        judgement = _judged(chart, occasion)
+        transitions += judgement.transitions
+    return judgement._replace(transitions=tuple(transitions))
+
+
+def depart(state: PatientState | None, event: PatientEvent, *, now: Instant, rulebook: Rulebook) -> Departure:
+    """
+    Close the retired patient's open alerts as ``merged`` and give the history for the surviving key.
+
+    Args:
+        state: The retired patient; None: never seen.
+        event: The merge.
+        now: As in `judge`.
+        rulebook: The parameters.
+    """
+    if state is None:
+        return Departure((), None)
+    now = max(now, state.now)
+    holds = _over(state, now, rulebook)
+    chart = Chart(state._replace(now=now), now, rulebook)
+    transitions = []
+    alerts: list[Alert] = []
+    for alert in state.alerts:
+        if alert.ended is not None:
+            alerts.append(alert)
+            continue
+        closed = alert._replace(sequence=alert.sequence + 1, ended="merged", ended_at=now, awaits_catch_up=False)
+        alerts.append(closed)
+        transitions.append(transition(chart, closed, Change.CLOSED, reason="merged", received_at=event.received_at))
+    return Departure(tuple(transitions), state._replace(now=now, alerts=tuple(alerts), holds=holds))
+
+
+def join(
+    state: PatientState | None,
+    history: PatientState | None,
+    event: PatientEvent,
+    *,
+    now: Instant,
+    rulebook: Rulebook,
+    catching_up: bool = False,
+) -> Judgement:
+    """
+    Take a retired patient's *history* in at the surviving key, and judge again.
+
+    Args:
+        state: The surviving patient; None: never seen.
+        history: What `depart` gave.
+        event: The merge.
+        now: As in `judge`.
+        rulebook: The parameters.
+        catching_up: As in `judge`.
+    """
+    surviving = event.merge.surviving if event.merge is not None else event.patient
+    before = state if state is not None else new_state(surviving)
+    now = max(now, before.now, history.now if history is not None else 0)
+    before = before._replace(holds=_over(before, now, rulebook))
+    after = join_histories(before, history, now, rulebook)
+    merged = tuple(a for a in history.alerts if a.ended == "merged" and a.ended_at == history.now) if history is not None else ()
+    occasion = Occasion(received_at=event.received_at, catching_up=catching_up, merged=merged)
+    return _judged(Chart(after, now, rulebook), occasion, dropped=after.dropped - before.dropped)
+
+
+def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook) -> Judgement:
+    """Send what was silent only because the task was catching up (RULES.md 8); *now* is the wall clock."""
+    now = max(now, state.now)
+    chart = Chart(state._replace(now=now), now, rulebook)
+    return _spoken(chart, _caught_up(chart), Occasion(received_at=now, timer="catch_up"))
+
+
+def _judged(chart: Chart, occasion: Occasion, *, dropped: int = 0) -> Judgement:
+    """Set the hold marks of this moment, let the alerts live, and look for the next timer."""
+    marks = [mark for family in FAMILIES for mark in family.marks(chart) if chart.rulebook.mode(family.rule) != "off"]
+    if marks:
+        chart = chart.with_state(chart.state._replace(holds=(*chart.state.holds, *marks)))
+    return _spoken(chart, live(chart, occasion), occasion, dropped=dropped)
+
+
+def _spoken(chart: Chart, lived: Lived, occasion: Occasion, *, dropped: int = 0) -> Judgement:
+    """Put what was decided into words, and the next timer beside the state."""
+    transitions = tuple(
+        transition(
+            chart,
+            draft.alert,
+            draft.change,
+            finding=draft.finding,
+            notify=draft.notify,
+            stale=draft.stale,
+            reason=draft.reason,
+            related=draft.related,
+            received_at=occasion.received_at,
+            timer=_timer(draft.change, draft.alert, occasion),
+            behind=occasion.behind,
+        )
+        for draft in lived.drafts
+    )
+    after = chart.with_state(lived.state)
+    state = lived.state._replace(next_due=_next_due(after, lived.held_until))
+    waiting = [alert.severity for alert in state.alerts if alert.awaits_catch_up and alert.ended is None]
+    awaits = 0 if not waiting else (2 if max(waiting) is Severity.CRITICAL else 1)
+    return Judgement(state, transitions, state.next_due, awaits, dropped)
+
+
+def _timer(change: Change, alert: Alert, occasion: Occasion) -> str | None:
+    """Name the timer that caused a transition, or None for a message."""
+    if occasion.timer is None or occasion.timer == "catch_up":
+        return occasion.timer
+    if change in (Change.CLOSED, Change.RESOLVED):
+        return "expiry"
+    return "gap" if alert.rule is Rule.MAGNESIUM_MONITORING_GAP else "hold"
+
+
+def _next_due(chart: Chart, held: list[Instant]) -> Instant | None:
+    """Return the next moment after ``now`` at which something happens without a message."""
+    moments: list[Instant | None] = [*held]
+    open_alerts = chart.alerts_open()
+    moments += [BY_RULE[alert.rule].expiry(chart, alert) for alert in open_alerts]
+    moments += [family.due(chart) for family in FAMILIES if chart.rulebook.mode(family.rule) != "off"]
+    if not open_alerts:
+        moments.append(_retires_at(chart.state, chart.rulebook))
+    return min((at for at in moments if at is not None and at > chart.now), default=None)
+
+
+def _retires_at(state: PatientState, rulebook: Rulebook) -> Instant:
+    """Return when a quiet patient's state retires: 30 days after the last event, 7 with nothing but context (RULES.md 7)."""
+    only_context = not (state.results or state.administrations or state.dialyses or state.alerts or state.magnesium_orders)
+    return state.last_event_at + (rulebook.retire_context_after if only_context else rulebook.retire_after)
+
+
+def _withdrew(before: PatientState, event: PatientEvent) -> str:
+    """Return what the message did, should a finding be gone: withdrawn, corrected, else a verdict changed (RULES.md 7)."""
+    if any(result.status in RETRACTING for result in event.results) or any(a.deleted for a in event.administrations):
+        return "withdrawn"
+    known: dict[str, list[StoredResult]] = {}
+    if event.results:
+        for entry in before.results:
+            known.setdefault(identity(entry.result), []).append(entry)
+    for result in event.results:
+        versions = known.get(identity(result), [])
+        if result.status == "C" or any(
+            v.result.observed_at == result.observed_at and v.result.value != result.value for v in versions
+        ):
+            return "corrected"
+    keys = {administration_key(entry.administration) for entry in before.administrations}
+    if any(administration_key(record) in keys for record in event.administrations):
+        return "corrected"
+    return "invalidated"
+
+
+def _over(state: PatientState, now: Instant, rulebook: Rulebook) -> tuple[HoldMark, ...]:
+    """Return the hold marks, those whose hold has ended by *now* marked as over: a merge does not begin them again."""
+    chart = Chart(state._replace(now=now), now, rulebook)
+    over: set[HoldMark] = set()
+    for family in FAMILIES:
+        until = family.hold_until(chart)
+        if until is not None and until <= now:
+            over.update(mark for mark in state.holds if mark.rule is family.rule)
+    return tuple(mark._replace(over=True) if mark in over else mark for mark in state.holds)

@@ -80,6 +80,9 @@ class Family(Protocol):
     def marks(self, chart: Chart) -> list[HoldMark]:
         """Return the hold marks to set at this ``now`` (RULES.md 4.1, Hold)."""
 
+    def hold_until(self, chart: Chart) -> Instant | None:
+        """Return when the hold of the newest trigger ends, whether magnesium is known or not; None without a mark."""
+
     def due(self, chart: Chart) -> Instant | None:
         """Return a later moment at which a finding may appear without any message, or None."""
 
@@ -121,3 +124,19 @@ def silence(draws: Sequence[Draw], since: Instant, limit: Instant) -> tuple[Inst
 def step_up(severity: Severity, *, when: bool) -> Severity:
     """Return *severity* one step higher when *when* holds, at most critical (RULES.md 4)."""
     return Severity(min(severity + 1, Severity.CRITICAL)) if when else severity
+
+
+class Plain:
+    """A family without holds and timers of its own: what most of them share."""
+
+    def marks(self, chart: Chart) -> list[HoldMark]:  # noqa: ARG002  (the protocol's shape)
+        """Return no hold marks."""
+        return []
+
+    def hold_until(self, chart: Chart) -> Instant | None:  # noqa: ARG002
+        """Return None: nothing is held."""
+        return None
+
+    def due(self, chart: Chart) -> Instant | None:  # noqa: ARG002
+        """Return None: nothing appears without a message."""
+        return None

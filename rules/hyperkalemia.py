@@ -12,7 +12,7 @@ from decimal import Decimal
 from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.events import Drug, Instant
-from rules.finding import EXPIRED, Claim, End, Finding, resolved, silence, step_up
+from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
 from rules.specimen import Draw
@@ -176,20 +176,12 @@ def potassium_end(chart: Chart, claim: Claim) -> End | None:
     return EXPIRED if chart.now >= expiry else None
 
 
-class Hyperkalemia:
+class Hyperkalemia(Plain):
     """What both rules of this family share."""
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h of silence have passed since the last counted potassium."""
         return silence(chart.potassium, claim.trigger_at, chart.rulebook.episode_silence)[0]
-
-    def marks(self, chart: Chart) -> list[HoldMark]:
-        """Return no hold marks."""
-        return []
-
-    def due(self, chart: Chart) -> Instant | None:
-        """Return None: nothing appears without a message."""
-        return None
 
 
 class RefractoryWithoutMagnesium(Hyperkalemia):
@@ -257,6 +249,11 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
         if found is None or self._mark(chart, found[0]) is not None:
             return []
         return [HoldMark(self.rule, found[1].at, chart.now)]
+
+    def hold_until(self, chart: Chart) -> Instant | None:
+        """Return when the hold of the newest trigger ends."""
+        found = self._trigger(chart)
+        return self._held_until(chart, found[0], found[1]) if found is not None else None
 
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: a recent magnesium, the episode cleared, silence."""

@@ -11,8 +11,7 @@ from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.events import Instant
 from rules.exposure import Exposure
-from rules.finding import EXPIRED, Claim, End, Finding, resolved, silence, step_up
-from rules.patient import HoldMark
+from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
 from rules.rulebook import Rulebook
 from rules.specimen import Draw
 
@@ -124,17 +123,7 @@ def accumulates(chart: Chart, exposure: Exposure, results: list[Draw]) -> bool:
     )
 
 
-class _Hypermagnesemia:
-    def marks(self, chart: Chart) -> list[HoldMark]:
-        """Return no hold marks."""
-        return []
-
-    def due(self, chart: Chart) -> Instant | None:
-        """Return None: nothing appears without a message."""
-        return None
-
-
-class PostInfusion(_Hypermagnesemia):
+class PostInfusion(Plain):
     """``post-infusion-hypermagnesemia``, RULES.md 4.2."""
 
     rule = Rule.POST_INFUSION_HYPERMAGNESEMIA
@@ -195,7 +184,7 @@ class PostInfusion(_Hypermagnesemia):
         return max(silent, exposure.end) if exposure.running(silent) else silent
 
 
-class ExposureUnknown(_Hypermagnesemia):
+class ExposureUnknown(Plain):
     """``hypermagnesemia-exposure-unknown``, RULES.md 4.2."""
 
     rule = Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN

@@ -8,7 +8,7 @@ unlike that of 4.1).
 from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.events import Instant
-from rules.finding import EXPIRED, Claim, End, Finding, resolved, silence, step_up
+from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
 from rules.specimen import Draw
@@ -36,7 +36,7 @@ def latest_run(chart: Chart) -> list[Draw]:
     return run
 
 
-class RefractoryHypokalemia:
+class RefractoryHypokalemia(Plain):
     """``refractory-hypokalemia-magnesium``, RULES.md 5."""
 
     rule = Rule.REFRACTORY_HYPOKALEMIA
@@ -133,6 +133,11 @@ class RefractoryHypokalemia:
             return []
         return [HoldMark(self.rule, found[1].at, chart.now)]
 
+    def hold_until(self, chart: Chart) -> Instant | None:
+        """Return when the hold of the newest trigger ends."""
+        found = self._trigger(chart)
+        return self._held_until(chart, found[0], found[1], self._lowest(chart, found[0], found[1])) if found is not None else None
+
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: a valid K >= 3.5, a recent magnesium that is not low, 48 h without a potassium."""
         book = chart.rulebook
@@ -149,7 +154,3 @@ class RefractoryHypokalemia:
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h without a potassium have passed."""
         return silence(chart.potassium, claim.trigger_at, chart.rulebook.hypokalemia_gap)[0]
-
-    def due(self, chart: Chart) -> Instant | None:
-        """Return None: nothing appears without a message."""
-        return None

@@ -153,6 +153,7 @@ class PatientState(NamedTuple):
     holds: tuple[HoldMark, ...] = ()
     history_incomplete: bool = False
     dropped: int = 0
+    next_due: Instant | None = None
 
 
 def new_state(patient: Patient) -> PatientState:
@@ -421,3 +422,36 @@ def _retained_encounters(facts: tuple[EncounterFact, ...], horizon: Instant) -> 
     admission = next((n for n in range(len(facts) - 1, -1, -1) if facts[n].trigger == "A01"), 0)
     kept = tuple(f for n, f in enumerate(facts) if n >= admission or f.received_at >= horizon)
     return kept if len(kept) <= 60 else (kept[0], *kept[-59:])  # noqa: PLR2004
+
+
+def join_histories(state: PatientState, history: PatientState | None, now: Instant, rulebook: Rulebook) -> PatientState:
+    """
+    Return the surviving patient's state with the retired one's *history* in it (RULES.md 7, merge).
+
+    What the merge brings came with the merge: its facts take the number of this event.
+    """
+    count = state.count + 1
+    state = state._replace(now=now, count=count, last_event_at=max(state.last_event_at, now))
+    if history is None:
+        return state
+    encounters = sorted(
+        [*state.encounters, *(fact._replace(came=count) for fact in history.encounters)], key=lambda fact: (fact.received_at, fact.came)
+    )
+    unmapped = [at for at in (state.unmapped_magnesium_at, history.unmapped_magnesium_at) if at is not None]
+    joined = state._replace(
+        results=merge_results(state.results, tuple(e._replace(came=count) for e in history.results)),
+        tubes=merge_tubes(state.tubes, tuple(e._replace(came=count) for e in history.tubes)),
+        administrations=merge_administrations(state.administrations, tuple(e._replace(came=count) for e in history.administrations)),
+        dialyses=merge_dialyses(state.dialyses, tuple(e._replace(came=count) for e in history.dialyses)),
+        magnesium_orders=_with_orders(state.magnesium_orders, history.magnesium_orders),
+        unmapped_magnesium_at=max(unmapped, default=None),
+        demographics=_known(state.demographics, history.demographics),
+        visit_number=state.visit_number or history.visit_number,
+        location=state.location or history.location,
+        encounters=tuple(encounters),
+        alerts=(*state.alerts, *history.alerts),
+        holds=(*state.holds, *history.holds),
+        history_incomplete=state.history_incomplete or history.history_incomplete,
+        dropped=state.dropped,
+    )
+    return retain(joined, now, rulebook)

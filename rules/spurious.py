@@ -7,11 +7,10 @@ Source: CLSI C56, hemolysis, icterus and lipemia as indicators of interference; 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.events import Instant
-from rules.finding import EXPIRED, Claim, End, Finding, resolved
-from rules.patient import HoldMark
+from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved
 
 
-class SpuriousPotassium:
+class SpuriousPotassium(Plain):
     """``spurious-potassium``, RULES.md 5: one alert a specimen."""
 
     rule = Rule.SPURIOUS_POTASSIUM
@@ -42,11 +41,3 @@ class SpuriousPotassium:
     def expiry(self, chart: Chart, claim: Claim) -> Instant:
         """Return 24 h after the draw."""
         return claim.trigger_at + chart.rulebook.spurious_expiry
-
-    def marks(self, chart: Chart) -> list[HoldMark]:
-        """Return no hold marks."""
-        return []
-
-    def due(self, chart: Chart) -> Instant | None:
-        """Return None: nothing appears without a message."""
-        return None
