@@ -1,0 +1,330 @@
+"""
+A record's bytes to what it says of patients: the one door of this package (HL7.md, DESIGN.md 2).
+
+Any bytes decode or are rejected with a reason; none raise. Every OBX ends in exactly one count
+(`DecodedMessage.accounted`) and every record in exactly one outcome.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from consumer.hl7.administrations import is_cancelled, read_administration, read_intention
+from consumer.hl7.codes import Kind, table
+from consumer.hl7.context import CLOCK_SKEW, Context, SenderContext, header_of
+from consumer.hl7.encounter import (
+    MERGES,
+    UNMERGES,
+    demographics_of,
+    dialysis_of,
+    encounter_of,
+    merge_of,
+    visit_of,
+)
+from consumer.hl7.er7 import Message, component, read_record
+from consumer.hl7.identity import patient_from
+from consumer.hl7.orders import Order
+from consumer.hl7.outcome import Decoded, DecodedMessage, NotOurs, Outcome, Reason, Rejected
+from consumer.hl7.patient_group import Gathering, PatientGroup
+from consumer.hl7.results import Gathered, read_order
+from consumer.hl7.site import Site
+from rules.events import Administration, Analyte, Instant, MagnesiumOrder, Patient, PatientEvent, Source
+
+RESULTS = frozenset({"ORU", "OUL"})
+ORDERS = frozenset({"OML", "ORM"})
+INTENTIONS = frozenset({"RDE", "RDS", "RGV"})
+_INTENDED_SEGMENT = {"RDE": "RXE", "RDS": "RXD", "RGV": "RXG"}
+MESSAGE_TYPES = frozenset(table("messages")["types"])
+_SENDERS_LIMIT = 10_000
+
+
+class Decoder:
+    """
+    Decodes records for one site; keeps what it looked up (bounded), so use one instance a process.
+
+    ``accept_processing_ids`` are the values of MSH-11 that are judged; None takes all (`replay`, `inspect`).
+    """
+
+    def __init__(self, site: Site, *, accept_processing_ids: tuple[str, ...] | None = ("P", "")) -> None:
+        self.site = site
+        self._accepted = accept_processing_ids
+        self._senders: dict[tuple[str, str], SenderContext] = {}
+
+    def decode(
+        self, raw: bytes, *, received_at: Instant | None, source: Source, previous_received_at: Instant | None = None
+    ) -> Decoded:
+        """
+        Return what a record says; ``received_at`` None (a replay) takes MSH-7, else *previous_received_at*, else 0.
+
+        In a batch of a replay each message has its own MSH-7, and one without takes that of the message before.
+        """
+        messages = read_record(raw)
+        if not messages:
+            reason = Reason.NOT_HL7 if raw.strip(b" \t\r\n\x0b\x1c\x00") else Reason.EMPTY
+            return Decoded((_not_a_message(reason),))
+        decoded = []
+        for message in messages:
+            context = self._context(message, received_at, previous_received_at)
+            if received_at is None and context.header_at is not None:
+                previous_received_at = context.received_at
+            decoded.append(self._message(context, source))
+        return Decoded(tuple(decoded))
+
+    def sender(self, application: str, facility: str) -> SenderContext:
+        """Return the settings and caches of one sender."""
+        found = self._senders.get((application, facility))
+        if found is None:
+            if len(self._senders) >= _SENDERS_LIMIT:
+                self._senders.clear()
+            found = self._senders[application, facility] = SenderContext(self.site, application, facility)
+        return found
+
+    def _context(self, message: Message, received_at: Instant | None, previous: Instant | None) -> Context:
+        header, application, facility = header_of(message)
+        sender = self.sender(application, facility)
+        if not header.kind and sender.sender.message_type:
+            kind, _, trigger = sender.sender.message_type.partition("^")
+            header = header._replace(kind=kind, trigger=trigger)
+        context = Context(message, header, sender, received_at)
+        if received_at is None and context.header_at is None:
+            context.received_at = previous or 0
+            context.flags.append("received_at_assumed")
+        return context
+
+    def _message(self, context: Context, source: Source) -> DecodedMessage:
+        """Return what one message says: its patients one by one, then the outcome of it all."""
+        header = context.header
+        gathering = Gathering(context)
+        groups = gathering.walk(context.message.segments[1:])
+        if self._accepted is not None and header.processing_id not in self._accepted:
+            _set_aside(groups, context, NotOurs.PROCESSING_ID)
+            return _ended(context, (), Reason.PROCESSING_ID)
+        if header.kind not in MESSAGE_TYPES and not (header.kind.startswith("Z") and header.kind.isalnum()):
+            _reject_ours(groups, context, Reason.MESSAGE_TYPE_UNKNOWN, "MSH-9")
+            return _ended(context, ())
+        if header.kind == "ADT" and header.trigger in UNMERGES:
+            _set_aside(groups, context, NotOurs.OTHER_MESSAGE)
+            context.reject(Reason.UNMERGE_UNSUPPORTED, "MSH-9")
+            return _ended(context, ())
+        events: dict[str, PatientEvent] = {}
+        for group in groups:
+            for event in self._events(group, gathering.evn, context, source):
+                key = event.patient.key
+                events[key] = _joined(events[key], event) if key in events else event
+        return _ended(context, tuple(events.values()))
+
+    def _events(self, group: PatientGroup, evn: list[str], context: Context, source: Source) -> list[PatientEvent]:
+        """Return the events of one patient's segments: one, none, or one a merge."""
+        kind = context.header.kind
+        patient = self._patient(group, context)
+        if kind in RESULTS:
+            parts = _read_results(group, context, known=patient is not None)
+        else:
+            _set_aside([group], context, NotOurs.OTHER_MESSAGE)
+            if kind == "ADT" and context.header.trigger in MERGES:
+                return _read_merges(group, evn, context, source)
+            parts = _read_others(group, evn, context, known=patient is not None)
+        if patient is None or parts is None:
+            return []
+        pid = group.pid or []
+        blank = _blank(patient, context, source)
+        return [blank._replace(demographics=demographics_of(pid), visit=visit_of(group.pv1, pid), **parts)]
+
+    def _patient(self, group: PatientGroup, context: Context) -> Patient | None:
+        """Return whom a group is about, its flags counted; None when nobody is named."""
+        chosen = patient_from(group.pid, self.site, context.sender.sender) if group.pid is not None else None
+        if chosen is None:
+            return None
+        for flag in chosen.flags:
+            context.counts[flag] += 1
+            if flag not in context.flags:
+                context.flags.append(flag)
+        return chosen.patient
+
+
+Parts = dict[str, Any]
+"""Fields of a `PatientEvent` that a message type fills."""
+
+
+def _blank(patient: Patient, context: Context, source: Source) -> PatientEvent:
+    header = context.header
+    return PatientEvent(
+        patient=patient,
+        received_at=context.received_at,
+        source=source,
+        message_control_id=context.control_id,
+        message_type=f"{header.kind}^{header.trigger}" if header.trigger else header.kind,
+        sender=context.sender.text,
+        flags=tuple(context.flags),
+    )
+
+
+def _read_results(group: PatientGroup, context: Context, *, known: bool) -> Parts | None:
+    """Return the results, tubes and sessions of a group's orders; None when there are none."""
+    gathered = Gathered()
+    for order in group.orders:
+        if order.found or order.notes or order.specimens:
+            read_order(order, context, gathered, known=known)
+    if gathered.results or gathered.has_index:
+        return {
+            "results": tuple(gathered.results),
+            "tubes": tuple(gathered.tubes),
+            "dialyses": tuple(gathered.dialyses),
+            "unmapped_magnesium_at": gathered.unmapped_magnesium_at,
+        }
+    if gathered.dialyses or gathered.unmapped_magnesium_at is not None:
+        return {"dialyses": tuple(gathered.dialyses), "unmapped_magnesium_at": gathered.unmapped_magnesium_at}
+    return None
+
+
+def _read_others(group: PatientGroup, evn: list[str], context: Context, *, known: bool) -> Parts | None:
+    """Return what a message without results says of a patient; None when that is nothing for us."""
+    kind, trigger = context.header.kind, context.header.trigger
+    parts: Parts = {}
+    if kind == "ADT":
+        trigger = trigger or component(evn[1] if len(evn) > 1 else "", 1).strip().upper()
+        if group.pid is not None:
+            parts["encounter"] = encounter_of(trigger, evn, group.pid, group.dg1, context)
+    if kind in ("ADT", "BAR"):
+        sessions = [dialysis_of(fields, number, context) for number, fields in group.pr1]
+        dialyses = tuple(session for session in sessions if session is not None)
+        if dialyses:
+            parts["dialyses"] = dialyses
+    elif kind == "RAS" or kind in INTENTIONS:
+        administrations = tuple(_administrations(group, context))
+        if administrations:
+            parts["administrations"] = administrations
+    elif kind in ORDERS:
+        orders = tuple(order for order in (_magnesium_order(each, context) for each in group.orders) if order)
+        if orders:
+            parts["magnesium_orders"] = orders
+    if parts and not known:
+        context.reject(Reason.NO_PATIENT, "PID-3")
+        return None
+    return parts or None
+
+
+def _administrations(group: PatientGroup, context: Context) -> Iterator[Administration]:
+    wanted = _INTENDED_SEGMENT.get(context.header.kind, "RXA")
+    for segment, given in group.given:
+        if segment == wanted:
+            if segment == "RXA":
+                administration = read_administration(given, context)
+            else:
+                administration = read_intention(segment, given, context)
+            if administration is not None:
+                yield administration
+
+
+def _magnesium_order(order: Order, context: Context) -> MagnesiumOrder | None:
+    """Return the order of a magnesium (OBR-4), from OBR-7, else ORC-9, else MSH-7; None when it is none."""
+    service = order.field(4)
+    if not service:
+        return None
+    observation = context.sender.observation(service, context.message.truncation)
+    if observation.kind is not Kind.OURS or observation.analyte is not Analyte.MAGNESIUM or order.vetoed:
+        return None
+    orc = order.orc
+    numbers = [order.field(3), orc[3] if len(orc) > 3 else "", order.field(2), orc[2] if len(orc) > 2 else ""]  # noqa: PLR2004
+    numbers = [component(number, 1).strip() for number in numbers]
+    ordered = context.time(order.field(7), "OBR-7") or (context.time(orc[9], "ORC-9") if len(orc) > 9 else None)  # noqa: PLR2004
+    if ordered is not None and ordered[1].instant <= context.received_at + CLOCK_SKEW:
+        ordered_at = ordered[1].instant
+    else:
+        ordered_at = context.header_at.instant if context.header_at is not None else context.received_at
+    return MagnesiumOrder(
+        order_number=next((number for number in numbers if number), context.control_id),
+        placer_order_number=numbers[2] or numbers[3],
+        ordered_at=ordered_at,
+        cancelled=is_cancelled(orc),
+        received_at=context.received_at,
+    )
+
+
+def _read_merges(group: PatientGroup, evn: list[str], context: Context, source: Source) -> list[PatientEvent]:
+    """Return one event a merge, addressed to the retired patient."""
+    if group.pid is None and not group.mrg:
+        return []
+    if group.pid is None or not group.mrg:
+        context.reject(Reason.MERGE_INCOMPLETE, "MRG-1" if group.pid is not None else "PID-3")
+        return []
+    merges = [merge_of(group.pid, mrg, number, evn, context) for number, mrg in group.mrg]
+    return [_blank(merge.retired, context, source)._replace(merge=merge) for merge in merges if merge is not None]
+
+
+_OF_INTEREST = frozenset({Kind.OURS, Kind.DISAGREE, Kind.HEMOLYSIS_INDEX, Kind.DIALYSIS})
+
+
+def _set_aside(groups: list[PatientGroup], context: Context, why: NotOurs) -> None:
+    """Count the OBX of a message that is not read for results."""
+    for group in groups:
+        for found in group.found:
+            context.not_ours[why] += 1
+            if found.observation.kind is Kind.OURS and why is NotOurs.OTHER_MESSAGE:
+                context.counts[Reason.RESULT_IN_OTHER_MESSAGE] += 1
+
+
+def _reject_ours(groups: list[PatientGroup], context: Context, reason: Reason, where: str) -> None:
+    """Reject every OBX for us of a message that can't be read; the others are set aside."""
+    for group in groups:
+        for found in group.found:
+            if found.observation.kind in _OF_INTEREST:
+                context.reject(reason, where, found.observation.code, observations=1)
+            else:
+                context.not_ours[NotOurs.OTHER_MESSAGE] += 1
+
+
+def _joined(first: PatientEvent, second: PatientEvent) -> PatientEvent:
+    """Return one event of two that a message gives for one patient."""
+    latest = max((at for at in (first.unmapped_magnesium_at, second.unmapped_magnesium_at) if at is not None), default=None)
+    return first._replace(
+        demographics=second.demographics or first.demographics,
+        visit=second.visit or first.visit,
+        results=first.results + second.results,
+        tubes=first.tubes + second.tubes,
+        administrations=first.administrations + second.administrations,
+        dialyses=first.dialyses + second.dialyses,
+        magnesium_orders=first.magnesium_orders + second.magnesium_orders,
+        unmapped_magnesium_at=latest,
+        encounter=second.encounter or first.encounter,
+        merge=first.merge or second.merge,
+    )
+
+
+def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | None = None) -> DecodedMessage:
+    """Return the message's end: judged, in part, dead letter or ignored, with its reason and counts."""
+    header = context.header
+    if context.rejected:
+        outcome = Outcome.IN_PART if events else Outcome.DEAD_LETTER
+        reason = context.rejected[0].reason
+    elif events:
+        outcome = Outcome.JUDGED
+    else:
+        outcome = Outcome.IGNORED
+        if reason is None:
+            reason = next((each for each in _WHY_IGNORED if context.counts[each]), Reason.NOTHING_FOR_US)
+    return DecodedMessage(
+        control_id=context.control_id,
+        message_type=f"{header.kind}^{header.trigger}" if header.trigger else header.kind,
+        sender=context.sender.text,
+        outcome=outcome,
+        reason=reason,
+        flags=tuple(context.flags),
+        events=events,
+        rejected=tuple(context.rejected),
+        not_ours=context.not_ours,
+        unmapped=tuple(context.unmapped),
+        observations=context.observations,
+        used=context.used,
+        fragments=context.fragments,
+        rejected_observations=context.rejected_observations,
+        counts=context.counts,
+    )
+
+
+_WHY_IGNORED = (Reason.RESULT_IN_OTHER_MESSAGE, Reason.MERGE_WITH_ITSELF)
+
+
+def _not_a_message(reason: Reason) -> DecodedMessage:
+    """Return the end of a record in which no message begins."""
+    rejected = (Rejected(reason, "MSH"),)
+    return DecodedMessage("", "", "", Outcome.DEAD_LETTER, reason, (), (), rejected, {}, ())

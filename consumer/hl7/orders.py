@@ -1,0 +1,140 @@
+"""One order of a message, as its segments gather: OBR, the OBX that matter, remarks and specimens."""
+
+from typing import NamedTuple
+
+from consumer.hl7 import comments
+from consumer.hl7.codes import Observation
+from consumer.hl7.context import Context
+from consumer.hl7.er7 import NULL, REPETITION, component, unescape
+from consumer.hl7.specimen import Specimen, vetoes
+from consumer.hl7.times import Moment, Stamp
+from rules.events import Condition
+
+NO_FIELDS: list[str] = []
+
+
+class Found(NamedTuple):
+    """An OBX that the tables know: its place in the message (from 1), raw OBX-3, fields and meaning."""
+
+    number: int
+    raw_identifier: str
+    fields: list[str]
+    observation: Observation
+
+
+class Drawn(NamedTuple):
+    """When a specimen was drawn, the sender's offset, and flags (``time_degraded``)."""
+
+    moment: Moment
+    flags: tuple[str, ...]
+
+
+class Order:
+    """What one OBR (or a run of OBX without one) gathers."""
+
+    __slots__ = ("_draws", "found", "notes", "obr", "orc", "specimens")
+
+    def __init__(self, obr: list[str], orc: list[str]) -> None:
+        self.obr = obr
+        self.orc = orc
+        self.found: list[Found] = []
+        self.notes: list[str] = []
+        self.specimens: list[Specimen] = []
+        self._draws: dict[tuple[str, str], Drawn | None] = {}
+
+    def field(self, number: int) -> str:
+        """Return OBR-*number* as sent; empty when there is none."""
+        return self.obr[number] if number < len(self.obr) else ""
+
+    @property
+    def placer_order_number(self) -> str:
+        """OBR-2."""
+        return component(self.field(2), 1).strip()
+
+    def number(self, context: Context) -> str:
+        """OBR-3, else OBR-2, else MSH-10 (RULES.md 2)."""
+        return component(self.field(3), 1).strip() or self.placer_order_number or context.control_id
+
+    @property
+    def vetoed(self) -> bool:
+        """A specimen of another kind: urine, dialysate, a fluid, cord blood."""
+        if self.specimens and any(specimen.vetoed for specimen in self.specimens):
+            return True
+        source = self.field(15)
+        return bool(source) and source != NULL and vetoes(source)
+
+    @property
+    def of_a_patient(self) -> bool:
+        """SPM-11 is P or empty."""
+        return all(specimen.of_a_patient for specimen in self.specimens)
+
+    @property
+    def specimen_identifier(self) -> str:
+        """SPM-2 when there is exactly one specimen and it has one; else empty."""
+        return self.specimens[0].identifier if len(self.specimens) == 1 else ""
+
+    def container(self, context: Context, drawn: int) -> str:
+        """Return the name of the tube: of one SPM, else of the order and the time of the draw (RULES.md 3)."""
+        identifier = self.specimen_identifier
+        return f"spm:{identifier}" if identifier else f"{self.number(context)}@{drawn}"
+
+    def conditions(self, site_comments: tuple[tuple[str, str], ...]) -> list[Condition]:
+        """Return what SPM-24, SPM-21 and the remarks of the order say of its tube, each once."""
+        if not self.notes and not any(specimen.conditions for specimen in self.specimens):
+            return []
+        found = {condition for specimen in self.specimens for condition in specimen.conditions}
+        for note in self.notes:
+            text = unescape(note.replace(REPETITION, " ")) if note else ""
+            condition = comments.condition_of(text)
+            if condition is not None:
+                found.add(condition)
+            elif Condition.HEMOLYZED in found and comments.says_gross(text):
+                found.add(Condition.GROSSLY_HEMOLYZED)
+            folded = text.casefold()
+            found.update(Condition(meaning) for pattern, meaning in site_comments if pattern in folded)
+        return [condition for condition in Condition if condition in found]
+
+    def drawn(self, context: Context, obx: list[str]) -> Drawn | None:
+        """
+        Return when the specimen of an OBX was drawn (RULES.md 2), or None when the message has no time at all.
+
+        The site's order of SPM-17.1, OBR-7, OBX-14; else OBX-19, OBR-22, MSH-7, degraded. A date without a time
+        yields to a later candidate of the same date that has one.
+        """
+        key = (obx[14] if len(obx) > 14 else "", obx[19] if len(obx) > 19 else "")  # noqa: PLR2004  (OBX fields)
+        if key not in self._draws:
+            self._draws[key] = self._find_draw(context, *key)
+        return self._draws[key]
+
+    def _find_draw(self, context: Context, observed: str, analyzed: str) -> Drawn | None:
+        raw = {"SPM-17": self.specimens[0].collected if self.specimens else "", "OBR-7": self.field(7), "OBX-14": observed}
+        candidates = [(name, raw[name], False) for name in context.sender.sender.draw_times]
+        candidates += [("OBX-19", analyzed, True), ("OBR-22", self.field(22), True)]
+        coarse: tuple[Stamp, Moment] | None = None
+        for name, text, degraded in candidates:
+            found = context.time(text, name) if text else None
+            if found is None:
+                continue
+            stamp, moment = found
+            if stamp.precise and (coarse is None or stamp.date == coarse[0].date):
+                flags = ("time_degraded",) if degraded else ()
+                return Drawn(moment, (*flags, *moment.flags))
+            if coarse is None:
+                coarse = found
+        if coarse is not None:
+            return Drawn(coarse[1], ("time_degraded", *coarse[1].flags))
+        if context.header_at is not None:
+            return Drawn(context.header_at, ("time_degraded",))
+        return None
+
+    def resulted_at(self, context: Context, obx: list[str]) -> int:
+        """Return OBX-19, else OBR-22, else MSH-7, else the time of receipt."""
+        if len(obx) > 19 and obx[19]:  # noqa: PLR2004  (OBX-19)
+            found = context.time(obx[19], "OBX-19")
+            if found is not None:
+                return found[1].instant
+        if self.field(22):
+            found = context.time(self.field(22), "OBR-22")
+            if found is not None:
+                return found[1].instant
+        return context.header_at.instant if context.header_at is not None else context.received_at

@@ -1,0 +1,152 @@
+"""What one PID and the segments behind it gather, until the next PID; then the event that they are."""
+
+from collections.abc import Iterator
+
+from consumer.hl7.administrations import Given
+from consumer.hl7.codes import Kind
+from consumer.hl7.context import Context
+from consumer.hl7.er7 import FIELD
+from consumer.hl7.orders import Found, Order
+from consumer.hl7.outcome import NotOurs
+from consumer.hl7.specimen import Specimen, specimen_of
+
+_GIVEN = frozenset({"RXA", "RXE", "RXD", "RXG", "RXO"})
+_SPECIMEN_FIRST = frozenset({"R22", "R23"})  # OUL: SPM stands before its orders
+
+
+class PatientGroup:
+    """Segments of one patient. ``pid`` is None for what came before any PID."""
+
+    __slots__ = (
+        "dg1",
+        "given",
+        "mrg",
+        "orc_only",
+        "orders",
+        "pid",
+        "pr1",
+        "pv1",
+    )
+
+    def __init__(self, pid: list[str] | None) -> None:
+        self.pid = pid
+        self.pv1: list[str] = []
+        self.mrg: list[tuple[int, list[str]]] = []
+        self.dg1: list[list[str]] = []
+        self.pr1: list[tuple[int, list[str]]] = []
+        self.orders: list[Order] = []
+        self.given: list[tuple[str, Given]] = []
+
+    @property
+    def found(self) -> Iterator[Found]:
+        """Every OBX that the tables know."""
+        return (found for order in self.orders for found in order.found)
+
+
+class Gathering:
+    """Walks the segments of a message once and sorts them into patient groups."""
+
+    __slots__ = ("_context", "_numbers", "_orc", "_order", "_route", "_specimens", "evn", "groups", "profile")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._numbers = {"RXA": 0, "RXE": 0, "RXD": 0, "RXG": 0, "RXO": 0, "PR1": 0, "MRG": 0}
+        self._orc: list[str] = []
+        self._order: Order | None = None
+        self._route = ""
+        self._specimens: list[Specimen] = []
+        self.evn: list[str] = []
+        self.groups: list[PatientGroup] = [PatientGroup(None)]
+
+    def walk(self, segments: list[str]) -> list[PatientGroup]:
+        """Return the groups of the message's segments (MSH left out)."""
+        context = self._context
+        group = self.groups[0]
+        order: Order | None = None
+        truncation = context.message.truncation
+        observation_of = context.sender.observation
+        number = 0
+        for segment in segments:
+            name = segment[:3]
+            if name == "OBX":
+                number += 1
+                head = segment.split(FIELD, 4)
+                if len(head) < 4 or not head[3]:  # noqa: PLR2004  (OBX-3)
+                    context.not_ours[NotOurs.NO_CODE] += 1
+                    continue
+                observation = observation_of(head[3], truncation)
+                kind = observation.kind
+                if kind is Kind.OTHER:
+                    context.not_ours[NotOurs.OTHER_CODE] += 1
+                elif kind is Kind.NO_CODE:
+                    context.not_ours[NotOurs.NO_CODE] += 1
+                else:
+                    if order is None:
+                        order = self._new_order(group, [])
+                    order.found.append(Found(number, head[3], segment.split(FIELD), observation))
+            elif name == "NTE":
+                if order is not None:
+                    note = segment.split(FIELD, 4)
+                    if len(note) > 3:  # noqa: PLR2004  (NTE-3)
+                        order.notes.append(note[3])
+            elif name == "OBR":
+                order = self._new_order(group, segment.split(FIELD))
+            elif name == "SPM":
+                self._specimen(specimen_of(segment.split(FIELD)), order)
+            elif name == "PID":
+                group = PatientGroup(segment.split(FIELD))
+                self.groups.append(group)
+                order = None
+                self._orc, self._route, self._specimens = [], "", []
+            elif name == "ORC":
+                self._orc = segment.split(FIELD)
+                self._route = ""
+                order = None
+            else:
+                self._other(name, segment, group)
+        context.observations = number
+        return self.groups
+
+    def _new_order(self, group: PatientGroup, obr: list[str]) -> Order:
+        order = Order(obr, self._orc)
+        order.specimens.extend(self._specimens)
+        group.orders.append(order)
+        return order
+
+    def _specimen(self, specimen: Specimen, order: Order | None) -> None:
+        """An SPM belongs to the order before it; where orders follow their specimen, to those that come."""
+        if self._context.header.trigger in _SPECIMEN_FIRST or order is None:
+            self._specimens = [specimen]
+        else:
+            order.specimens.append(specimen)
+
+    def _other(self, name: str, segment: str, group: PatientGroup) -> None:
+        """Take a segment that is neither result nor patient."""
+        if name == "PV1":
+            group.pv1 = group.pv1 or segment.split(FIELD)
+        elif name == "EVN":
+            self.evn = self.evn or segment.split(FIELD)
+        elif name == "DG1":
+            group.dg1.append(segment.split(FIELD))
+        elif name == "RXR":
+            self._route_of(segment.split(FIELD), group)
+        elif name in _GIVEN:
+            self._numbers[name] += 1
+            group.given.append((name, Given(segment.split(FIELD), self._numbers[name], self._orc, self._route)))
+        elif name == "PR1":
+            self._numbers["PR1"] += 1
+            group.pr1.append((self._numbers["PR1"], segment.split(FIELD)))
+        elif name == "MRG":
+            self._numbers["MRG"] += 1
+            group.mrg.append((self._numbers["MRG"], segment.split(FIELD)))
+
+    def _route_of(self, fields: list[str], group: PatientGroup) -> None:
+        """An RXR is of the drug before it; one before any drug of its order holds for those that come."""
+        route = fields[1] if len(fields) > 1 else ""
+        if group.given and group.given[-1][1].orc is self._orc:
+            given = group.given[-1][1]
+            given.route = given.route or route
+            if group.given[-1][0] != "RXA":
+                self._route = route
+        else:
+            self._route = route

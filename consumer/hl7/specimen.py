@@ -1,0 +1,93 @@
+"""The specimen of an order: what vetoes it, which tube it is, and what is said of that tube (HL7.md 2, RULES.md 3)."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from consumer.hl7.codes import table
+from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, SUBCOMPONENT, unescape
+from rules.events import Condition
+
+_TABLE = table("specimens")
+VETO_CODES = frozenset(_TABLE["codes"])
+VETO_WORDS = frozenset(_TABLE["words"]["veto"])
+CONDITIONS = {code: Condition(condition) for code, condition in _TABLE["conditions"].items()}
+REJECT_REASONS = {code: Condition(condition) for code, condition in _TABLE["reject_reasons"].items()}
+_WORD = re.compile(r"[^\W_]+")
+_PATIENT_ROLES = frozenset({"", "P"})
+_SPM_ID, _SPM_TYPE, _SPM_ROLE, _SPM_COLLECTED, _SPM_REJECTED, _SPM_CONDITION = 2, 4, 11, 17, 21, 24
+
+
+@lru_cache(maxsize=4096)
+def vetoes(field: str) -> bool:
+    """
+    Say whether a raw OBR-15 or SPM-4 names a specimen that is never ours.
+
+    By codes in components 1 and 4, and by whole words in components 2 and 5 (and in 1 when it is that word alone):
+    never by a pattern over the field, since senders put physicians and departments there.
+    """
+    for repetition in field.split(REPETITION):
+        parts = repetition.split(COMPONENT)
+        for number in (0, 3):
+            if number < len(parts) and parts[number]:
+                code, *rest = (unescape(part).strip() for part in parts[number].split(SUBCOMPONENT))
+                if code.upper() in VETO_CODES or code.casefold() in VETO_WORDS:
+                    return True
+                if rest and _has_veto_word(rest[0]):
+                    return True
+        for number in (1, 4):
+            if number < len(parts) and _has_veto_word(unescape(parts[number])):
+                return True
+    return False
+
+
+def _has_veto_word(text: str) -> bool:
+    return bool(text) and not VETO_WORDS.isdisjoint(_WORD.findall(text.casefold()))
+
+
+class Specimen(NamedTuple):
+    """
+    One SPM segment.
+
+    ``identifier`` is SPM-2 as sent (empty in most feeds), ``collected`` a raw SPM-17.1. ``hemolysis_named`` is an
+    SPM-24 HEM, which a comment can make gross.
+    """
+
+    identifier: str
+    vetoed: bool
+    of_a_patient: bool
+    collected: str
+    conditions: tuple[Condition, ...]
+
+
+@lru_cache(maxsize=1024)
+def _conditions(condition: str, rejected: str) -> tuple[Condition, ...]:
+    found: list[Condition] = []
+    for field, codes in ((condition, CONDITIONS), (rejected, REJECT_REASONS)):
+        for repetition in field.split(REPETITION) if field else ():
+            parts = repetition.split(COMPONENT)
+            for number in (0, 3):
+                known = codes.get(unescape(parts[number]).strip().upper()) if number < len(parts) else None
+                if known is not None and known not in found:
+                    found.append(known)
+    return tuple(found)
+
+
+def specimen_of(fields: list[str]) -> Specimen:
+    """Return what the fields of an SPM segment say."""
+    count = len(fields)
+    role = fields[_SPM_ROLE].split(REPETITION, 1)[0].split(COMPONENT, 1)[0].strip() if count > _SPM_ROLE else ""
+    identifier = unescape(fields[_SPM_ID]).strip(" ^&") if count > _SPM_ID else ""
+    collected = fields[_SPM_COLLECTED].split(COMPONENT, 1)[0] if count > _SPM_COLLECTED else ""
+    return Specimen(
+        identifier="" if identifier == NULL else identifier,
+        vetoed=vetoes(fields[_SPM_TYPE]) if count > _SPM_TYPE and fields[_SPM_TYPE] else False,
+        of_a_patient=role.upper() in _PATIENT_ROLES or role == NULL,
+        collected=collected,
+        conditions=_conditions(
+            fields[_SPM_CONDITION] if count > _SPM_CONDITION else "",
+            fields[_SPM_REJECTED] if count > _SPM_REJECTED else "",
+        )
+        if count > _SPM_REJECTED
+        else (),
+    )
