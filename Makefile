@@ -22,7 +22,7 @@ $(RUN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Debian keeps venv apart: apt-get install python3-venv" >&2; exit 1; }
 
 $(VENV)/.installed: requirements-dev.txt pyproject.toml | $(RUN)/python
-	@echo "Installing the locked packages into $(VENV) (about 110 MB to download the first time)"
+	@echo "Installing the locked packages into $(VENV) (about 60 MB to download the first time)"
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

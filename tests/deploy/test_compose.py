@@ -1,5 +1,6 @@
 """The compose file and what it mounts: valid YAML, loopback only, every volume named, every service watched."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from consumer.kafka import brokers
+from consumer.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,3 +87,13 @@ def test_the_image_is_built_from_files_that_exist() -> None:
     sources = {source for sources in copied for source in sources}
     assert sources == allowed
     assert all((ROOT / source).exists() for source in sources)
+
+
+def test_every_setting_that_is_passed_is_one() -> None:
+    """A misspelt name would keep the service from starting."""
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+    names = set(re.findall(r"\bLAB_ALERT_(\w+)=", dockerfile))
+    for service in SERVICES.values():
+        names |= {name.removeprefix("LAB_ALERT_") for name in service.get("environment", {}) if "LAB_ALERT_" in name}
+    assert names
+    assert {name.lower() for name in names} <= set(Settings.model_fields)
