@@ -38,7 +38,7 @@ class Replay:
 
     def __init__(self, rulebook: Rulebook, site: Site) -> None:
         self._site = site
-        self._decoder = Decoder(site)
+        self._decoder = Decoder(site, accept_processing_ids=None)
         self._patients = Patients(rulebook, Settings(Clock.FILES), _nobody)
         self._received_at: Instant = 0
         self._watermark: Instant | None = None
@@ -47,8 +47,11 @@ class Replay:
 
     def play(self, raw: bytes, source: Source) -> Played:
         """Take one message, after the timers that are due when it comes."""
-        self._received_at = message_time(raw, self._site) or self._received_at
-        decoded = self._decoder.decode(raw, received_at=self._received_at, source=source)
+        received_at = message_time(raw, self._site)
+        decoded = self._decoder.decode(
+            raw, received_at=received_at, source=source, previous_received_at=self._received_at
+        )
+        self._received_at = self._received_at if received_at is None else received_at
         self.messages += 1
         self.outcomes[decoded.outcome] += 1
         self._watermark = max(self._watermark or self._received_at, self._received_at)

@@ -29,6 +29,18 @@ class Format(StrEnum):
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="ER7, batch, MLLP capture, or one message a line")]
 
 
+@app.callback()
+def lab_alert(
+    version: Annotated[bool, typer.Option("--version", help="print the version and end", is_eager=True)] = False,
+) -> None:
+    """HL7 v2 in from Kafka, electrolyte alerts out, exactly once."""
+    if version:
+        from consumer.version import version as ours
+
+        typer.echo(ours())
+        raise typer.Exit
+
+
 @app.command()
 def replay(
     files: Files,
