@@ -1,0 +1,128 @@
+"""
+The only module that touches what aiokafka keeps to itself (W16: the version is pinned, and a test holds each name).
+
+Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``, ``member_id``, ``_send_req``,
+``request_rejoin``, ``fetch_committed_offsets``, ``check_errors`` and its three tasks), ``AIOKafkaConsumer._fetcher``
+(``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaProducer._txn_manager`` (``producer_id``,
+``producer_epoch``).
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError, NoError, for_code
+from aiokafka.protocol.group import HeartbeatRequest
+from aiokafka.structs import OffsetAndMetadata
+
+TRIED_VERSIONS = ("0.14",)
+"""Releases whose private parts the W16 test has looked at."""
+
+_numbers = count()
+
+
+def own_assignor() -> type[StickyPartitionAssignor]:
+    """Return a sticky assignor with a memory of its own; aiokafka's keeps it in class attributes (fact 8)."""
+    return type(
+        f"StickyAssignor{next(_numbers)}",
+        (StickyPartitionAssignor,),
+        {
+            "member_assignment": None,
+            "generation": StickyPartitionAssignor.DEFAULT_GENERATION_ID,
+            "_latest_partition_movements": None,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What the coordinator said to a heartbeat of ours; ``answered``: it said anything at all."""
+
+    accepted: bool
+    answered: bool
+    error: str = ""
+
+
+def generation(consumer: AIOKafkaConsumer) -> int:
+    """Return the group's generation that this consumer last joined; -1: none."""
+    number: int = consumer._coordinator.generation
+    return number
+
+
+async def heartbeat(consumer: AIOKafkaConsumer) -> Heartbeat:
+    """
+    Ask the coordinator, now, whether we are a member of the generation that gave us our partitions.
+
+    A rebalance in progress is no yes: the assignment is about to change.
+    """
+    coordinator = consumer._coordinator
+    request = HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
+    try:
+        response = await coordinator._send_req(request)
+    except KafkaError as error:
+        return Heartbeat(accepted=False, answered=False, error=type(error).__name__)
+    error_type = for_code(response.error_code)
+    return Heartbeat(accepted=error_type is NoError, answered=True, error=error_type.__name__)
+
+
+def force_rejoin(consumer: AIOKafkaConsumer) -> None:
+    """Make the consumer join its group again, and so be given its partitions anew."""
+    consumer._coordinator.request_rejoin()
+
+
+async def committed(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Return offset and metadata of each partition that has a commit; the public call gives no metadata."""
+    offsets: dict[TopicPartition, OffsetAndMetadata] = await consumer._coordinator.fetch_committed_offsets(partitions)
+    return offsets
+
+
+def check_errors(consumer: AIOKafkaConsumer) -> None:
+    """Raise what coordination has failed with; `getmany` does so, but is not called while nobody wants records."""
+    consumer._coordinator.check_errors()
+
+
+async def abandon(consumer: AIOKafkaConsumer) -> None:
+    """
+    Cut a consumer whose `stop` did not come back.
+
+    What it left running would go on sending heartbeats, and so hold partitions that nobody reads.
+    """
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher
+    running = [
+        task
+        for task in (
+            getattr(coordinator, "_coordination_task", None),
+            getattr(coordinator, "_heartbeat_task", None),
+            getattr(coordinator, "_commit_refresh_task", None),
+            getattr(fetcher, "_fetch_task", None),
+        )
+        if task is not None and not task.done()
+    ]
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running, timeout=1)
+    async with asyncio.timeout(1):
+        await consumer._client.close()
+
+
+def producer_epoch(producer: AIOKafkaProducer) -> tuple[int, int]:
+    """Return producer id and epoch, for logs and tests."""
+    manager: Any = producer._txn_manager
+    return manager.producer_id, manager.producer_epoch
+
+
+def hush() -> None:
+    """
+    Keep aiokafka's own log lines to ourselves.
+
+    It logs a line for every attempt on a broker that is away, and whole tracebacks for what we handle; we say each
+    of these once, in our words.
+    """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)

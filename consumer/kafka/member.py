@@ -1,0 +1,342 @@
+"""
+One consumer of one stage: joins the group, hands partitions to tasks and records to whoever is hungry.
+
+The callbacks of a rebalance only pause and hand over (W8); what takes time is the tasks' work. A watchdog sees to it
+that every assigned partition has a task that gets on (W5).
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import (
+    CorruptRecordException,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.structs import ConsumerRecord
+
+from consumer.kafka import compat
+from consumer.kafka.config import KafkaConfig
+from consumer.kafka.faults import UNREACHABLE
+from consumer.kafka.lease import Lease
+from consumer.kafka.observe import Observer
+from consumer.kafka.reach import Reach
+from consumer.kafka.states import State
+from consumer.kafka.task import Kept, MakeStage, Task, wall_clock
+from consumer.stage import Record
+
+log = structlog.get_logger(__name__)
+
+START_SECONDS = 30.0
+STOP_SECONDS = 3.0
+DAY_MS = 86_400_000
+
+
+class Running(NamedTuple):
+    """A task and the asyncio task that runs it."""
+
+    task: Task
+    doing: "asyncio.Task[None]"
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether it has ended although nobody said so."""
+        return self.doing.done() and self.task.state is not State.STOPPED
+
+
+class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """The process's membership in one stage's group."""
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        stage: str,
+        make_stage: MakeStage,
+        observer: Observer,
+        reach: Reach,
+        *,
+        owned: Callable[[], int] | None = None,
+    ) -> None:
+        self.stage = stage
+        self.tasks: dict[TopicPartition, Running] = {}
+        self.joined = False
+        self.orphans: frozenset[TopicPartition] = frozenset()
+        self.turned_at = time.monotonic()
+        self.changed = asyncio.Event()
+        self._config = config
+        self._make_stage = make_stage
+        self._observer = observer
+        self._reach = reach
+        self._owned = owned or (lambda: len(self.tasks))
+        self._restores = stage == "judge"
+        self._consumer: AIOKafkaConsumer | None = None
+        self._assignor = compat.own_assignor()
+        self._lease: Lease | None = None
+        self._kept: dict[TopicPartition, Kept] = {}
+        self._stopping = asyncio.Event()
+        self._forced_at = 0.0
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        """The consumer of the current session, for the watermark and for tests."""
+        return self._consumer
+
+    def stop(self) -> None:
+        """Ask for the end: drain, leave the group, return from `run`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Be a member until stopped; a session that fails is followed by another."""
+        first, longest = self._config.timeouts.backoff_seconds
+        wait = first
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            try:
+                await self._session()
+            except UNREACHABLE as error:
+                self._reach.lost(error)
+            except KafkaError as error:
+                log.warning("member.session_failed", stage=self.stage, error=f"{type(error).__name__}: {error}")
+            if time.monotonic() - begun > longest:
+                wait = first
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._stopping.wait()
+            wait = min(longest, 2 * wait)
+
+    async def _session(self) -> None:
+        """Join, poll and watch until something fails or we are stopped."""
+        self._consumer = consumer = self._make_consumer()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await consumer.start()
+            # Not before: `start` would wait for the group without a limit.
+            consumer.subscribe(topics=list(self._config.input_topics(self.stage)), listener=self)
+            await self._until_stopped(self._poll(consumer), self._watch(consumer))
+        finally:
+            self.joined = False
+            try:
+                await self._give_back()
+            finally:
+                self._consumer = None
+                await _close(consumer)
+
+    def _make_consumer(self) -> AIOKafkaConsumer:
+        timeouts = self._config.timeouts
+        return AIOKafkaConsumer(
+            **self._config.client(self.stage),
+            group_id=self._config.group(self.stage),
+            group_instance_id=self._config.group_instance_id,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            partition_assignment_strategy=(self._assignor,),
+            session_timeout_ms=timeouts.session_ms,
+            heartbeat_interval_ms=timeouts.heartbeat_ms,
+            rebalance_timeout_ms=timeouts.rebalance_ms,
+            # A join is answered when the slowest member has come.
+            request_timeout_ms=timeouts.rebalance_ms + 5_000,
+            # The watchdog looks after tasks that stand still; leaving the group while all of them restore would not.
+            max_poll_interval_ms=DAY_MS,
+            max_partition_fetch_bytes=max(1024 * 1024, self._config.inbound_max_message_bytes),
+            fetch_max_wait_ms=self._config.pace.fetch_wait_ms,
+            metadata_max_age_ms=30_000,
+        )
+
+    async def _until_stopped(self, *loops: Coroutine[Any, Any, None]) -> None:
+        """Run *loops* until one ends (raising what it raised) or we are stopped."""
+        running = {asyncio.ensure_future(loop) for loop in loops}
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            done, _ = await asyncio.wait({*running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for future in done:
+                await future
+        finally:
+            for future in (*running, stopping):
+                future.cancel()
+            await asyncio.gather(*running, stopping, return_exceptions=True)
+
+    # ---- records ----
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+        """Hand out records, for ever; blocks while the group rebalances (fact 7)."""
+        while True:
+            self.turned_at = time.monotonic()
+            wanted = [partition for partition, running in self.tasks.items() if running.task.hungry]
+            if not wanted:
+                compat.check_errors(consumer)
+                await asyncio.sleep(self._config.pace.fetch_wait_ms / 2_000)
+                continue
+            try:
+                # From here to the hand-over nothing else runs: a seek cannot come in between.
+                batches = await consumer.getmany(*wanted, timeout_ms=self._config.pace.fetch_wait_ms)
+                await self._hand_out(consumer, wanted, batches)
+            except (NoOffsetForPartitionError, IllegalStateError):
+                # Expected between an assignment and its seek (W10).
+                await asyncio.sleep(0.01)
+            except OffsetOutOfRangeError as error:
+                for partition in error.args[0]:
+                    if partition in self.tasks:
+                        self.tasks[partition].task.fail(error)
+            except (TopicAuthorizationFailedError, CorruptRecordException) as error:
+                log.warning("member.fetch_failed", stage=self.stage, error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(1)
+
+    async def _hand_out(
+        self,
+        consumer: AIOKafkaConsumer,
+        wanted: Iterable[TopicPartition],
+        batches: dict[TopicPartition, list[ConsumerRecord]],
+    ) -> None:
+        for partition in wanted:
+            running = self.tasks.get(partition)
+            if running is None or not running.task.hungry:
+                continue
+            fetched = batches.get(partition)
+            # Returns at once: a hungry task has sought its place.
+            position = await consumer.position(partition)
+            if fetched:
+                running.task.offer([_record(record) for record in fetched], position)
+            else:
+                running.task.reached(position)
+
+    # ---- assignment ----
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Let every task commit what it has processed, within one budget, and keep their stages (W8, W11)."""
+        del revoked
+        await self._give_back()
+
+    async def _give_back(self) -> None:
+        given = dict(self.tasks)
+        for running in given.values():
+            running.task.drain()
+        if given:
+            await asyncio.wait([running.doing for running in given.values()], timeout=self._budget())
+        if self._lease is not None:
+            self._lease.valid = False
+        late = [running.doing for running in given.values() if not running.doing.done()]
+        for doing in late:
+            doing.cancel()
+            self._ending.add(doing)
+            doing.add_done_callback(self._ending.discard)
+        if late:
+            log.warning("member.drain_cut_short", stage=self.stage, tasks=len(late))
+            # One turn for each to drop its overlay; closing its producer may take longer, and nobody waits for it.
+            await asyncio.sleep(0)
+        now = time.monotonic()
+        for partition, running in given.items():
+            if self._restores:
+                self._kept[partition] = running.task.kept._replace(since=now)
+        self.tasks.clear()
+        self.changed.set()
+
+    def _budget(self) -> float:
+        return min(self._config.timeouts.drain_seconds, self._config.timeouts.rebalance_ms / 2_000)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Pause, and hand each partition to a task of its own."""
+        consumer = self._consumer
+        if consumer is None:
+            return
+        # First of all: records would be delivered from wherever the partition stands (fact 3).
+        consumer.pause(*assigned)
+        self._assignor.on_generation_assignment(compat.generation(consumer))
+        self._lease = lease = Lease(consumer, self._reach, self._owned)
+        for partition in sorted(assigned):
+            kept = self._kept.pop(partition, None) or Kept(self._make_stage(partition.partition))
+            task = Task(
+                self._config, self.stage, partition, kept, consumer, lease, self._observer, restores=self._restores
+            )
+            doing = asyncio.create_task(task.run(), name=f"{self.stage}-{partition.topic}-{partition.partition}")
+            doing.add_done_callback(_ended)
+            self.tasks[partition] = Running(task, doing)
+        self.joined = True
+        self.changed.set()
+        self._observer.rebalance(self.stage)
+        log.info(
+            "member.assigned",
+            stage=self.stage,
+            generation=compat.generation(consumer),
+            partitions=[f"{partition.topic}-{partition.partition}" for partition in sorted(assigned)],
+        )
+
+    # ---- watchdog ----
+
+    async def _watch(self, consumer: AIOKafkaConsumer) -> None:
+        """Once a second: tell the lag, forget what nobody came back for, and see that every task gets on."""
+        while True:
+            await asyncio.sleep(1)
+            now = time.monotonic()
+            for partition, kept in list(self._kept.items()):
+                if now - kept.since > self._config.kept_state_seconds:
+                    del self._kept[partition]
+            self._tell_lag(consumer)
+            stuck = self._stuck(consumer, now)
+            self.orphans = frozenset(stuck)
+            if stuck and now - self._forced_at > self._config.timeouts.no_progress_seconds:
+                self._forced_at = now
+                self._observer.no_progress(self.stage)
+                log.error(
+                    "member.no_progress",
+                    stage=self.stage,
+                    partitions=[f"{partition.topic}-{partition.partition}" for partition in stuck],
+                    next="joining the group again",
+                )
+                compat.force_rejoin(consumer)
+
+    def _stuck(self, consumer: AIOKafkaConsumer, now: float) -> list[TopicPartition]:
+        """Return assigned partitions without a task, with one that has died, or with one that stands still."""
+        limit = self._config.timeouts.no_progress_seconds
+        stuck = [partition for partition in consumer.assignment() if partition not in self.tasks and self.joined]
+        for partition, running in self.tasks.items():
+            still = running.task.state is not State.STOPPED and now - running.task.progress_at > limit
+            if running.orphaned or still:
+                stuck.append(partition)
+        return sorted(stuck)
+
+    def _tell_lag(self, consumer: AIOKafkaConsumer) -> None:
+        wall = wall_clock()
+        for partition, running in self.tasks.items():
+            end = consumer.highwater(partition) if partition in consumer.assignment() else None
+            records, seconds = running.task.lag(end, wall)
+            self._observer.lag(self.stage, partition.topic, partition.partition, records=records, seconds=seconds)
+
+
+def _record(fetched: ConsumerRecord) -> Record:
+    """Return what a stage sees of a consumed record."""
+    return Record(
+        fetched.topic,
+        fetched.partition,
+        fetched.offset,
+        fetched.timestamp,
+        fetched.key,
+        fetched.value,
+        fetched.headers,
+    )
+
+
+def _ended(doing: "asyncio.Task[None]") -> None:
+    """Say so when a task's own machinery has failed; the watchdog then finds the partition without one."""
+    if not doing.cancelled() and (error := doing.exception()) is not None:
+        log.error("task.died", task=doing.get_name(), exc_info=error)
+
+
+async def _close(consumer: AIOKafkaConsumer) -> None:
+    """Leave the group and close; cut off when that takes too long."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await consumer.stop()
+    except Exception as error:  # noqa: BLE001  (it is given up either way)
+        log.debug("member.close_failed", error=type(error).__name__)
+        with contextlib.suppress(Exception):
+            await compat.abandon(consumer)

@@ -1,0 +1,50 @@
+"""What a commit says beside its offset (W6), so that offsets, state and P cannot part unseen."""
+
+import json
+from typing import NamedTuple
+
+from consumer.kafka.config import STATE_VERSION
+
+
+class Metadata(NamedTuple):
+    """
+    The metadata of one commit.
+
+    ``stream_time`` is the highest record timestamp processed so far, in milliseconds (None: nothing yet).
+    ``partitions`` is P when it was made, ``version`` the version of this format, ``transactions`` how many the
+    partition has had. ``changelog_end`` is the offset after the last state record ever committed (None: none was):
+    a changelog that ends before it has been made anew, one with a record behind it is ahead of its offset.
+    """
+
+    stream_time: int | None
+    partitions: int
+    version: int = STATE_VERSION
+    transactions: int = 0
+    changelog_end: int | None = None
+
+    def encode(self) -> str:
+        """Return it as short JSON."""
+        short = {
+            "v": self.version,
+            "p": self.partitions,
+            "n": self.transactions,
+            "t": self.stream_time,
+            "e": self.changelog_end,
+        }
+        return json.dumps({name: value for name, value in short.items() if value is not None}, separators=(",", ":"))
+
+
+def decode(text: str | None) -> Metadata | None:
+    """
+    Return what *text* says, None when it is not ours (another tool set the offset).
+
+    >>> decode(Metadata(stream_time=7, partitions=12, transactions=3).encode())
+    Metadata(stream_time=7, partitions=12, version=1, transactions=3, changelog_end=None)
+    >>> decode("") is None
+    True
+    """
+    try:
+        short = json.loads(text or "")
+        return Metadata(short.get("t"), short["p"], short["v"], short.get("n", 0), short.get("e"))
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None

@@ -1,0 +1,38 @@
+"""Whether the broker answers: said once when it goes, now and then while it is away, and once when it is back."""
+
+import time
+
+import structlog
+
+from consumer.kafka.observe import Observer
+
+AGAIN_SECONDS = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Reach:
+    """One process's view of its brokers, told by whoever talks to them."""
+
+    def __init__(self, bootstrap_servers: str, observer: Observer) -> None:
+        self.ok = True
+        self._servers = bootstrap_servers
+        self._observer = observer
+        self._said = 0.0
+
+    def lost(self, error: BaseException | str) -> None:
+        """Take a sign that it is away."""
+        now = time.monotonic()
+        if self.ok or now - self._said > AGAIN_SECONDS:
+            self._said = now
+            what = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+            log.warning("broker.unreachable", tried=self._servers, error=what, next="trying again")
+        self.ok = False
+        self._observer.broker_reachable(reachable=False)
+
+    def back(self) -> None:
+        """Take a sign that it is there."""
+        if not self.ok:
+            log.info("broker.reachable", servers=self._servers)
+        self.ok = True
+        self._observer.broker_reachable(reachable=True)

@@ -1,0 +1,166 @@
+"""Where a task begins: the committed offset, held against the log, the metadata and the state (W6, W10)."""
+
+import asyncio
+from typing import NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from consumer.kafka.changelog import Restored
+from consumer.kafka.config import STATE_VERSION, KafkaConfig
+from consumer.kafka.faults import Reason, Stop
+from consumer.kafka.metadata import Metadata, decode
+from consumer.stage import Output
+
+log = structlog.get_logger(__name__)
+
+SETTLE_ATTEMPTS = 5
+"""How often an end below the committed offset is asked again: a new leader may not have found its high watermark yet."""
+
+
+class Bounds(NamedTuple):
+    """The first offset that the log still has, and the one after the last that can be read."""
+
+    begin: int
+    end: int
+
+
+class Start(NamedTuple):
+    """Where to begin; ``first`` when nothing was committed before."""
+
+    offset: int
+    metadata: Metadata
+    first: bool
+
+
+async def bounds(consumer: AIOKafkaConsumer, partition: TopicPartition, committed: OffsetAndMetadata | None) -> Bounds:
+    """Return the log's bounds; asked again for a while when *committed* is not within them."""
+    attempt = 0
+    while True:
+        begin = (await consumer.beginning_offsets([partition]))[partition]
+        end = (await consumer.end_offsets([partition]))[partition]
+        attempt += 1
+        if committed is None or committed.offset <= end or attempt == SETTLE_ATTEMPTS:
+            return Bounds(begin, end)
+        await asyncio.sleep(0.2 * attempt)
+
+
+def resume_from(  # noqa: PLR0913  (all that is known of a partition)
+    config: KafkaConfig,
+    stage: str,
+    partition: TopicPartition,
+    committed: OffsetAndMetadata | None,
+    log_bounds: Bounds,
+    restored: Restored | None,
+    *,
+    holds_state: bool,
+) -> Start:
+    """
+    Return where to begin.
+
+    Args:
+        config: P, and where an inbound partition without an offset begins.
+
+        stage: ``ingest`` or ``judge``.
+
+        partition: The input.
+
+        committed: What the group has for it.
+
+        log_bounds: What the log has of it.
+
+        restored: What the changelog gave; None: the stage has no state.
+
+        holds_state: Whether any state is known, from this restore or an earlier one.
+
+    Raises:
+        Stop: Offset, log, state and P do not belong together (W6); its remedy is what the operator reads.
+    """
+    remedy = Remedy(config, stage, partition)
+    if committed is None:
+        if holds_state:
+            raise Stop(Reason.OFFSET_LOST, f"{remedy.place} has state but no committed offset.", remedy.set_offset())
+        earliest = restored is not None or config.start == "earliest"
+        offset = log_bounds.begin if earliest else log_bounds.end
+        log.info(
+            "offsets.first_start", stage=stage, topic=partition.topic, partition=partition.partition, offset=offset
+        )
+        return Start(offset, Metadata(stream_time=None, partitions=config.partitions), first=True)
+
+    metadata = decode(committed.metadata)
+    if metadata is not None:
+        _same_shape(config, remedy, metadata)
+    if not log_bounds.begin <= committed.offset <= log_bounds.end:
+        raise Stop(
+            Reason.OFFSET_OUT_OF_RANGE,
+            f"{remedy.place} is committed at {committed.offset}, its log goes from {log_bounds.begin} to "
+            f"{log_bounds.end}.",
+            remedy.set_offset(),
+        )
+    if restored is not None:
+        _same_state(config, remedy, metadata, restored, holds_state=holds_state)
+    return Start(committed.offset, metadata or Metadata(stream_time=None, partitions=config.partitions), first=False)
+
+
+def _same_shape(config: KafkaConfig, remedy: "Remedy", metadata: Metadata) -> None:
+    if metadata.version > STATE_VERSION:
+        raise Stop(
+            Reason.NEWER_VERSION,
+            f"{remedy.place} was committed by a newer lab-alert (format {metadata.version}, ours is {STATE_VERSION}).",
+            "run the newer lab-alert on every member again.",
+        )
+    if metadata.partitions != config.partitions:
+        raise Stop(
+            Reason.PARTITIONS_CHANGED,
+            f"{remedy.place} was committed with {metadata.partitions} partitions, now it is {config.partitions}: "
+            "patients would lose their history.",
+            f"set the number of partitions back to {metadata.partitions}, or begin anew under another deployment name "
+            "with topics of its own.",
+        )
+
+
+def _same_state(
+    config: KafkaConfig, remedy: "Remedy", metadata: Metadata | None, restored: Restored, *, holds_state: bool
+) -> None:
+    changelog = config.topics[Output.STATE]
+    if metadata is None:
+        if holds_state:
+            raise Stop(
+                Reason.OFFSET_LOST,
+                f"{remedy.place} has an offset that another tool has set: nothing says which state belongs to it.",
+                remedy.set_offset(),
+            )
+        return
+    written = metadata.changelog_end or 0
+    if restored.end < written:
+        raise Stop(
+            Reason.STATE_BEHIND,
+            f"{remedy.place} has written its state up to {written}, but {changelog} ends at {restored.end}: the topic "
+            "was made anew or has lost its end.",
+            "restore the topic, or accept the loss of state: " + remedy.set_offset(),
+        )
+    if restored.last is not None and restored.last > written:
+        raise Stop(
+            Reason.STATE_AHEAD,
+            f"{remedy.place} has committed its state up to {written}, but {changelog} has records up to "
+            f"{restored.last}: the offset was set back.",
+            remedy.set_offset(),
+        )
+
+
+class Remedy:
+    """The words of a remedy for one partition."""
+
+    def __init__(self, config: KafkaConfig, stage: str, partition: TopicPartition) -> None:
+        self._stage = stage
+        self._partition = partition
+        self.place = f"{stage} partition {partition.partition} of {partition.topic} (group {config.group(stage)})"
+
+    def set_offset(self) -> str:
+        """Return the command that sets the offset, and what its two ends mean."""
+        where = f"--stage {self._stage} --topic {self._partition.topic} --partition {self._partition.partition}"
+        return (
+            f"stop every member of the group, then `lab-alert offsets set {where} --to earliest` (judges again what "
+            "the topic still has) or `--to latest` (leaves it out), then start them."
+        )

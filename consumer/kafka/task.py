@@ -1,0 +1,407 @@
+"""
+One input partition, its stage and its transactions: the same kind of task for ingest and judge (DESIGN.md 1).
+
+A task never repairs anything. Whatever fails, it drops the overlay and the producer, goes back to the fence and learns
+from the committed offset what happened (W2, W3, W4, W5). The member hands it records and tells it when to drain.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from consumer.kafka import changelog, compat, recovery
+from consumer.kafka.config import KafkaConfig
+from consumer.kafka.faults import REMEDIES, UNREACHABLE, Action, LeaseLost, Reason, Stop, judge_error
+from consumer.kafka.lease import Lease
+from consumer.kafka.metadata import Metadata
+from consumer.kafka.observe import Observer
+from consumer.kafka.pending import Pending
+from consumer.kafka.states import TRANSITIONS, State
+from consumer.kafka.transaction import Transactor
+from consumer.stage import Output, Record, Stage
+
+log = structlog.get_logger(__name__)
+
+INBOX_BATCHES = 2
+"""Fetched batches that may wait: one being worked on and one behind it, so that a task never starves on a fetch."""
+
+READINGS = 64
+"""Watermarks that may wait until the partition is read as far as they ask; older ones are worth more than newer."""
+
+
+class Kept(NamedTuple):
+    """A stage whose committed state is known up to a changelog position, and whether there is any (W11)."""
+
+    stage: Stage
+    position: int | None = None
+    holds: bool = False
+    since: float = 0.0
+
+
+class Batch(NamedTuple):
+    """Fetched records, and the position behind them (markers passed)."""
+
+    records: Sequence[Record]
+    position: int
+
+
+class Task:
+    """Runs one stage on one partition from assignment to revocation."""
+
+    def __init__(  # noqa: PLR0913  (a task is where everything meets)
+        self,
+        config: KafkaConfig,
+        name: str,
+        partition: TopicPartition,
+        kept: Kept,
+        consumer: AIOKafkaConsumer,
+        lease: Lease,
+        observer: Observer,
+        *,
+        restores: bool,
+    ) -> None:
+        self.name = name
+        self.partition = partition
+        self.state = State.ASSIGNED
+        self.reason: Reason | None = None
+        self.trouble: str | None = None
+        self.watermark: int | None = None
+        self.progress_at = time.monotonic()
+        self.kept = kept
+        self._config = config
+        self._stage = kept.stage
+        self._consumer = consumer
+        self._lease = lease
+        self._observer = observer
+        self._restores = restores
+        self._transactor: Transactor | None = None
+        self._metadata = Metadata(stream_time=None, partitions=config.partitions)
+        self._pending = Pending(0, 0)
+        self._inbox: deque[Batch] = deque()
+        self._readings: deque[tuple[int, int]] = deque()
+        self._polled_error: Exception | None = None
+        self._last_timestamp: int | None = None
+        self._committed_at = self._ticked_at = 0.0
+        self._failures = 0
+        self._wake = asyncio.Event()
+        self._drain = asyncio.Event()
+        observer.task_state(name, partition.topic, partition.partition, self.state)
+
+    # ---- what the member says to a task; none of it waits ----
+
+    @property
+    def hungry(self) -> bool:
+        """Whether records are wanted."""
+        return self.state is State.RUNNING and len(self._inbox) < INBOX_BATCHES
+
+    def offer(self, records: Sequence[Record], position: int) -> None:
+        """Take fetched records and the position behind them."""
+        self._inbox.append(Batch(records, position))
+        self._wake.set()
+
+    def reached(self, position: int) -> None:
+        """Take the position when nothing came: markers and aborted records have been passed."""
+        if not self._inbox and position > self._pending.offset:
+            self._pending.offset = position
+            self._wake.set()
+
+    def learn(self, watermark: int, end: int) -> None:
+        """Take a watermark that holds once this partition has been read to *end* (W17)."""
+        if len(self._readings) < READINGS:
+            self._readings.append((watermark, end))
+        else:
+            self._readings[-1] = (watermark, end)
+        self._wake.set()
+
+    def drain(self) -> None:
+        """Ask for the end: commit what has been processed, take nothing more."""
+        self._drain.set()
+        self._wake.set()
+
+    def fail(self, error: Exception) -> None:
+        """Take an error that the member met while it polled this partition."""
+        self._polled_error = error
+        self._wake.set()
+
+    @property
+    def position(self) -> int:
+        """The next record that has not been processed."""
+        return self._pending.offset
+
+    @property
+    def committed(self) -> int:
+        """The offset of the last commit."""
+        return self._pending.committed_offset
+
+    def lag(self, end: int | None, wall: int) -> tuple[int, float]:
+        """Return how far the task is behind *end*: in records, and in seconds by the records' own timestamps (W14)."""
+        records = 0 if end is None or self.state is not State.RUNNING else max(0, end - self._pending.offset)
+        if not records or self._last_timestamp is None:
+            return records, 0.0
+        return records, max(0.0, (wall - self._last_timestamp) / 1000)
+
+    # ---- the life of a task ----
+
+    async def run(self) -> None:
+        """Live until drained, lost or stopped for good."""
+        try:
+            while not self._drain.is_set():
+                try:
+                    if await self._unless_drained(self._prepare()):
+                        await self._work()
+                except Exception as error:  # noqa: BLE001  (every error has its line in `faults.ACTIONS`)
+                    if not await self._after(error):
+                        break
+        finally:
+            # Also when cancelled in the middle of a commit: the outcome is unknown, the overlay goes, and the next
+            # owner's fence tells.
+            self._stage.discard()
+            if self._transactor is not None:
+                await self._transactor.discard()
+            if self.state is not State.STOPPED:
+                self.reason = Reason.REVOKED
+                self._to(State.STOPPED)
+            self._observer.task_state(self.name, self.partition.topic, self.partition.partition, None)
+
+    async def _unless_drained(self, work: Awaitable[None]) -> bool:
+        """Do *work*, given up when the task is to drain; return whether it was done."""
+        doing = asyncio.ensure_future(work)
+        draining = asyncio.ensure_future(self._drain.wait())
+        try:
+            await asyncio.wait({doing, draining}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                await doing
+            return doing.done()
+        finally:
+            for future in (doing, draining):
+                future.add_done_callback(_seen)
+                future.cancel()
+            await asyncio.wait({doing, draining}, timeout=1)
+
+    async def _prepare(self) -> None:
+        """W2: confirm, fence, read the offset, restore, seek, resume; in this order, each after the one before."""
+        self._to(State.FENCING)
+        # 1. Ours? A thawed process still holds partitions that it has lost, and its fence would kill their owner.
+        await self._lease.confirm(self._progress)
+        # 2. Fence. From here no older producer of this partition can commit.
+        self._transactor = Transactor(self._config, self.name, self.partition)
+        await self._transactor.fence()
+        # 3. So what is committed now is all that ever will be but for us.
+        async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
+            found = (await compat.committed(self._consumer, [self.partition])).get(self.partition)
+            bounds = await recovery.bounds(self._consumer, self.partition, found)
+        self._to(State.RESTORING)
+        # 4. And the changelog's end, asked now, has all the state that belongs to it.
+        restored = await self._restore() if self._restores else None
+        start = recovery.resume_from(
+            self._config, self.name, self.partition, found, bounds, restored, holds_state=self.kept.holds
+        )
+        # 5. Rewind. Everything that was fetched before is void.
+        if not self._lease.valid:
+            raise LeaseLost
+        self._inbox.clear()
+        self._readings.clear()
+        self.watermark = None
+        self._consumer.seek(self.partition, start.offset)
+        self._metadata = start.metadata
+        self._pending = Pending(start.offset, start.offset, stream_time=start.metadata.stream_time)
+        if start.first:
+            # Committed at once: from now on, no offset beside a state means that one of them was lost.
+            await self._commit()
+        self._committed_at = time.monotonic()
+        self._ticked_at = 0.0
+        self._to(State.RUNNING)
+        self.trouble = None
+        self._lease.reach.back()
+        self._consumer.resume(self.partition)
+        log.info(
+            "task.running",
+            stage=self.name,
+            topic=self.partition.topic,
+            partition=self.partition.partition,
+            offset=start.offset,
+            restored=None if restored is None else restored.records,
+        )
+
+    async def _restore(self) -> changelog.Restored:
+        source = TopicPartition(self._config.topics[Output.STATE], self.partition.partition)
+        begun = time.monotonic()
+        restored = await changelog.restore(
+            self._config, source, self._stage, position=self.kept.position, progress=self._progress
+        )
+        holds = self.kept.holds or restored.last is not None
+        self.kept = self.kept._replace(position=restored.position, holds=holds)
+        self._observer.restored(self.name, records=restored.records, seconds=time.monotonic() - begun)
+        return restored
+
+    async def _work(self) -> None:
+        """Process and commit until drained; then commit what is left."""
+        pace = self._config.pace
+        while not self._drain.is_set():
+            self._progress()
+            now = time.monotonic()
+            if self._polled_error is not None:
+                error, self._polled_error = self._polled_error, None
+                raise error
+            if self._inbox:
+                self._process(pace.batch_records)
+            moved = self._promote()
+            if moved or now - self._ticked_at >= pace.tick_ms / 1000:
+                self._tick()
+            if not self._pending.idle and self._due() <= 0:
+                await self._commit()
+            elif self._inbox:
+                await asyncio.sleep(0)
+            else:
+                await self._wait(pace.tick_ms / 1000 - (now - self._ticked_at))
+        self._to(State.DRAINING)
+        self._inbox.clear()
+        if not self._pending.idle:
+            await self._commit()
+
+    async def _wait(self, until_tick: float) -> None:
+        """Wait for records, a watermark, the drain, or the next thing that is due by the clock."""
+        seconds = until_tick if self._pending.idle else min(until_tick, self._due())
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _due(self) -> float:
+        return self._pending.due(time.monotonic() - self._committed_at, self._config.pace, self._lease.owned)
+
+    def _process(self, limit: int) -> None:
+        """Give the stage at most *limit* records."""
+        batch = self._inbox[0]
+        records = batch.records[:limit]
+        if len(records) == len(batch.records):
+            self._inbox.popleft()
+            offset = batch.position
+        else:
+            self._inbox[0] = batch._replace(records=batch.records[limit:])
+            offset = records[-1].offset + 1
+        outcome = self._stage.process(records, watermark=self.watermark, wall=wall_clock())
+        self._last_timestamp = records[-1].timestamp
+        self._pending.offset = offset
+        self._pending.add(outcome, records=len(records))
+
+    def _promote(self) -> bool:
+        """Take over each watermark whose end has been read (W17); return whether it moved."""
+        moved = False
+        while self._readings and self._pending.offset >= self._readings[0][1]:
+            watermark, _ = self._readings.popleft()
+            if self.watermark is None or watermark > self.watermark:
+                self.watermark = watermark
+                moved = True
+        return moved
+
+    def _tick(self) -> None:
+        self._ticked_at = time.monotonic()
+        self._pending.add(self._stage.tick(watermark=self.watermark, wall=wall_clock()))
+
+    async def _commit(self) -> None:
+        """One transaction for everything pending; the overlay is merged only after it has returned (W7)."""
+        assert self._transactor is not None
+        pending = self._pending
+        begun = time.monotonic()
+        made = self._metadata._replace(
+            stream_time=pending.stream_time,
+            partitions=self._config.partitions,
+            transactions=self._metadata.transactions + 1,
+        )
+        end = await self._transactor.commit(
+            pending.outgoing,
+            pending.offset,
+            lambda written: made._replace(changelog_end=written or made.changelog_end).encode(),
+        )
+        self._stage.commit()
+        self._metadata = made._replace(changelog_end=end or made.changelog_end)
+        if end is not None:
+            # We are the changelog's only writer, and the stage has what we wrote.
+            self.kept = self.kept._replace(position=end, holds=True)
+        self._pending = Pending(pending.offset, pending.offset, stream_time=pending.stream_time)
+        self._committed_at = time.monotonic()
+        self._failures = 0
+        self._progress()
+        self._observer.committed(self.name, pending.counts, records=pending.records, seconds=self._committed_at - begun)
+
+    async def _after(self, error: Exception) -> bool:
+        """Do what the table says about *error*; return whether to begin again at the fence."""
+        self._stage.discard()
+        self._inbox.clear()
+        transactor, self._transactor = self._transactor, None
+        if transactor is not None:
+            await transactor.discard()
+        action, _ = judge_error(error)
+        if self._drain.is_set() or not self._lease.valid or action is Action.LOST:
+            return False
+        self._observer.failed(self.name, type(error).__name__)
+        if action is Action.STOP:
+            self._stop(error)
+            await self._drain.wait()
+            return False
+        self._consumer.pause(self.partition)
+        self._failures += 1
+        self.trouble = type(error).__name__
+        if isinstance(error, UNREACHABLE):
+            self._lease.reach.lost(error)
+        else:
+            log.warning("task.retry", error=f"{type(error).__name__}: {error}", **self._where())
+        await self._unless_drained(self._backoff())
+        return not self._drain.is_set()
+
+    async def _backoff(self) -> None:
+        first, longest = self._config.timeouts.backoff_seconds
+        self._progress()
+        await asyncio.sleep(min(longest, first * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1))
+
+    def _stop(self, error: Exception) -> None:
+        """Leave the partition unread, and say what cures it."""
+        _, reason = judge_error(error)
+        self.reason = reason or Reason.BUG
+        self.trouble = str(error)
+        remedy = error.remedy if isinstance(error, Stop) else REMEDIES.get(self.reason, "")
+        what = error.what if isinstance(error, Stop) else f"{type(error).__name__}: {error}"
+        log.error(
+            "task.stopped",
+            reason=self.reason,
+            what=what,
+            remedy=remedy,
+            exc_info=error if self.reason is Reason.BUG else None,
+            **self._where(),
+        )
+        self._to(State.STOPPED)
+
+    def _where(self) -> dict[str, object]:
+        return {"stage": self.name, "topic": self.partition.topic, "partition": self.partition.partition}
+
+    def _progress(self) -> None:
+        self.progress_at = time.monotonic()
+
+    def _to(self, state: State) -> None:
+        assert state in TRANSITIONS[self.state], f"{self.state} -> {state}"
+        self.state = state
+        self._progress()
+        self._observer.task_state(self.name, self.partition.topic, self.partition.partition, state)
+
+
+def wall_clock() -> int:
+    """Return the wall clock in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    """Look at a future's error, so that asyncio does not complain that nobody did."""
+    if not future.cancelled():
+        future.exception()
+
+
+MakeStage = Callable[[int], Stage]
