@@ -16,6 +16,7 @@ from hl7apy.parser import parse_message
 from bench.feed import message, messages
 from consumer.cloudevent import Issuer
 from consumer.hl7.decoder import Decoder
+from consumer.hl7.prefilter import Prefilter
 from consumer.hl7.site import Site
 from consumer.judge import NEXT_DUE, Judge
 from consumer.patients import Clock, Settings
@@ -73,6 +74,19 @@ def inpatient(decoder: Decoder, draws: int, days: float, seed: int = 7) -> Patie
         state = engine.judge(state, event, now=event.received_at, rulebook=RULEBOOK).state
     assert state is not None
     return state
+
+
+def prefiltering() -> None:
+    """Print what the prefilter costs over the mix, beside splitting the same bytes at their segments and fields."""
+    mix = list(messages(5_000))
+    prefilter = Prefilter(Site.default())
+    kept = sum(map(prefilter, mix))
+    looking = seconds(lambda: [prefilter(raw) for raw in mix]) / len(mix) * 1e6
+    splitting = seconds(lambda: [split(raw) for raw in mix]) / len(mix) * 1e6
+    show("prefilter, a message of the mix", looking, "us", f"{1 / looking * 1e6:,.0f} a second and core")
+    show(
+        "… beside splitting it into fields", looking / splitting, "times", f"it keeps {kept / len(mix):.0%} of the mix"
+    )
 
 
 def decoding(decoder: Decoder) -> float:
@@ -141,6 +155,7 @@ def storing(decoder: Decoder) -> None:
 def main() -> None:
     """Print all figures."""
     decoder = Decoder(Site.default())
+    prefiltering()
     decoded = decoding(decoder)
     judging(decoder, decoded)
     storing(decoder)
