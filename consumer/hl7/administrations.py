@@ -157,7 +157,7 @@ def read_intention(segment: str, given: Given, context: Context) -> Administrati
         return None
     moment: Moment | None = None
     for text, name in ((given.field(3), f"{segment}-3"), (_orc(given, 15), "ORC-15"), (_orc(given, 9), "ORC-9")):
-        if segment in ("RXD",) or not name.startswith(segment):
+        if segment == "RXD" or not name.startswith(segment):
             time = context.time(text, name)
             if time is not None:
                 moment = time[1]

@@ -1,7 +1,7 @@
-"""One message on its way to events: its header, its times, and what is being counted. Mutable; lives for one message."""
+"""One message on its way to events: header, times, and what is being counted. Mutable; lives for one message."""
 
 from collections import Counter
-from datetime import tzinfo
+from datetime import tzinfo  # noqa: TC003  (a type, and all of two names)
 from typing import NamedTuple
 
 from consumer.hl7.codes import Observation, split_identifier
@@ -104,7 +104,7 @@ class Context:
         self.received_at: Instant = received_at if received_at is not None else 0
 
     def moment(self, stamp: Stamp, field: str) -> Moment:
-        """Return the instant of a stamp of *field* (``OBR-7``): its own offset, the field's zone, MSH-7's, the site's."""
+        """Return the instant of a stamp of *field*: by its own offset, else the field's zone, else MSH-7's."""
         zones = self.sender.sender.field_zones
         moment = place(stamp, zones.get(field, self.header_zone) if zones else self.header_zone)
         if moment.flags:

@@ -224,9 +224,9 @@ def _magnesium_order(order: Order, context: Context) -> MagnesiumOrder | None:
     if observation.kind is not Kind.OURS or observation.analyte is not Analyte.MAGNESIUM or order.vetoed:
         return None
     orc = order.orc
-    numbers = [order.field(3), orc[3] if len(orc) > 3 else "", order.field(2), orc[2] if len(orc) > 2 else ""]  # noqa: PLR2004
+    numbers = [order.field(3), orc[3] if len(orc) > 3 else "", order.field(2), orc[2] if len(orc) > 2 else ""]
     numbers = [component(number, 1).strip() for number in numbers]
-    ordered = context.time(order.field(7), "OBR-7") or (context.time(orc[9], "ORC-9") if len(orc) > 9 else None)  # noqa: PLR2004
+    ordered = context.time(order.field(7), "OBR-7") or (context.time(orc[9], "ORC-9") if len(orc) > 9 else None)
     if ordered is not None and ordered[1].instant <= context.received_at + CLOCK_SKEW:
         ordered_at = ordered[1].instant
     else:
@@ -275,7 +275,9 @@ def _reject_ours(groups: list[PatientGroup], context: Context, reason: Reason, w
 
 def _joined(first: PatientEvent, second: PatientEvent) -> PatientEvent:
     """Return one event of two that a message gives for one patient."""
-    latest = max((at for at in (first.unmapped_magnesium_at, second.unmapped_magnesium_at) if at is not None), default=None)
+    latest = max(
+        (at for at in (first.unmapped_magnesium_at, second.unmapped_magnesium_at) if at is not None), default=None
+    )
     return first._replace(
         demographics=second.demographics or first.demographics,
         visit=second.visit or first.visit,

@@ -42,7 +42,7 @@ _MILLILITERS = frozenset({"ml", "mls", "cc", "milliliter", "milliliters", "milli
 _STRENGTHS = (
     # "2 g in 50 mL", "4 gram/100 mL", "500 mg/mL"
     re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(g|gm|gram|grams|mg|meq|mmol) ?(?:in|/|per) ?([0-9]+(?:\.[0-9]+)?)? ?ml\b"),
-    # "50 %", "50%"
+    # a percentage, "50 %": grams in 100 mL
     re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%"),
 )
 _PLACES = Decimal("1E-6")
@@ -103,7 +103,7 @@ def _by_ndc(code: str) -> Drug | None:
             ),
             None,
         )
-    if len(code) == 11:  # noqa: PLR2004  (5-4-2 without hyphens)
+    if len(code) == 11:
         return _NDC_PAIRS.get((code[:5], code[5:9]))
     return next((drug for prefix, drug in NDC_PREFIXES.items() if code.startswith(prefix)), None)
 
@@ -146,7 +146,9 @@ def parenteral(field: str) -> tuple[bool, bool]:
     """Return whether a raw RXR-1 is parenteral, and whether that was assumed; no route given is parenteral."""
     parts = [unescape(part).strip() for part in field.split(REPETITION, 1)[0].split(COMPONENT)]
     codes = [parts[number].upper() for number in (0, 3) if number < len(parts) and parts[number] not in ("", NULL)]
-    texts = [parts[number].lower() for number in (0, 1, 3, 4) if number < len(parts) and parts[number] not in ("", NULL)]
+    texts = [
+        parts[number].lower() for number in (0, 1, 3, 4) if number < len(parts) and parts[number] not in ("", NULL)
+    ]
     for code in codes:
         if code in _PARENTERAL:
             return True, False

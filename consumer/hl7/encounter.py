@@ -23,8 +23,8 @@ _CODE = re.compile(r"[A-Z0-9][A-Z0-9.-]{1,11}")
 
 def demographics_of(pid: list[str]) -> Demographics | None:
     """Return PID-7 as digits and PID-8; None when neither says anything."""
-    born = component(pid[7], 1).strip() if len(pid) > 7 else ""  # noqa: PLR2004  (PID-7)
-    sex = component(pid[8], 1).strip().upper() if len(pid) > 8 else ""  # noqa: PLR2004  (PID-8)
+    born = component(pid[7], 1).strip() if len(pid) > 7 else ""
+    sex = component(pid[8], 1).strip().upper() if len(pid) > 8 else ""
     match = _DATE.match(born[:8])
     birth_date = match.group(0) if match is not None else ""
     sex = sex[:1] if sex in ("F", "M", "FEMALE", "MALE") else ""
@@ -77,7 +77,7 @@ def diagnosis_of(fields: list[str]) -> str:
 
     DG1-3.1, or another component of DG1-3 when the ICD-10 code stands there; never a text.
     """
-    if len(fields) < 4 or (len(fields) > 21 and fields[21].strip().upper() == "D"):  # noqa: PLR2004  (DG1-3, DG1-21)
+    if len(fields) < 4 or (len(fields) > 21 and fields[21].strip().upper() == "D"):
         return ""
     parts = [unescape(part).strip().upper() for part in fields[3].split(REPETITION, 1)[0].split(COMPONENT)]
     for number in (0, 3, 1, 4):
@@ -88,14 +88,14 @@ def diagnosis_of(fields: list[str]) -> str:
 
 def dialysis_of(fields: list[str], number: int, context: Context) -> Dialysis | None:
     """Return the session of a PR1; None when it is no dialysis or was rejected. Start PR1-5, minutes PR1-7."""
-    if len(fields) < 4:  # noqa: PLR2004  (PR1-3)
+    if len(fields) < 4:
         return None
     parts = fields[3].split(COMPONENT)
     codes = [unescape(parts[index]).strip().upper() for index in (0, 3) if index < len(parts)]
     code = next((code for code in codes if code in DIALYSIS), "")
     if not code:
         return None
-    started = context.time(fields[5], "PR1-5") if len(fields) > 5 else None  # noqa: PLR2004  (PR1-5)
+    started = context.time(fields[5], "PR1-5") if len(fields) > 5 else None
     if started is None:
         context.reject(Reason.PROCEDURE_INCOMPLETE, f"PR1[{number}]-5", code)
         return None
@@ -103,14 +103,14 @@ def dialysis_of(fields: list[str], number: int, context: Context) -> Dialysis | 
     if start > context.received_at + CLOCK_SKEW:
         context.reject(Reason.CLOCK_SKEW, f"PR1[{number}]-5", code)
         return None
-    minutes = read_number(fields[7].strip()) if len(fields) > 7 else None  # noqa: PLR2004  (PR1-7)
+    minutes = read_number(fields[7].strip()) if len(fields) > 7 else None
     length = int(minutes.value * MINUTE) if minutes is not None and 0 < minutes.value <= Decimal(10_080) else 0
     return Dialysis(code, start, start + length, DIALYSIS[code], context.received_at)
 
 
 def dialysis_from_observation(found: Found, order: Order, context: Context) -> Dialysis | None:
     """Return a session that a site's observation code names; its length is unknown, its start the draw time."""
-    assert found.observation.kind is Kind.DIALYSIS  # noqa: S101  (the caller has looked)
+    assert found.observation.kind is Kind.DIALYSIS
     drawn = order.drawn(context, found.fields)
     where = f"OBX[{found.number}]-14"
     if drawn is None:
@@ -131,7 +131,7 @@ def merge_of(survivor: list[str], mrg: list[str], number: int, evn: list[str], c
     An authority that stands only in one of the two holds for both.
     """
     site, sender = context.site, context.sender.sender
-    surviving = identifiers(survivor[3]) if len(survivor) > 3 else []  # noqa: PLR2004  (PID-3)
+    surviving = identifiers(survivor[3]) if len(survivor) > 3 else []
     retired = identifiers(mrg[1]) if len(mrg) > 1 else []
     chosen = choose(surviving, site, sender)
     other = _of_type(retired, chosen.type_code, context) if chosen is not None else None

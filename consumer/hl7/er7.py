@@ -1,8 +1,8 @@
-"""
+r"""
 ER7, the vertical-bar encoding of HL7 v2: a record's bytes to messages of segments (HL7.md 1).
 
 A reader, not a validator: whatever can be read is read, what was repaired is flagged. Messages come out with the
-standard delimiters (``|^~\\&``), so that nothing behind this module asks which ones a sender chose.
+standard delimiters (``|^~\&``), so that nothing behind this module asks which ones a sender chose.
 """
 
 import re
@@ -48,18 +48,19 @@ def read_record(raw: bytes) -> list[Message]:
     if raw.startswith(b"\xef\xbb\xbf"):
         raw = raw[3:]
     starts = [match.end() for match in _MESSAGE_START.finditer(raw)]
-    return [
-        _read_message(raw[start:end], flags) for start, end in zip(starts, [*starts[1:], len(raw)], strict=True)
-    ]
+    return [_read_message(raw[start:end], flags) for start, end in zip(starts, [*starts[1:], len(raw)], strict=True)]
+
+
+def utf16_encoding(raw: bytes) -> str:
+    """Return Python's name of the UTF-16 that *raw* seems to be: by its mark, else by where the zeros stand."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    return "utf-16-be" if raw[:1] == b"\x00" else "utf-16-le"
 
 
 def _from_utf16(raw: bytes) -> str | None:
     """Return the text of UTF-16 bytes with or without a mark, or None when they are something else."""
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    else:
-        encoding = "utf-16-be" if raw[:1] == b"\x00" else "utf-16-le"
-    text = raw.decode(encoding, "replace").lstrip("\ufeff")
+    text = raw.decode(utf16_encoding(raw), "replace").lstrip("\ufeff")
     return text if "MSH" in text else None
 
 
@@ -174,8 +175,8 @@ def declared_charset(raw: bytes) -> str:
     Of a repetition (``ASCII~ISO IR87``) the first that is more than ASCII counts.
     """
     head = raw.split(b"\r", 1)[0].split(b"\n", 1)[0]
-    fields = head.split(head[3:4], 18) if len(head) > 3 else []  # noqa: PLR2004  (MSH and its separator)
-    if len(fields) < 18:  # noqa: PLR2004  (MSH-18 is the eighteenth)
+    fields = head.split(head[3:4], 18) if len(head) > 3 else []
+    if len(fields) < 18:
         return ""
     for repetition in fields[17].decode("latin-1").split(REPETITION):
         name = re.sub(r"[^A-Z0-9]", "", repetition.upper())
@@ -189,7 +190,7 @@ def _standardise(text: str) -> tuple[str, str, bool]:
     separator = text[3]
     end = text.find(separator, 4)
     first_line = text.find("\r")
-    encoding = text[4:end] if 0 < end and (first_line < 0 or end < first_line) else ""
+    encoding = text[4:end] if end > 0 and (first_line < 0 or end < first_line) else ""
     truncation = ""
     damaged = False
     if (
@@ -210,7 +211,7 @@ def _standardise(text: str) -> tuple[str, str, bool]:
         table = {ord(key): value for key, value in (hidden | wanted).items()}
         text = f"MSH|{STANDARD_ENCODING}{text[head:].translate(table)}"
     elif damaged and encoding:
-        text = f"MSH|{STANDARD_ENCODING}{text[4 + len(encoding):]}"
+        text = f"MSH|{STANDARD_ENCODING}{text[4 + len(encoding) :]}"
     return text, truncation, damaged
 
 

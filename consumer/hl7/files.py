@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from consumer.hl7.er7 import utf16_encoding
+
 BLOCK_BYTES = 1 << 20
 LONGEST_MESSAGE_BYTES = 64 << 20
 """What has gone on for so long without a new MSH is handed out as it is; memory stays bounded."""
@@ -33,7 +35,7 @@ def read_messages(path: Path | str) -> Iterator[bytes]:
         magic = file.peek(4)[:4]
         if magic[:2] == b"\x1f\x8b":
             with gzip.open(file) as unpacked:
-                yield from split_messages(cast(BinaryIO, unpacked))
+                yield from split_messages(cast("BinaryIO", unpacked))
         elif magic[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in magic:
             yield from _split_utf16(file.read())
         else:
@@ -60,7 +62,7 @@ def split_messages(file: BinaryIO) -> Iterator[bytes]:
             # The last message may go on in the next block; its own start is not looked at again.
             rest = rest[begin:]
             scanned = 3
-            if len(rest) > 3:  # noqa: PLR2004  (beyond its own MSH)
+            if len(rest) > 3:
                 scanned = max(3, len(rest) - 5)
         elif len(rest) > LONGEST_MESSAGE_BYTES:
             yield _trimmed(rest)
@@ -92,11 +94,7 @@ def _trimmed(message: bytes) -> bytes:
 
 def _split_utf16(raw: bytes) -> Iterator[bytes]:
     """Yield the messages of a UTF-16 file as UTF-8."""
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    else:
-        encoding = "utf-16-be" if raw[:1] == b"\x00" else "utf-16-le"
-    text = b"\n" + raw.decode(encoding, "replace").lstrip("\ufeff").encode("utf-8", "replace")
+    text = b"\n" + raw.decode(utf16_encoding(raw), "replace").lstrip("\ufeff").encode("utf-8", "replace")
     starts = [match.start() for match in _START.finditer(text)]
     begin = 0
     for start in [*starts, len(text)]:

@@ -33,15 +33,15 @@ def identifiers(field: str) -> list[Identifier]:
         number = unescape(parts[0]).strip()
         if not number or number == NULL:
             continue
-        authority = parts[3].strip() if len(parts) > 3 else ""  # noqa: PLR2004  (CX-4)
-        type_code = unescape(parts[4]).strip().upper() if len(parts) > 4 else ""  # noqa: PLR2004  (CX-5)
+        authority = parts[3].strip() if len(parts) > 3 else ""
+        type_code = unescape(parts[4]).strip().upper() if len(parts) > 4 else ""
         found.append(Identifier(number, "" if authority == NULL else authority, type_code))
     return found
 
 
 def choose(found: list[Identifier], site: Site, sender: Sender) -> Identifier | None:
     """Return one identifier: by the site's authorities, then its types, else with an authority, else the first."""
-    if len(found) < 2:  # noqa: PLR2004  (no choice)
+    if len(found) < 2:
         return found[0] if found else None
     for wanted in sender.authorities:
         for each in found:
@@ -107,7 +107,7 @@ def percent_encoded(text: str) -> str:
         return text
     return "".join(
         "".join(f"%{byte:02X}" for byte in char.encode("utf-8"))
-        if char in "|%" or ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0  # noqa: PLR2004  (C0, DEL, C1)
+        if char in "|%" or ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0
         else char
         for char in text
     )
@@ -115,7 +115,7 @@ def percent_encoded(text: str) -> str:
 
 def patient_from(fields: list[str], site: Site, sender: Sender) -> Chosen | None:
     """Return the patient of a PID segment's fields, or None when it names nobody."""
-    found = identifiers(fields[3]) if len(fields) > 3 else []  # noqa: PLR2004  (PID-3)
+    found = identifiers(fields[3]) if len(fields) > 3 else []
     for name in sender.other_identifiers:
         number = _OTHER_FIELDS.get(name, 0)
         if 0 < number < len(fields):

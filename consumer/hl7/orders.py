@@ -101,13 +101,17 @@ class Order:
         The site's order of SPM-17.1, OBR-7, OBX-14; else OBX-19, OBR-22, MSH-7, degraded. A date without a time
         yields to a later candidate of the same date that has one.
         """
-        key = (obx[14] if len(obx) > 14 else "", obx[19] if len(obx) > 19 else "")  # noqa: PLR2004  (OBX fields)
+        key = (obx[14] if len(obx) > 14 else "", obx[19] if len(obx) > 19 else "")
         if key not in self._draws:
             self._draws[key] = self._find_draw(context, *key)
         return self._draws[key]
 
     def _find_draw(self, context: Context, observed: str, analyzed: str) -> Drawn | None:
-        raw = {"SPM-17": self.specimens[0].collected if self.specimens else "", "OBR-7": self.field(7), "OBX-14": observed}
+        raw = {
+            "SPM-17": self.specimens[0].collected if self.specimens else "",
+            "OBR-7": self.field(7),
+            "OBX-14": observed,
+        }
         candidates = [(name, raw[name], False) for name in context.sender.sender.draw_times]
         candidates += [("OBX-19", analyzed, True), ("OBR-22", self.field(22), True)]
         coarse: tuple[Stamp, Moment] | None = None
@@ -129,7 +133,7 @@ class Order:
 
     def resulted_at(self, context: Context, obx: list[str]) -> int:
         """Return OBX-19, else OBR-22, else MSH-7, else the time of receipt."""
-        if len(obx) > 19 and obx[19]:  # noqa: PLR2004  (OBX-19)
+        if len(obx) > 19 and obx[19]:
             found = context.time(obx[19], "OBX-19")
             if found is not None:
                 return found[1].instant

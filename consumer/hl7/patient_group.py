@@ -71,7 +71,7 @@ class Gathering:
             if name == "OBX":
                 number += 1
                 head = segment.split(FIELD, 4)
-                if len(head) < 4 or not head[3]:  # noqa: PLR2004  (OBX-3)
+                if len(head) < 4 or not head[3]:
                     context.not_ours[NotOurs.NO_CODE] += 1
                     continue
                 observation = observation_of(head[3], truncation)
@@ -87,7 +87,7 @@ class Gathering:
             elif name == "NTE":
                 if order is not None:
                     note = segment.split(FIELD, 4)
-                    if len(note) > 3:  # noqa: PLR2004  (NTE-3)
+                    if len(note) > 3:
                         order.notes.append(note[3])
             elif name == "OBR":
                 order = self._new_order(group, segment.split(FIELD))

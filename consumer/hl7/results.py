@@ -17,7 +17,20 @@ from rules.units import Unit, canonical, plausible
 
 _NO_RESULT = frozenset({"ED", "RP"})  # a document or a pointer beside the value
 _TEXT = frozenset({"TX", "FT", "ST"})
-_RANKS = {letter: rank for letters, rank in (("W", 8), ("D", 7), ("X", 6), ("C", 5), ("ABV", 4), ("FU", 3), ("PS", 2), ("R", 1), ("ION", 0)) for letter in letters}  # fmt: skip
+_RANKS = {
+    "W": 8,
+    "D": 7,
+    "X": 6,
+    "C": 5,
+    "A": 4,
+    "B": 4,
+    "V": 4,
+    "F": 3,
+    "U": 3,
+    "P": 2,
+    "S": 2,
+    "R": 1,
+} | dict.fromkeys("ION", 0)
 
 
 class Drafted(NamedTuple):
@@ -66,7 +79,7 @@ def read_order(order: Order, context: Context, gathered: Gathered, *, known: boo
             context.reject(Reason.NO_PATIENT, "PID-3", found.observation.code, observations=1)
         elif kind is Kind.DISAGREE:
             context.reject(Reason.CODE_TEXT_DISAGREE, f"OBX[{found.number}]-3", found.observation.code, observations=1)
-        elif len(found.fields) > 2 and found.fields[2] in _NO_RESULT:  # noqa: PLR2004  (OBX-2)
+        elif len(found.fields) > 2 and found.fields[2] in _NO_RESULT:
             context.not_ours[NotOurs.OTHER_VALUE_TYPE] += 1
         elif kind is Kind.HEMOLYSIS_INDEX:
             indexes.append(found)
@@ -102,7 +115,7 @@ def _draft_all(order: Order, ours: list[Found], context: Context) -> list[Drafte
     if len(ours) > 1:
         groups: dict[tuple[str, str], list[Found]] = defaultdict(list)
         for found in ours:
-            groups[found.observation.code, found.fields[4] if len(found.fields) > 4 else ""].append(found)  # noqa: PLR2004  (OBX-4)
+            groups[found.observation.code, found.fields[4] if len(found.fields) > 4 else ""].append(found)
         if len(groups) < len(ours):
             return [drafted for group in groups.values() for drafted in _draft_group(order, group, context)]
     drafted = []
@@ -152,9 +165,9 @@ def _draft_group(order: Order, group: list[Found], context: Context) -> list[Dra
 def _is_text_fragment(found: Found) -> bool:
     """Say whether an OBX is text without a number, and not a status that stands without a value."""
     fields = found.fields
-    if len(fields) < 6 or fields[2] not in _TEXT or is_empty(fields[5]) or read_number(fields[5]) is not None:  # noqa: PLR2004
+    if len(fields) < 6 or fields[2] not in _TEXT or is_empty(fields[5]) or read_number(fields[5]) is not None:
         return False
-    return len(fields) < 12 or read_status(fields[11]) not in WITHOUT_VALUE  # noqa: PLR2004  (OBX-11)
+    return len(fields) < 12 or read_status(fields[11]) not in WITHOUT_VALUE
 
 
 def _draft(order: Order, found: Found, context: Context) -> Result | None:
@@ -163,10 +176,10 @@ def _draft(order: Order, found: Found, context: Context) -> Result | None:
     count = len(fields)
     observation = found.observation
     analyte = observation.analyte
-    assert analyte is not None  # noqa: S101  (of kind OURS: the tables say which)
+    assert analyte is not None
     flags: tuple[str, ...] = ()
 
-    status = read_status(fields[11]) if count > 11 else ""  # noqa: PLR2004  (OBX-11)
+    status = read_status(fields[11]) if count > 11 else ""
     if status == "":
         status = read_status(order.field(25))
         if status == "":
@@ -184,7 +197,7 @@ def _draft(order: Order, found: Found, context: Context) -> Result | None:
     value: Decimal | None = None
     comparator = original = units = ""
     if status not in WITHOUT_VALUE:
-        raw = fields[5] if count > 5 else ""  # noqa: PLR2004  (OBX-5)
+        raw = fields[5] if count > 5 else ""
         if is_empty(raw):
             if status in MUST_HAVE_VALUE:
                 return _reject(context, found, Reason.VALUE_MISSING, 5)
@@ -193,7 +206,7 @@ def _draft(order: Order, found: Found, context: Context) -> Result | None:
             if number is None:
                 order.notes.append(raw)  # "HEMOLYZED" in the place of a value is said of the tube all the same
                 return _reject(context, found, Reason.NOT_A_NUMBER, 5)
-            unit, units, flag, reason = _unit(fields[6] if count > 6 else "", analyte, observation)  # noqa: PLR2004
+            unit, units, flag, reason = _unit(fields[6] if count > 6 else "", analyte, observation)
             if unit is None:
                 if reason is None:
                     context.not_ours[NotOurs.UNIT_EXCLUDED] += 1
@@ -250,8 +263,10 @@ def _unit(raw: str, analyte: Analyte, observation: Observation) -> tuple[Unit | 
     return unit, text, flag, None
 
 
-def _reject(context: Context, found: Found, reason: Reason, field: int) -> None:
+def _reject(context: Context, found: Found, reason: Reason, field: int) -> Result | None:
+    """Note the fault; always None, so that a caller can return it."""
     context.reject(reason, f"OBX[{found.number}]-{field}", found.observation.code, observations=1)
+    return None
 
 
 def _result(
@@ -269,12 +284,12 @@ def _result(
     fields = found.fields
     observed_at, observed_offset, _ = drawn.moment
     analyte = found.observation.analyte
-    assert analyte is not None  # noqa: S101  (as in _draft)
+    assert analyte is not None
     return Result(
         analyte=analyte,
         order_number=order.number(context),
         observation_identifier=found.observation.code,
-        sub_id=component(fields[4], 1) if len(fields) > 4 else "",  # noqa: PLR2004  (OBX-4)
+        sub_id=component(fields[4], 1) if len(fields) > 4 else "",
         observed_at=observed_at,
         observed_offset=observed_offset,
         resulted_at=order.resulted_at(context, fields),
@@ -322,15 +337,15 @@ def index_condition(found: Found) -> Condition | None:
     A site's scale is ``plus`` or two numbers, ``100:300``.
     """
     fields = found.fields
-    raw = component(fields[5], 1).strip() if len(fields) > 5 else ""  # noqa: PLR2004  (OBX-5)
-    if len(fields) > 11 and read_status(fields[11]) in WITHOUT_VALUE:  # noqa: PLR2004  (OBX-11)
+    raw = component(fields[5], 1).strip() if len(fields) > 5 else ""
+    if len(fields) > 11 and read_status(fields[11]) in WITHOUT_VALUE:
         return None
     scale = found.observation.scale
     if scale == "plus" or (raw.endswith("+") and scale != "plus"):
         digit = raw.strip("+ ") or str(raw.count("+"))
         grade = int(digit) if digit.isascii() and digit.isdigit() else 0
         return _graded(Decimal(grade), Decimal(1), Decimal(3))
-    number = read_number(fields[5]) if len(fields) > 5 else None  # noqa: PLR2004  (OBX-5)
+    number = read_number(fields[5]) if len(fields) > 5 else None
     if number is None:
         return None
     suspect, _, gross = scale.partition(":")

@@ -76,9 +76,7 @@ class Site:
     def sender(self, application: str, facility: str) -> Sender:
         """Return the settings of one sender (MSH-3.1, MSH-4.1), the site's where it has none; exact before ``*``."""
         matching = [
-            each
-            for each in self.senders
-            if each.application in (ANY, application) and each.facility in (ANY, facility)
+            each for each in self.senders if each.application in (ANY, application) and each.facility in (ANY, facility)
         ]
         matching.sort(key=lambda each: (each.application == ANY) + (each.facility == ANY))
         return self._joined(application, facility, matching)

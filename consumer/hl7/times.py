@@ -72,7 +72,7 @@ def read_time(text: str) -> Stamp | None:
     hour = int(digits[8:10]) if count >= _DIGITS_WITH_HOUR else 0
     minute = int(digits[10:12]) if count >= _DIGITS_WITH_MINUTE else 0
     second = int(digits[12:14]) if count >= _DIGITS_WITH_SECOND else 0
-    if hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004  (a clock)
+    if hour > 23 or minute > 59 or second > 59:
         return None
     local = day * DAY + hour * HOUR + minute * MINUTE + second * SECOND
     if count == _DIGITS_WITH_FRACTION:
@@ -82,7 +82,7 @@ def read_time(text: str) -> Stamp | None:
     offset = None
     if zone is not None:
         minutes = int(zone[:-2]) * 60 + int(zone[-2:])
-        if minutes > _LONGEST_OFFSET or int(zone[-2:]) > 59:  # noqa: PLR2004  (a clock)
+        if minutes > _LONGEST_OFFSET or int(zone[-2:]) > 59:
             return None
         offset = -minutes if sign == "-" else minutes
     return Stamp(local, offset, count)
@@ -101,7 +101,7 @@ def place(stamp: Stamp, zone: tzinfo | int) -> Moment:
 @lru_cache(maxsize=8192)
 def _place_in_zone(local: int, zone: tzinfo) -> Moment:
     """Return the instant of a local time; in a fold the earlier one, in a gap by the offset before it. Flagged."""
-    naive = datetime(1970, 1, 1) + timedelta(milliseconds=local)  # noqa: DTZ001  (a wall clock, zone comes next)
+    naive = datetime(1970, 1, 1) + timedelta(milliseconds=local)  # noqa: DTZ001  (a wall clock; its zone comes next)
     first = naive.replace(tzinfo=zone, fold=0).utcoffset() or timedelta()
     second = naive.replace(tzinfo=zone, fold=1).utcoffset() or timedelta()
     flags: tuple[str, ...] = ()

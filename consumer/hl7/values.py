@@ -60,9 +60,9 @@ def read_number(raw: str) -> Number | None:
     parts = [unescape(part).strip() if ESCAPE in part else part.strip() for part in raw.split(COMPONENT)]
     while len(parts) > 1 and not parts[-1]:
         parts.pop()
-    if len(parts) > 2:  # noqa: PLR2004  (SN: a range or a ratio)
+    if len(parts) > 2:
         return None
-    if len(parts) == 2:  # noqa: PLR2004  (SN: comparator and number)
+    if len(parts) == 2:
         sign, text = parts
     else:
         sign, text = _split_comparator(parts[0])
