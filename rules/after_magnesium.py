@@ -202,8 +202,9 @@ class MonitoringGap(Plain):
         grams = book.gap_grams_impaired if chart.renal.impaired else book.gap_grams
         found = []
         for exposure in chart.exposures:
-            if any(discharge.at >= exposure.start for discharge in chart.discharges):
-                continue
+            came = chart.dose_came(exposure.first_dose)
+            if any(came <= discharge.came for discharge in chart.discharges):
+                continue  # the discharge ended its timer
             enough = exposure.grams is not None and exposure.grams >= grams
             may_run = exposure.running(chart.now) or self._long(chart, exposure)
             if (enough or may_run) and None in self._measured(chart, exposure):

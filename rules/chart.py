@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from rules.events import HOUR, Administration, Analyte, Dialysis, Drug, Instant, Result
-from rules.exposure import Course, Exposure, courses, exposures
+from rules.exposure import Course, Exposure, courses, exposures, key_text
 from rules.patient import Alert, EncounterFact, PatientState
 from rules.renal import RenalFunction, age_years, renal_function
 from rules.rulebook import Rulebook
@@ -153,6 +153,10 @@ class Chart:
     def exposures(self) -> list[Exposure]:
         """Return the exposures to parenteral magnesium, by start."""
         return exposures(self.magnesium_doses, self.rulebook)
+
+    def dose_came(self, dose: str) -> int:
+        """Return the number of the event that first told of the dose named *dose*; 0 where it is not stored."""
+        return next((e.came for e in self.state.administrations if key_text(e.administration) == dose), 0)
 
     @cached_property
     def treatments(self) -> list[tuple[Instant, str]]:

@@ -71,7 +71,7 @@ def courses(
     Return the courses of one drug class, by start.
 
     Args:
-        records: Administrations of the class, given and not deleted, in the order of `administration_sort`.
+        records: Administrations of the class, given and not deleted.
         discharges: When each discharge that counts was received, ascending.
         rulebook: For the assumed length of an infusion.
     """
@@ -87,11 +87,11 @@ def courses(
 
 def _of_order(order: list[Administration], discharges: Sequence[Instant], rulebook: Rulebook) -> Iterable[Course]:
     running: list[Administration] = []
-    for record in order:
+    for record in sorted(order, key=_told_of):
         starts = record.rate is not None and record.rate > 0 and record.ended_at is None
         if starts:
             running.append(record)
-        elif running:
+        elif running and record.started_at >= running[0].started_at:
             yield _stopped(running, record)
             running = []
         elif record.rate is None or record.rate > 0:
@@ -104,6 +104,12 @@ def _of_order(order: list[Administration], discharges: Sequence[Instant], rulebo
         if discharge is not None and discharge < end:
             end, known = discharge, DISCHARGED
         yield Course(running[0].started_at, end, known, _grams(running), True, tuple(key_text(r) for r in running), last)  # noqa: FBT003
+
+
+def _told_of(record: Administration) -> tuple[Instant, Instant, bool]:
+    """Order the records of an order by the last moment that each tells of: a stop's RXA-3 is often the infusion's start."""
+    last = record.ended_at if record.ended_at is not None else record.started_at
+    return (last, record.started_at, record.rate is None)
 
 
 def _stopped(running: list[Administration], stop: Administration) -> Course:

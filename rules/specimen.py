@@ -138,7 +138,13 @@ def newest_versions(results: Sequence[StoredResult]) -> Iterable[tuple[Result, D
             value = newest.result.value
             if newest.result.status == "U" and value is None:
                 value = _finalised(group, newest)
-            yield newest.result, value, min(v.came for v in group)
+            yield newest.result, value, _first_came(group)
+
+
+def _first_came(group: list[StoredResult]) -> int:
+    """Return when a draw first came as a result: an announced or provisional one had not come yet."""
+    usable = [v.came for v in group if v.result.status in _USABLE]
+    return min(usable) if usable else min(v.came for v in group)
 
 
 def _finalised(group: list[StoredResult], newest: StoredResult) -> Decimal | None:
