@@ -9,6 +9,7 @@ Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``,
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -80,6 +81,23 @@ async def committed(
     """Return offset and metadata of each partition that has a commit; the public call gives no metadata."""
     offsets: dict[TopicPartition, OffsetAndMetadata] = await consumer._coordinator.fetch_committed_offsets(partitions)
     return offsets
+
+
+async def all_partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
+    """
+    Return every partition of *topics* as the cluster has it now; a topic that is not there has none.
+
+    The public call answers from memory, and would not see a partition that was added a moment ago.
+    """
+    client = consumer._client
+    for topic in topics:
+        client.add_topic(topic)
+    await client.force_metadata_update()
+    return [
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in sorted(consumer.partitions_for_topic(topic) or ())
+    ]
 
 
 def check_errors(consumer: AIOKafkaConsumer) -> None:

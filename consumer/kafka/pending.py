@@ -26,10 +26,12 @@ class Pending:
         self.size += sum(record_size(record) for record in outcome.outgoing)
         self.records += records
         self.urgent |= outcome.urgent
-        if outcome.stream_time is not None:
-            self.stream_time = max(outcome.stream_time, self.stream_time or outcome.stream_time)
         for name, increment in outcome.counts.items():
             self.counts[name] = self.counts.get(name, 0) + increment
+
+    def see(self, timestamp: int) -> None:
+        """Take in the time of a processed record."""
+        self.stream_time = timestamp if self.stream_time is None else max(timestamp, self.stream_time)
 
     @property
     def idle(self) -> bool:

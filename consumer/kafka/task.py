@@ -130,6 +130,12 @@ class Task:
         self._wake.set()
 
     @property
+    def alias_homes(self) -> frozenset[int]:
+        """Events partitions from which aliases lead to patients of this one; empty for a stage that tells none."""
+        homes: Callable[[], frozenset[int]] | None = getattr(self._stage, "alias_homes", None)
+        return frozenset() if homes is None else homes()
+
+    @property
     def position(self) -> int:
         """The next record that has not been processed."""
         return self._pending.offset
@@ -292,6 +298,8 @@ class Task:
         self._last_timestamp = records[-1].timestamp
         self._pending.offset = offset
         self._pending.add(outcome, records=len(records))
+        # By the records themselves: a stage's own memory of time would survive the batch that is thrown away.
+        self._pending.see(max(record.timestamp for record in records))
 
     def _promote(self) -> bool:
         """Take over each watermark whose end has been read (W17); return whether it moved."""
