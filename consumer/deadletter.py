@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from datetime import datetime
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from consumer.cloudevent import utc
@@ -84,7 +84,7 @@ def _detail(faults: Sequence[Fault]) -> str:
 def attempt_of(headers: Sequence[tuple[str, bytes]]) -> int:
     """Return which attempt a record is: 1 for one that was never resubmitted."""
     for name, value in headers:
-        if name == "attempt" and value.isdigit() and len(value) < 6:  # noqa: PLR2004  (a sane count)
+        if name == "attempt" and value.isdigit() and len(value) < 6:
             return max(1, int(value))
     return 1
 

@@ -103,7 +103,7 @@ class Ingest:
         raw: bytes,
         received_at: Instant,
         wall: Instant,
-        ahead: bool,  # noqa: FBT001  (the one call is above)
+        ahead: bool,
         out: list[Outgoing],
         counts: dict[tuple[str, str], int],
     ) -> None:
@@ -114,7 +114,7 @@ class Ingest:
         source = Source(record.topic, record.partition, record.offset)
         try:
             decoded = self._decoder.decode(raw, received_at=received_at, source=source)
-        except Exception as error:  # noqa: BLE001  (a bug in the decoder is no reason to lose or to block a feed)
+        except Exception as error:  # noqa: BLE001  (a bug in the decoder neither loses nor blocks a feed)
             reason = f"{DECODER_ERROR}"
             faults = [Fault(DECODER_ERROR, type(error).__name__)]
             events: tuple[PatientEvent, ...] = ()

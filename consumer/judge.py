@@ -126,6 +126,9 @@ class Judge:
             out.append(Outgoing(Output.ALERTS, place, key, encode_alert(event), alert_headers(transition)))
             label = f"{transition.rule.value}|{transition.change.value}|{transition.severity.label}"
             counts["transitions", label] = counts.get(("transitions", label), 0) + 1
+            if transition.timer is None and self._settings.clock is Clock.LIVE:
+                waited = ("latency_ms", str(max(0, wall - transition.received_at)))
+                counts[waited] = counts.get(waited, 0) + 1
             urgent |= transition.severity is Severity.CRITICAL and transition.change in _PAGING
         for message in patients.forwards:
             key = message.patient.key.encode()

@@ -145,6 +145,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the environment first, then what `load` found in the file; no ``.env``, no secrets folder."""
+        del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
 
@@ -158,9 +159,8 @@ def load() -> Settings:
     faults: list[str] = []
     known = set(Settings.model_fields)
     from_file = dict(_file(faults))
-    for name in sorted(from_file):
-        if name not in known:
-            faults.append(f"{name} in {os.environ.get(PREFIX + 'CONFIG')}: unknown{nearest(name, known)}")
+    path = os.environ.get(PREFIX + "CONFIG")
+    faults += [f"{name} in {path}: unknown{nearest(name, known)}" for name in sorted(from_file) if name not in known]
     for variable in sorted(os.environ):
         name = variable.removeprefix(PREFIX).lower()
         if variable.startswith(PREFIX) and name not in known | NOT_SETTINGS:
@@ -227,7 +227,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             f"factor, {settings.kafka_replication_factor}: nothing could ever be written"
         )
     if settings.heartbeat_ms * 3 > settings.kafka_session_timeout_ms:
-        yield f"{PREFIX}KAFKA_HEARTBEAT_INTERVAL_MS: at most a third of the session timeout, or one lost beat ends a member"
+        yield f"{PREFIX}KAFKA_HEARTBEAT_INTERVAL_MS: at most a third of the session, or a lost beat ends a member"
     if settings.rebalance_ms < settings.kafka_session_timeout_ms:
         yield f"{PREFIX}KAFKA_REBALANCE_TIMEOUT_MS: at least the session timeout"
     if settings.kafka_security_protocol.startswith("SASL") and not (

@@ -5,6 +5,7 @@ A message's control id says what it does: ``t30`` sets a timer in 30 minutes, ``
 catching up, ``retire`` ends the patient, anything else is judged and says so.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -18,11 +19,13 @@ from rules.alert import Change, Rule, Severity, Transition
 from rules.engine import Departure, Judgement
 from rules.events import MINUTE, Patient, PatientEvent, PatientMerge, Source
 from rules.patient import PatientState, new_state
+from rules.rulebook import Rulebook
 
 ISSUER = Issuer("test", "1.0", "sha256:0")
 
 
 def said(patient: Patient, words: str, now: int, timer: str | None = None) -> Transition:
+    """Return a transition that says *words*."""
     return Transition(
         alert_id="a",
         sequence=1,
@@ -57,7 +60,10 @@ def said(patient: Patient, words: str, now: int, timer: str | None = None) -> Tr
     )
 
 
-def judge(state, event, *, now, rulebook, catching_up=False):
+def judge(
+    state: PatientState | None, event: PatientEvent, *, now: int, rulebook: Rulebook, catching_up: bool = False
+) -> Judgement:
+    """Stand for `engine.judge`."""
     words = event.message_control_id
     if words == "boom":
         raise ZeroDivisionError("in a rule")
@@ -72,41 +78,60 @@ def judge(state, event, *, now, rulebook, catching_up=False):
     return Judgement(state, (said(state.patient, words + late, now),), due, awaits)
 
 
-def tick(state, *, watermark, rulebook, catching_up=False, behind=None):
+def tick(
+    state: PatientState, *, watermark: int, rulebook: Rulebook, catching_up: bool = False, behind: int | None = None
+) -> Judgement:
+    """Stand for `engine.tick`."""
     words = "timer" + (" late" if catching_up else "") + ("" if behind is None else f" behind {behind // MINUTE}")
     return Judgement(state._replace(now=watermark), (said(state.patient, words, watermark, "hold"),), None)
 
 
-def depart(state, event, *, now, rulebook):
+def depart(state: PatientState, event: PatientEvent, *, now: int, rulebook: Rulebook) -> Departure:
+    """Stand for `engine.depart`."""
     return Departure((said(state.patient, f"departs with {state.count}", now),), state)
 
 
-def join(state, history, event, *, now, rulebook, catching_up=False):
+def join(
+    state: PatientState | None,
+    history: PatientState | None,
+    event: PatientEvent,
+    *,
+    now: int,
+    rulebook: Rulebook,
+    catching_up: bool = False,
+) -> Judgement:
+    """Stand for `engine.join`."""
+    assert event.merge is not None
     state = state or new_state(event.merge.surviving)
     state = state._replace(now=max(now, state.now), count=state.count + (history.count if history else 0))
     return Judgement(state, (said(state.patient, f"has {state.count}", state.now),), None)
 
 
-def caught_up(state, *, now, rulebook):
+def caught_up(state: PatientState, *, now: int, rulebook: Rulebook) -> Judgement:
+    """Stand for `engine.caught_up`."""
     return Judgement(state, (said(state.patient, "caught up", now),), None)
 
 
 @contextmanager
 def installed() -> Iterator[None]:
+    """Put the fakes in the place of the rules."""
     functions = {"judge": judge, "tick": tick, "depart": depart, "join": join, "caught_up": caught_up}
     with patch.multiple(engine, create=True, **functions):
         yield
 
 
 def patient(key: str) -> Patient:
+    """A patient by key alone."""
     return Patient(key, key, "")
 
 
 def event(key: str, minute: int, words: str, offset: int = 0) -> PatientEvent:
+    """What a message at *minute* says."""
     return PatientEvent(patient(key), minute * MINUTE, Source("in", 0, offset), words, "ORU^R01", "LAB")
 
 
 def merge(retired: str, surviving: str, minute: int) -> PatientEvent:
+    """A merge at *minute*."""
     fact = PatientMerge(patient(retired), patient(surviving), minute * MINUTE)
     return event(retired, minute, f"{retired}>{surviving}")._replace(merge=fact)
 
@@ -119,24 +144,25 @@ def record(what: PatientEvent | EventRecord, offset: int = 0, headers: tuple[tup
 
 
 def settings(clock: Clock = Clock.LIVE, partition: int = 0, partitions: int = 1) -> Settings:
+    """A home's settings."""
     return Settings(clock, partition, partitions)
 
 
 def words(outcome: Outcome) -> list[str]:
     """What the alerts of an outcome say: ``HH:MM key summary``."""
-    import json
-
     rows = []
     for one in outcome.outgoing:
         if one.output is Output.ALERTS:
-            data = json.loads(one.value)
+            data = json.loads(one.value or b"")
             rows.append(f"{data['time'][11:16]} {data['subject']} {data['data']['summary']}")
     return rows
 
 
 def forwards(outcome: Outcome) -> list[EventRecord]:
-    return [decode_event(one.value) for one in outcome.outgoing if one.output is Output.EVENTS]
+    """What an outcome sends to other homes."""
+    return [decode_event(one.value or b"") for one in outcome.outgoing if one.output is Output.EVENTS]
 
 
-def states(outcome: Outcome) -> dict[str, PatientState | None]:
-    return {one.key.decode(): one.value for one in outcome.outgoing if one.output is Output.STATE}
+def states(outcome: Outcome) -> dict[str, bytes | None]:
+    """What an outcome writes to the changelog, by key."""
+    return {(one.key or b"").decode(): one.value for one in outcome.outgoing if one.output is Output.STATE}

@@ -1,29 +1,32 @@
 """The judge stage: whose turn it is, what is kept, what comes back after a failure or a restart."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from consumer.judge import Judge
 from consumer.patients import Clock
-from consumer.stage import Output
-from rules.events import MINUTE
+from consumer.stage import Outcome, Output
+from rules.events import MINUTE, PatientEvent
 from rules.rulebook import DEFAULT
 from tests.unit import fake_rules as fake
 from tests.unit.fake_rules import event, record, words
 
 
 @pytest.fixture(autouse=True)
-def _fake_rules():
+def _fake_rules() -> Iterator[None]:
     with fake.installed():
         yield
 
 
 def home(clock: Clock = Clock.LIVE) -> Judge:
+    """The one home of a deployment of one partition."""
     return Judge(DEFAULT, fake.settings(clock), fake.ISSUER)
 
 
-def feed(judge: Judge, *events, watermark: int | None, wall: int | None = None):
+def feed(judge: Judge, *events: PatientEvent, watermark: int | None, wall: int | None = None) -> Outcome:
+    """Process a batch and commit it; times in minutes."""
     outcome = judge.process(
         [record(one, offset) for offset, one in enumerate(events)],
         watermark=None if watermark is None else watermark * MINUTE,
@@ -33,7 +36,7 @@ def feed(judge: Judge, *events, watermark: int | None, wall: int | None = None):
     return outcome
 
 
-def test_timers_fire_in_order_of_due_time_before_the_event_that_moved_the_watermark():
+def test_timers_fire_in_order_of_due_time_before_the_event_that_moved_the_watermark() -> None:
     """Timers of all patients that are due come first, earliest first, and then the event."""
     judge = home()
     feed(judge, event("A", 0, "t30"), event("B", 0, "t20"), event("C", 0, "t90"), watermark=0)
@@ -41,7 +44,7 @@ def test_timers_fire_in_order_of_due_time_before_the_event_that_moved_the_waterm
     assert words(outcome) == ["00:20 B timer", "00:30 A timer", "01:00 D x"]
 
 
-def test_live_events_are_judged_at_the_watermark_when_that_is_later():
+def test_live_events_are_judged_at_the_watermark_when_that_is_later() -> None:
     """RULES.md 8: now is the latest of received_at, the patient's last now, and the watermark."""
     judge = home()
     assert words(feed(judge, event("A", 5, "x"), watermark=9)) == ["00:09 A x"]
@@ -49,7 +52,7 @@ def test_live_events_are_judged_at_the_watermark_when_that_is_later():
     assert words(feed(judge, event("A", 12, "z"), watermark=10)) == ["00:12 A z"]
 
 
-def test_clock_of_the_records_orders_events_and_timers_by_their_own_times():
+def test_clock_of_the_records_orders_events_and_timers_by_their_own_times() -> None:
     """Events wait until the watermark reaches them; then each is judged at its own time, timers of that time first."""
     judge = home(Clock.RECORDS)
     waiting = feed(judge, event("A", 30, "late", 2), event("A", 10, "t20", 1), event("B", 20, "y", 3), watermark=5)
@@ -59,14 +62,14 @@ def test_clock_of_the_records_orders_events_and_timers_by_their_own_times():
     assert words(outcome) == ["00:30 A timer", "00:30 A late"]
 
 
-def test_events_of_one_time_come_by_source_topic_partition_and_offset():
+def test_events_of_one_time_come_by_source_topic_partition_and_offset() -> None:
     """The order of arrival does not matter with the clock of the records."""
     judge = home(Clock.RECORDS)
     feed(judge, event("A", 10, "second", 2), event("A", 10, "first", 1), watermark=5)
     assert words(judge.tick(watermark=10 * MINUTE, wall=0)) == ["00:10 A first", "00:10 A second"]
 
 
-def test_discard_takes_back_states_timers_and_inboxes():
+def test_discard_takes_back_states_timers_and_inboxes() -> None:
     """W7: after a failed transaction the same records give the same outcome again."""
     judge = home(Clock.RECORDS)
     feed(judge, event("A", 0, "t30"), watermark=0)
@@ -78,7 +81,7 @@ def test_discard_takes_back_states_timers_and_inboxes():
     assert words(first) == ["00:20 B y", "00:30 A timer", "00:40 A x"]
 
 
-def test_a_restart_forgets_nothing():
+def test_a_restart_forgets_nothing() -> None:
     """A home restored from the changelog goes on as the one that wrote it, timers, inbox and all."""
     old = home(Clock.RECORDS)
     changelog = []
@@ -87,14 +90,14 @@ def test_a_restart_forgets_nothing():
     new = home(Clock.RECORDS)
     for one in changelog:
         if one.output is Output.STATE:
-            new.restore(one.key, one.value, one.headers)
+            new.restore(one.key or b"", one.value, one.headers)
     assert len(new) == 3
     expected = old.tick(watermark=200 * MINUTE, wall=0)
     assert new.tick(watermark=200 * MINUTE, wall=0) == expected._replace(stream_time=None)
     assert words(expected) == ["00:30 A timer", "00:50 B z", "01:35 C timer"]
 
 
-def test_one_state_record_a_touched_patient_and_a_tombstone_when_it_retires():
+def test_one_state_record_a_touched_patient_and_a_tombstone_when_it_retires() -> None:
     """The changelog gets each touched patient once a batch; one that was never stored gets no tombstone."""
     judge = home()
     outcome = feed(judge, event("A", 0, "x"), event("A", 1, "y"), event("N", 1, "retire"), watermark=0)
@@ -103,7 +106,7 @@ def test_one_state_record_a_touched_patient_and_a_tombstone_when_it_retires():
     assert len(judge) == 0
 
 
-def test_an_exception_in_a_rule_leaves_the_state_and_dead_letters_the_event():
+def test_an_exception_in_a_rule_leaves_the_state_and_dead_letters_the_event() -> None:
     """DESIGN.md, Bad input: the patient is marked, the neighbours are judged, the event can be put back."""
     judge = home()
     feed(judge, event("A", 0, "t30"), watermark=0)
@@ -115,11 +118,13 @@ def test_an_exception_in_a_rule_leaves_the_state_and_dead_letters_the_event():
     assert b"ZeroDivisionError" in headers["detail"]
     assert letter.value == record(event("A", 1, "boom", 7)).value
     kept = judge.stored("A")
+    assert kept is not None
+    assert kept.state is not None
     assert (kept.state.count, kept.state.history_incomplete, kept.due) == (1, True, 30 * MINUTE)
     assert outcome.counts["judge", "judge_errors"] == 1
 
 
-def test_a_record_that_is_not_ours_is_a_dead_letter_of_its_bytes():
+def test_a_record_that_is_not_ours_is_a_dead_letter_of_its_bytes() -> None:
     """What can't be decoded stops nothing and loses nothing."""
     judge = home()
     bad = record(event("A", 0, "x"))._replace(value=b"\x01\x00not msgpack")
@@ -128,7 +133,7 @@ def test_a_record_that_is_not_ours_is_a_dead_letter_of_its_bytes():
     assert dict(outcome.outgoing[0].headers)["reason"] == b"corrupt_record"
 
 
-def test_catching_up_and_caught_up():
+def test_catching_up_and_caught_up() -> None:
     """Live: more than 15 min behind is late; what was silent speaks when the watermark has come back."""
     judge = home()
     assert words(feed(judge, event("A", 0, "wait1"), watermark=0, wall=100)) == ["00:00 A wait1 late"]
@@ -138,14 +143,14 @@ def test_catching_up_and_caught_up():
     assert words(feed(judge, watermark=90, wall=101)) == []
 
 
-def test_a_critical_alert_waits_five_minutes_for_the_task_to_catch_up():
+def test_a_critical_alert_waits_five_minutes_for_the_task_to_catch_up() -> None:
     """RULES.md 8: a critical one waits at most 5 min, also over a restart."""
     judge = home()
     outcome = feed(judge, event("A", 0, "wait2"), event("B", 0, "wait1"), watermark=0, wall=100)
     new = home()
     for one in outcome.outgoing:
         if one.output is Output.STATE:
-            new.restore(one.key, one.value, one.headers)
+            new.restore(one.key or b"", one.value, one.headers)
     assert words(new.tick(watermark=1 * MINUTE, wall=104 * MINUTE)) == []
     assert words(new.tick(watermark=1 * MINUTE, wall=105 * MINUTE)) == ["00:01 A caught up"]
 
@@ -159,7 +164,7 @@ def test_a_critical_alert_waits_five_minutes_for_the_task_to_catch_up():
     ],
     ids=["stuck", "coming closer", "not far behind"],
 )
-def test_a_stuck_watermark_is_overruled(watermarks, fires):
+def test_a_stuck_watermark_is_overruled(watermarks: list[tuple[int, int]], fires: bool) -> None:
     """RULES.md 8: 5 min behind and no closer for 5 min, a hold due by the wall clock fires and says so, once."""
     judge = home()
     feed(judge, event("A", 0, "t12"), watermark=0, wall=watermarks[0][1])
@@ -172,22 +177,24 @@ def test_a_stuck_watermark_is_overruled(watermarks, fires):
         assert words(judge.tick(watermark=0, wall=16 * MINUTE)) == []
 
 
-def test_a_critical_alert_is_urgent():
+def test_a_critical_alert_is_urgent() -> None:
     """W13: a critical alert is committed at once."""
     assert feed(home(), event("A", 0, "critical"), watermark=0).urgent
     assert not feed(home(), event("A", 0, "x"), watermark=0).urgent
 
 
-def test_the_cause_names_the_inbound_record_or_the_timer():
+def test_the_cause_names_the_inbound_record_or_the_timer() -> None:
     """DESIGN.md 2: `cause` holds inbound coordinates, of a timer its name."""
     judge = home()
     causes = []
     for outcome in (feed(judge, event("A", 0, "t1", 42), watermark=0), feed(judge, watermark=5)):
-        causes += [json.loads(one.value)["data"]["cause"] for one in outcome.outgoing if one.output is Output.ALERTS]
+        causes += [
+            json.loads(one.value or b"")["data"]["cause"] for one in outcome.outgoing if one.output is Output.ALERTS
+        ]
     assert causes == [{"topic": "in", "partition": 0, "offset": 42}, {"timer": "hold"}]
 
 
-def test_the_attempt_of_a_resubmitted_event_goes_on():
+def test_the_attempt_of_a_resubmitted_event_goes_on() -> None:
     """A dead letter that fails again says which attempt that was."""
     judge = home()
     again = record(event("A", 0, "boom"), headers=(("attempt", b"2"),))
