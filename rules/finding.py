@@ -77,6 +77,13 @@ class Family(Protocol):
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when an alert on *claim* expires if nothing more comes."""
 
+    def anchor(self, chart: Chart) -> Instant | None:
+        """
+        Return the draw of the newest result that meets the rule's own condition, whatever magnesium is known with it.
+
+        A draw that ends an alert must be later than this, where it is known (RULES.md 7). None: the alert's own trigger.
+        """
+
     def marks(self, chart: Chart) -> list[HoldMark]:
         """Return the hold marks to set at this ``now`` (RULES.md 4.1, Hold)."""
 
@@ -105,14 +112,15 @@ def silence(draws: Sequence[Draw], since: Instant, limit: Instant) -> tuple[Inst
     Return when *limit* without a draw has passed after *since*, and the draws until then.
 
     Args:
-        draws: Oldest first; those at or before *since* are passed over.
+        draws: Oldest first; those before *since* are passed over. (One at *since* is the trigger itself: corrected, it
+            may end its own alert.)
         since: The draw from which the silence is counted first.
         limit: How long nothing may come.
     """
     last = since
     until: list[Draw] = []
     for draw in draws:
-        if draw.at <= since:
+        if draw.at < since:
             continue
         if draw.at - last >= limit:
             break
@@ -135,6 +143,10 @@ class Plain:
 
     def hold_until(self, chart: Chart) -> Instant | None:  # noqa: ARG002
         """Return None: nothing is held."""
+        return None
+
+    def anchor(self, chart: Chart) -> Instant | None:  # noqa: ARG002
+        """Return None: an alert's own trigger is what an end must be later than."""
         return None
 
     def due(self, chart: Chart) -> Instant | None:  # noqa: ARG002

@@ -183,26 +183,32 @@ class Hyperkalemia(Plain):
         """Return when 48 h of silence have passed since the last counted potassium."""
         return silence(chart.potassium, claim.trigger_at, chart.rulebook.episode_silence)[0]
 
+    def anchor(self, chart: Chart) -> Instant | None:
+        """Return the draw of the newest refractory potassium of the latest episode."""
+        found = newest_refractory(chart)
+        return found[1].at if found is not None else None
+
+
+def newest_refractory(chart: Chart) -> tuple[Episode, Draw, str] | None:
+    """Return the latest episode, its newest refractory potassium and the criterion."""
+    episode = latest_episode(chart.potassium, chart.rulebook)
+    if episode is None:
+        return None
+    for draw in reversed(episode.draws):
+        found = criterion(chart, episode, draw)
+        if found is not None:
+            return episode, draw, found
+    return None
+
 
 class RefractoryWithoutMagnesium(Hyperkalemia):
     """``refractory-hyperkalemia-no-magnesium``, RULES.md 4.1."""
 
     rule = Rule.REFRACTORY_HYPERKALEMIA
 
-    def _trigger(self, chart: Chart) -> tuple[Episode, Draw, str] | None:
-        """Return the latest episode, its newest refractory potassium and the criterion."""
-        episode = latest_episode(chart.potassium, chart.rulebook)
-        if episode is None:
-            return None
-        for draw in reversed(episode.draws):
-            found = criterion(chart, episode, draw)
-            if found is not None:
-                return episode, draw, found
-        return None
-
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the refractory potassium that no recent magnesium goes with."""
-        found = self._trigger(chart)
+        found = newest_refractory(chart)
         if found is None:
             return []
         episode, trigger, name = found
@@ -245,14 +251,14 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
 
     def marks(self, chart: Chart) -> list[HoldMark]:
         """Return the mark of the moment at which a potassium of the episode is first judged refractory."""
-        found = self._trigger(chart)
+        found = newest_refractory(chart)
         if found is None or self._mark(chart, found[0]) is not None:
             return []
         return [HoldMark(self.rule, found[1].at, chart.now)]
 
     def hold_until(self, chart: Chart) -> Instant | None:
         """Return when the hold of the newest trigger ends."""
-        found = self._trigger(chart)
+        found = newest_refractory(chart)
         return self._held_until(chart, found[0], found[1]) if found is not None else None
 
     def end(self, chart: Chart, claim: Claim) -> End | None:
@@ -311,6 +317,6 @@ class WithLowMagnesium(Hyperkalemia):
 
 
 def recovered_magnesium(chart: Chart, since: Instant) -> Draw | None:
-    """Return the newest valid magnesium >= 0.695 mmol/L drawn after *since*."""
+    """Return the newest valid magnesium >= 0.695 mmol/L drawn after *since*; at it, where the low one was corrected."""
     low: Decimal = chart.rulebook.magnesium_low
-    return next((draw for draw in reversed(chart.magnesium) if draw.at > since and draw.valid and draw.value >= low), None)
+    return next((draw for draw in reversed(chart.magnesium) if draw.at >= since and draw.valid and draw.value >= low), None)

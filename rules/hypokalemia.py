@@ -133,6 +133,11 @@ class RefractoryHypokalemia(Plain):
             return []
         return [HoldMark(self.rule, found[1].at, chart.now)]
 
+    def anchor(self, chart: Chart) -> Instant | None:
+        """Return the draw of the run's newest potassium that meets the rule."""
+        found = self._trigger(chart)
+        return found[1].at if found is not None else None
+
     def hold_until(self, chart: Chart) -> Instant | None:
         """Return when the hold of the newest trigger ends."""
         found = self._trigger(chart)
@@ -146,7 +151,7 @@ class RefractoryHypokalemia(Plain):
             if draw.valid and draw.value >= book.hypokalemia:
                 return resolved("potassium_recovered", draw)
         for draw in reversed(chart.recent_magnesium(claim.trigger_at)):
-            later = claim.used_at is None or draw.at > claim.used_at
+            later = claim.used_at is None or draw.at >= claim.used_at
             if draw.value >= book.magnesium_low and later:
                 return resolved("magnesium_resulted", draw)
         return EXPIRED if chart.now >= expiry else None

@@ -87,27 +87,30 @@ def alert_id(patient_key: str, rule: Rule, trigger: str) -> str:
     return str(uuid5(ALERT_NAMESPACE, f"{patient_key}|{rule.value}|{trigger}"))
 
 
+def found(chart: Chart) -> list[Finding]:
+    """Return every finding at the chart's ``now``, ends of its rule that have come not yet looked at."""
+    return [f for family in FAMILIES if chart.rulebook.mode(family.rule) != "off" for f in family.findings(chart)]
+
+
 def standing(chart: Chart) -> list[Finding]:
     """Return every finding at the chart's ``now`` for which no end of its rule has already come (RULES.md 7)."""
-    found = []
-    for family in FAMILIES:
-        if chart.rulebook.mode(family.rule) != "off":
-            found += [finding for finding in family.findings(chart) if family.end(chart, finding) is None]
-    return found
+    return [finding for finding in found(chart) if BY_RULE[finding.rule].end(chart, finding) is None]
 
 
 def live(chart: Chart, occasion: Occasion) -> Lived:
     """Return what one message (or timer) makes of a patient's alerts at the chart's ``now``."""
     state = chart.state
-    findings = standing(chart)
+    everything = found(chart)
+    findings = [finding for finding in everything if BY_RULE[finding.rule].end(chart, finding) is None]
     drafts: list[Draft] = []
     kept: list[Alert] = []
     for alert in state.alerts:
         if alert.ended is not None:
             kept.append(alert)
             continue
+        claim = _claim(chart, alert, everything)
         finding = _take(findings, alert)
-        draft = _go_on(chart, alert, finding, occasion)
+        draft = _go_on(chart, alert, claim, finding, occasion)
         if draft is None:
             kept.append(alert if finding is None else _following(alert, finding))
         else:
@@ -164,13 +167,21 @@ def _joined(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     return old if set(new) <= set(old) else (*old, *(key for key in new if key not in old))
 
 
-def _go_on(chart: Chart, alert: Alert, finding: Finding | None, occasion: Occasion) -> Draft | None:
+def _claim(chart: Chart, alert: Alert, everything: list[Finding]) -> Alert:
+    """Return what an end of *alert* is judged against: what meets its rule now, else its own trigger."""
+    anchor = BY_RULE[alert.rule].anchor(chart)
+    if anchor is None:
+        anchor = next((f.trigger_at for f in everything if f.rule is alert.rule and _same_subject(alert, f)), None)
+    return alert if anchor is None else alert._replace(trigger_at=anchor)
+
+
+def _go_on(chart: Chart, alert: Alert, claim: Alert, finding: Finding | None, occasion: Occasion) -> Draft | None:
     """Decide what an open alert does: nothing (None), or one transition."""
     if occasion.died:
         return _ended(chart, alert, End(Change.CLOSED, "deceased"))
     if finding is None and _never_stood(chart, alert):
         return _ended(chart, alert, End(Change.RETRACTED, occasion.withdrew))
-    end = BY_RULE[alert.rule].end(chart, alert)
+    end = BY_RULE[alert.rule].end(chart, claim)
     if end is not None:
         return _ended(chart, alert, end)
     if occasion.discharged:

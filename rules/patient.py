@@ -14,6 +14,7 @@ from rules.events import (
     DAY,
     Administration,
     Analyte,
+    Condition,
     Demographics,
     Dialysis,
     Instant,
@@ -37,10 +38,16 @@ KEEP_CONTEXT = 30 * DAY
 
 
 class StoredResult(NamedTuple):
-    """A version of a result, with the number of the event that first brought its draw and status."""
+    """
+    A version of a result, with the number of the event that first brought its draw and status.
+
+    ``said`` is what the version's own message said of its tube: a correction that no longer speaks of hemolysis takes
+    it back.
+    """
 
     result: Result
     came: int
+    said: tuple[Condition, ...] = ()
 
 
 class StoredTube(NamedTuple):
@@ -191,8 +198,8 @@ def advance(state: PatientState, event: PatientEvent, now: Instant, rulebook: Ru
         now=now,
         count=count,
         last_event_at=max(state.last_event_at, now),
-        results=_with_results(state.results, event.results, count),
-        tubes=_with_tubes(state.tubes, event.tubes, count),
+        results=_with_results(state.results, event, count),
+        tubes=_with_tubes(state.tubes, event, count),
         administrations=_with_administrations(state.administrations, event.administrations, count),
         dialyses=_with_dialyses(state.dialyses, event.dialyses, count),
         magnesium_orders=_with_orders(state.magnesium_orders, event.magnesium_orders),
@@ -218,30 +225,37 @@ def _known(new: Demographics | None, old: Demographics | None) -> Demographics |
     return Demographics(new.birth_date or old.birth_date, new.sex or old.sex)
 
 
-def _with_results(stored: tuple[StoredResult, ...], new: tuple[Result, ...], count: int) -> tuple[StoredResult, ...]:
-    """Take in versions; of one identity, draw time and status the newest stays, and the earliest `came`."""
-    if not new:
+def _with_results(stored: tuple[StoredResult, ...], event: PatientEvent, count: int) -> tuple[StoredResult, ...]:
+    """Take in versions, each with what its message says of its tube."""
+    if not event.results:
         return stored
-    return merge_results(stored, tuple(StoredResult(result, count) for result in new))
+    said: dict[str, set[Condition]] = {}
+    for tube in event.tubes:
+        said.setdefault(tube.container, set()).add(tube.condition)
+    return merge_results(
+        stored,
+        tuple(StoredResult(result, count, tuple(sorted(said.get(result.container, ())))) for result in event.results),
+    )
 
 
 def merge_results(stored: tuple[StoredResult, ...], new: tuple[StoredResult, ...]) -> tuple[StoredResult, ...]:
-    """Join two sets of versions into one, sorted by draw."""
+    """Join two sets of versions into one, sorted by draw: of one identity, draw and status the newest, the earliest `came`."""
     kept = {(identity(entry.result), entry.result.observed_at, entry.result.status): entry for entry in stored}
     for entry in new:
         key = (identity(entry.result), entry.result.observed_at, entry.result.status)
         old = kept.get(key)
         if old is not None:
-            newest = max(old.result, entry.result, key=version_order)
-            entry = StoredResult(newest, min(old.came, entry.came))  # noqa: PLW2901
+            newest = max(old, entry, key=lambda e: (version_order(e.result), e.said))
+            entry = newest._replace(came=min(old.came, entry.came))  # noqa: PLW2901
         kept[key] = entry
     return tuple(sorted(kept.values(), key=lambda entry: (entry.result.observed_at, *version_order(entry.result)[:2], identity(entry.result))))
 
 
-def _with_tubes(stored: tuple[StoredTube, ...], new: tuple[Tube, ...], count: int) -> tuple[StoredTube, ...]:
-    if not new:
-        return stored
-    return merge_tubes(stored, tuple(StoredTube(tube, count) for tube in new))
+def _with_tubes(stored: tuple[StoredTube, ...], event: PatientEvent, count: int) -> tuple[StoredTube, ...]:
+    """Take in what is said of tubes of which the message has no result of ours; the rest stands with the results."""
+    ours = {result.container for result in event.results}
+    new = tuple(StoredTube(tube, count) for tube in event.tubes if tube.container not in ours)
+    return merge_tubes(stored, new) if new else stored
 
 
 def merge_tubes(stored: tuple[StoredTube, ...], new: tuple[StoredTube, ...]) -> tuple[StoredTube, ...]:

@@ -89,7 +89,11 @@ def drawn(results: Sequence[StoredResult], tubes: Iterable[StoredTube], rulebook
         said.setdefault(entry.tube.container, set()).add(entry.tube.condition)
     pending: list[StoredResult] = []
     specimens: dict[tuple[Analyte, Instant], list[Draw]] = {}
-    for newest, value, came in newest_versions(results):
+    present = list(newest_versions(results))
+    for newest, _, _, conditions in present:
+        if conditions:
+            said.setdefault(newest.container, set()).update(conditions)
+    for newest, value, came, _ in present:
         if newest.status not in _USABLE:
             if newest.status not in RETRACTING:
                 pending.append(StoredResult(newest, came))
@@ -109,9 +113,9 @@ def drawn(results: Sequence[StoredResult], tubes: Iterable[StoredTube], rulebook
     return Drawn(draws, pending)
 
 
-def newest_versions(results: Sequence[StoredResult]) -> Iterable[tuple[Result, Decimal | None, int]]:
+def newest_versions(results: Sequence[StoredResult]) -> Iterable[tuple[Result, Decimal | None, int, tuple[Condition, ...]]]:
     """
-    Yield the newest version of each draw with the value that stands, and when the draw first came.
+    Yield the newest version of each draw, the value that stands, when the draw first came, and what is said of its tube.
 
     RULES.md 2: a C, D, W, X or U is a version of the draw with its `observed_at`, else of the latest draw before that,
     else of the earliest; with no version of another status, each time is a draw of its own.
@@ -123,7 +127,7 @@ def newest_versions(results: Sequence[StoredResult]) -> Iterable[tuple[Result, D
     for versions in by_identity.values():
         if len(versions) == 1:
             only = versions[0]
-            yield only.result, only.result.value, only.came
+            yield only.result, only.result.value, only.came, only.said
             continue
         times = sorted({v.result.observed_at for v in versions if v.result.status not in REVISING})
         own = not times
@@ -138,7 +142,7 @@ def newest_versions(results: Sequence[StoredResult]) -> Iterable[tuple[Result, D
             value = newest.result.value
             if newest.result.status == "U" and value is None:
                 value = _finalised(group, newest)
-            yield newest.result, value, _first_came(group)
+            yield newest.result, value, _first_came(group), newest.said
 
 
 def _first_came(group: list[StoredResult]) -> int:
