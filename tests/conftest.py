@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from consumer.kafka.brokers import broker
+from consumer.metrics import Metrics
 
 # Two cores are shared by whoever tests: a slow example is no failure, and neither is a slow strategy.
 SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -30,3 +31,28 @@ def bootstrap_servers() -> Iterator[str]:
     """A real broker, found or started once a run; tests use topics and groups of their own and never stop it."""
     with broker() as running:
         yield running.bootstrap_servers
+
+
+@pytest.fixture
+def told_metrics() -> Metrics:
+    """Metrics that have been told of everything once, so that every series is in their exposition."""
+    metrics = Metrics()
+    metrics.build("1.0", "sha256:0")
+    named = ("messages", "judged"), ("latency_ms", "70"), ("judge", "merges")
+    metrics.committed("judge", dict.fromkeys(named, 1), records=1, seconds=0.01)
+    reasons = (
+        ("dead_letters", "no_patient"),
+        ("not_ours", "specimen"),
+        ("flags", "status_assumed"),
+        ("ignored", "empty"),
+    )
+    metrics.committed("ingest", dict.fromkeys(reasons, 1), records=1, seconds=0.01)
+    metrics.task_state("judge", "lab-alert.events", 0, "running")
+    metrics.failed("judge", "ProducerFenced")
+    metrics.restored("judge", records=1, seconds=0.1)
+    metrics.lag("judge", "lab-alert.events", 0, records=1, seconds=1.0)
+    metrics.watermark(1_700_000_000_000, behind_ms=0)
+    metrics.rebalance("judge")
+    metrics.no_progress("judge")
+    metrics.broker_reachable(reachable=True)
+    return metrics

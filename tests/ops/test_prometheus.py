@@ -36,24 +36,6 @@ def test_each_rule_fires_when_it_must() -> None:
     assert "SUCCESS" in promtool("test", "rules", "rules.test.yml")
 
 
-def told() -> Metrics:
-    """Return metrics that have been told of everything once."""
-    metrics = Metrics()
-    metrics.build("1.0", "sha256:0")
-    counts = {("messages", "judged"): 1, ("latency_ms", "70"): 1, ("judge", "merges"): 1}
-    metrics.committed("judge", counts, records=1, seconds=0.01)
-    metrics.committed("ingest", {("dead_letters", "no_patient"): 1}, records=1, seconds=0.01)
-    metrics.task_state("judge", "lab-alert.events", 0, "running")
-    metrics.failed("judge", "ProducerFenced")
-    metrics.restored("judge", records=1, seconds=0.1)
-    metrics.lag("judge", "lab-alert.events", 0, records=1, seconds=1.0)
-    metrics.watermark(1_700_000_000_000, behind_ms=0)
-    metrics.rebalance("judge")
-    metrics.no_progress("judge")
-    metrics.broker_reachable(reachable=True)
-    return metrics
-
-
-def test_prometheus_reads_our_figures() -> None:
+def test_prometheus_reads_our_figures(told_metrics: Metrics) -> None:
     """The parser accepts /metrics, and its linter has nothing to say against names and help texts."""
-    assert promtool("check", "metrics", stdin=told().exposition()) == ""
+    assert promtool("check", "metrics", stdin=told_metrics.exposition()) == ""
