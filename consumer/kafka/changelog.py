@@ -99,7 +99,7 @@ async def restore(
         await _close(consumer)
 
 
-async def _read(  # noqa: PLR0913  (the loop of `restore`, with what it found out)
+async def _read(
     consumer: AIOKafkaConsumer,
     partition: TopicPartition,
     stage: Restores,

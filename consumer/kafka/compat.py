@@ -2,7 +2,7 @@
 The only module that touches what aiokafka keeps to itself (W16: the version is pinned, and a test holds each name).
 
 Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``, ``member_id``, ``_send_req``,
-``request_rejoin``, ``fetch_committed_offsets``, ``check_errors`` and its three tasks), ``AIOKafkaConsumer._fetcher``
+``request_rejoin``, ``fetch_committed_offsets``, ``coordinator_id``, ``check_errors`` and its three tasks), ``AIOKafkaConsumer._fetcher``
 (``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaProducer._txn_manager`` (``producer_id``,
 ``producer_epoch``).
 """
@@ -68,6 +68,11 @@ async def heartbeat(consumer: AIOKafkaConsumer) -> Heartbeat:
         return Heartbeat(accepted=False, answered=False, error=type(error).__name__)
     error_type = for_code(response.error_code)
     return Heartbeat(accepted=error_type is NoError, answered=True, error=error_type.__name__)
+
+
+def coordinator_known(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the group's coordinator answered last time; aiokafka forgets it when a heartbeat fails."""
+    return consumer._coordinator.coordinator_id is not None
 
 
 def force_rejoin(consumer: AIOKafkaConsumer) -> None:

@@ -8,7 +8,6 @@ from aiokafka import AIOKafkaConsumer
 
 from consumer.kafka import compat
 from consumer.kafka.faults import LeaseLost
-from consumer.kafka.reach import Reach
 
 HEARTBEAT_SECONDS = 5.0
 """How long one answer is waited for."""
@@ -20,9 +19,8 @@ AGAIN_SECONDS = 0.2
 class Lease:
     """What one assignment gave; all tasks of it share its heartbeats."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, reach: Reach, owned: Callable[[], int]) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, owned: Callable[[], int]) -> None:
         self.valid = True
-        self.reach = reach
         self._consumer = consumer
         self._owned = owned
         self._asking = asyncio.Lock()
@@ -56,10 +54,8 @@ class Lease:
                     raise LeaseLost
                 if beat.accepted:
                     self._accepted_at = sent
-                    self.reach.back()
                     return
                 if not beat.answered:
-                    self.reach.lost(beat.error)
                     progress()
             await asyncio.sleep(AGAIN_SECONDS)
 

@@ -103,7 +103,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             try:
                 await self._session()
             except UNREACHABLE as error:
-                self._reach.lost(error)
+                self._reach.lost(self.stage, error)
             except KafkaError as error:
                 log.warning("member.session_failed", stage=self.stage, error=f"{type(error).__name__}: {error}")
             if time.monotonic() - begun > longest:
@@ -251,7 +251,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         # First of all: records would be delivered from wherever the partition stands (fact 3).
         consumer.pause(*assigned)
         self._assignor.on_generation_assignment(compat.generation(consumer))
-        self._lease = lease = Lease(consumer, self._reach, self._owned)
+        self._lease = lease = Lease(consumer, self._owned)
         for partition in sorted(assigned):
             kept = self._kept.pop(partition, None) or Kept(self._make_stage(partition.partition))
             task = Task(
@@ -280,6 +280,10 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             for partition, kept in list(self._kept.items()):
                 if now - kept.since > self._config.kept_state_seconds:
                     del self._kept[partition]
+            if compat.coordinator_known(consumer):
+                self._reach.back(self.stage)
+            else:
+                self._reach.lost(self.stage, "no answer from the group's coordinator")
             self._tell_lag(consumer)
             stuck = self._stuck(consumer, now)
             self.orphans = frozenset(stuck)

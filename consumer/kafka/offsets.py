@@ -93,9 +93,7 @@ async def _refuse_members(config: KafkaConfig, group: str) -> None:
         )
 
 
-async def _wanted(
-    consumer: AIOKafkaConsumer, topic: str, partitions: Iterable[int] | None
-) -> list[TopicPartition]:
+async def _wanted(consumer: AIOKafkaConsumer, topic: str, partitions: Iterable[int] | None) -> list[TopicPartition]:
     known = await compat.all_partitions(consumer, [topic])
     if partitions is None:
         return known

@@ -47,7 +47,7 @@ class Oracle:
             try:
                 await self._session()
             except UNREACHABLE as error:
-                self._reach.lost(error)
+                self._reach.lost("watermark", error)
             except KafkaError as error:
                 log.warning("watermark.unknown", error=f"{type(error).__name__}: {error}")
             self._observe(None)
@@ -73,6 +73,7 @@ class Oracle:
             while True:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._ask(consumer, admin)
+                self._reach.back("watermark")
                 await asyncio.sleep(self._config.pace.tick_ms / 1000)
         finally:
             for client in (consumer.stop, admin.close):

@@ -15,24 +15,30 @@ class Reach:
     """One process's view of its brokers, told by whoever talks to them."""
 
     def __init__(self, bootstrap_servers: str, observer: Observer) -> None:
-        self.ok = True
+        self._away: set[str] = set()
         self._servers = bootstrap_servers
         self._observer = observer
         self._said = 0.0
 
-    def lost(self, error: BaseException | str) -> None:
-        """Take a sign that it is away."""
+    @property
+    def ok(self) -> bool:
+        """Whether everybody who talks to it is answered."""
+        return not self._away
+
+    def lost(self, who: str, error: BaseException | str) -> None:
+        """Take it that *who* gets no answer."""
         now = time.monotonic()
         if self.ok or now - self._said > AGAIN_SECONDS:
             self._said = now
             what = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
             log.warning("broker.unreachable", tried=self._servers, error=what, next="trying again")
-        self.ok = False
+        self._away.add(who)
         self._observer.broker_reachable(reachable=False)
 
-    def back(self) -> None:
-        """Take a sign that it is there."""
-        if not self.ok:
-            log.info("broker.reachable", servers=self._servers)
-        self.ok = True
-        self._observer.broker_reachable(reachable=True)
+    def back(self, who: str) -> None:
+        """Take it that *who* is answered again, or no longer asks."""
+        if who in self._away:
+            self._away.discard(who)
+            if self.ok:
+                log.info("broker.reachable", servers=self._servers)
+        self._observer.broker_reachable(reachable=self.ok)

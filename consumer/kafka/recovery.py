@@ -46,7 +46,7 @@ async def bounds(consumer: AIOKafkaConsumer, partition: TopicPartition, committe
         await asyncio.sleep(0.2 * attempt)
 
 
-def resume_from(  # noqa: PLR0913  (all that is known of a partition)
+def resume_from(
     config: KafkaConfig,
     stage: str,
     partition: TopicPartition,

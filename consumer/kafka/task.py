@@ -54,7 +54,7 @@ class Batch(NamedTuple):
 class Task:
     """Runs one stage on one partition from assignment to revocation."""
 
-    def __init__(  # noqa: PLR0913  (a task is where everything meets)
+    def __init__(
         self,
         config: KafkaConfig,
         name: str,
@@ -73,6 +73,7 @@ class Task:
         self.trouble: str | None = None
         self.watermark: int | None = None
         self.progress_at = time.monotonic()
+        self.last_lag = (0, 0.0)
         self.kept = kept
         self._config = config
         self._stage = kept.stage
@@ -148,9 +149,9 @@ class Task:
     def lag(self, end: int | None, wall: int) -> tuple[int, float]:
         """Return how far the task is behind *end*: in records, and in seconds by the records' own timestamps (W14)."""
         records = 0 if end is None or self.state is not State.RUNNING else max(0, end - self._pending.offset)
-        if not records or self._last_timestamp is None:
-            return records, 0.0
-        return records, max(0.0, (wall - self._last_timestamp) / 1000)
+        since = self._last_timestamp if records else None
+        self.last_lag = records, 0.0 if since is None else max(0.0, (wall - since) / 1000)
+        return self.last_lag
 
     # ---- the life of a task ----
 
@@ -224,7 +225,6 @@ class Task:
         self._ticked_at = 0.0
         self._to(State.RUNNING)
         self.trouble = None
-        self._lease.reach.back()
         self._consumer.resume(self.partition)
         log.info(
             "task.running",
@@ -294,12 +294,15 @@ class Task:
         else:
             self._inbox[0] = batch._replace(records=batch.records[limit:])
             offset = records[-1].offset + 1
-        outcome = self._stage.process(records, watermark=self.watermark, wall=wall_clock())
+        wall = wall_clock()
+        outcome = self._stage.process(records, watermark=self.watermark, wall=wall)
         self._last_timestamp = records[-1].timestamp
         self._pending.offset = offset
         self._pending.add(outcome, records=len(records))
         # By the records themselves: a stage's own memory of time would survive the batch that is thrown away.
-        self._pending.see(max(record.timestamp for record in records))
+        latest = max(record.timestamp for record in records)
+        # Live, a sender's clock that is ahead must not carry the watermark with it.
+        self._pending.see(latest if self._config.clock == "records" else min(latest, wall))
 
     def _promote(self) -> bool:
         """Take over each watermark whose end has been read (W17); return whether it moved."""
@@ -359,10 +362,9 @@ class Task:
         self._consumer.pause(self.partition)
         self._failures += 1
         self.trouble = type(error).__name__
-        if isinstance(error, UNREACHABLE):
-            self._lease.reach.lost(error)
-        else:
-            log.warning("task.retry", error=f"{type(error).__name__}: {error}", **self._where())
+        # A broker that is away is said once, by the member; every task would say it otherwise.
+        say = log.debug if isinstance(error, UNREACHABLE) else log.warning
+        say("task.retry", error=f"{type(error).__name__}: {error}", **self._where())
         await self._unless_drained(self._backoff())
         return not self._drain.is_set()
 

@@ -14,6 +14,7 @@ from consumer.kafka.config import KafkaConfig
 from consumer.stage import Output
 
 ADMIN_SECONDS = 30.0
+SETTLE_ATTEMPTS = 50
 DAY_MS = 86_400_000
 
 HARMFUL = frozenset({"cleanup.policy", "max.message.bytes", "unclean.leader.election.enable"})
@@ -59,9 +60,7 @@ def plans(config: KafkaConfig) -> list[TopicPlan]:
         Output.ALERTS: {"retention.ms": str(config.alerts_retention_ms)},
         Output.DEAD_LETTERS: {"retention.ms": str(config.dead_letters_retention_ms)},
     }
-    made = [
-        TopicPlan(config.topics[output], config.partitions, {**common, **own}) for output, own in settings.items()
-    ]
+    made = [TopicPlan(config.topics[output], config.partitions, {**common, **own}) for output, own in settings.items()]
     return [*made, TopicPlan(config.status_topic, 1, {**common, "cleanup.policy": "compact"})]
 
 
@@ -104,6 +103,12 @@ async def _create(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> list[st
             made.append(name)
         elif error is not TopicAlreadyExistsError:
             raise AdminError(f"topic {name} could not be made: {error.__name__} {rest[0] if rest else ''}".rstrip())
+    # A topic is answered for before every broker knows of it.
+    for _ in range(SETTLE_ATTEMPTS):
+        described = await admin.describe_topics([topic.name for topic in wanted])
+        if all(for_code(topic["error_code"]) is NoError for topic in described):
+            break
+        await asyncio.sleep(0.1)
     return made
 
 
@@ -189,7 +194,8 @@ def _inbound_warnings(config: KafkaConfig, name: str, settings: Mapping[str, str
     if 0 <= retention < DAY_MS:
         yield f"topic {name}: retention.ms is {retention}; a day's outage would lose messages"
     largest = int(settings.get("max.message.bytes") or 0)
-    if largest > config.inbound_max_message_bytes:
+    # Kafka's own default is a mebibyte and the twelve bytes of a batch's frame.
+    if largest > config.inbound_max_message_bytes + 12:
         yield (
             f"topic {name}: max.message.bytes is {largest}, LAB_ALERT_KAFKA_INBOUND_MAX_MESSAGE_BYTES is "
             f"{config.inbound_max_message_bytes}; a dead letter of a larger message would be a stub"

@@ -1,0 +1,188 @@
+"""
+The composition root: settings in, a running service out. Every part that it puts together can be replaced in a test.
+"""
+
+import dataclasses
+import ssl
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import uvloop
+
+from consumer import http
+from consumer.cloudevent import Issuer
+from consumer.errors import SettingsRefused
+from consumer.hl7.decoder import Decoder
+from consumer.hl7.prefilter import Prefilter
+from consumer.hl7.site import Site
+from consumer.ingest import Ingest
+from consumer.ingest import Settings as IngestSettings
+from consumer.judge import Judge
+from consumer.kafka.config import KafkaConfig, Timeouts
+from consumer.kafka.service import ServiceHealth, StageName, serve
+from consumer.metrics import Metrics
+from consumer.patients import Clock
+from consumer.patients import Settings as JudgeSettings
+from consumer.settings import PREFIX, Settings
+from consumer.stage import Output, Stage
+from consumer.version import version
+from rules import rulebook as rulebooks
+from rules.events import DAY
+from rules.rulebook import Rulebook
+
+ALL_STAGES: tuple[StageName, ...] = ("ingest", "judge")
+
+
+def kafka_config(settings: Settings) -> KafkaConfig:
+    """Return what the Kafka side needs of the settings."""
+    compression = settings.kafka_compression
+    return KafkaConfig(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        deployment=settings.deployment,
+        inbound_topics=settings.kafka_inbound_topics,
+        topics={
+            Output.EVENTS: settings.kafka_events_topic,
+            Output.STATE: settings.kafka_state_topic,
+            Output.ALERTS: settings.kafka_alerts_topic,
+            Output.DEAD_LETTERS: settings.kafka_dead_letters_topic,
+        },
+        status_topic=settings.kafka_status_topic,
+        partitions=settings.kafka_partitions,
+        timeouts=Timeouts(
+            session_ms=settings.kafka_session_timeout_ms,
+            heartbeat_ms=settings.heartbeat_ms,
+            rebalance_ms=settings.rebalance_ms,
+            transaction_ms=settings.transaction_ms,
+        ),
+        replication_factor=settings.kafka_replication_factor,
+        min_insync_replicas=settings.kafka_min_insync_replicas,
+        inbound_max_message_bytes=settings.kafka_inbound_max_message_bytes,
+        alerts_retention_ms=settings.kafka_alerts_retention_days * DAY,
+        dead_letters_retention_ms=settings.kafka_dead_letters_retention_days * DAY,
+        start=settings.kafka_start,
+        clock=settings.clock,
+        compression=None if compression == "none" else compression,
+        group_instance_id=settings.kafka_group_instance_id,
+        security=_security(settings),
+    )
+
+
+def _security(settings: Settings) -> dict[str, Any]:
+    """Return the arguments of aiokafka's clients that have to do with who we are and whom we talk to."""
+    protocol = settings.kafka_security_protocol
+    arguments: dict[str, Any] = {"security_protocol": protocol}
+    if "SSL" in protocol:
+        context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+        if settings.kafka_ssl_certfile is not None:
+            password = settings.kafka_ssl_keypassword
+            context.load_cert_chain(
+                settings.kafka_ssl_certfile,
+                settings.kafka_ssl_keyfile,
+                None if password is None else password.get_secret_value(),
+            )
+        arguments["ssl_context"] = context
+    if protocol.startswith("SASL"):
+        assert settings.kafka_sasl_password is not None, "settings.load refuses SASL without one"
+        arguments |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": settings.kafka_sasl_password.get_secret_value(),
+        }
+    return arguments
+
+
+def load_rulebook(settings: Settings) -> Rulebook:
+    """
+    Return the rulebook that the settings name.
+
+    Raises:
+        SettingsRefused: The file is not TOML, or a parameter is unknown or out of its bounds.
+    """
+    if settings.rulebook is None:
+        return rulebooks.DEFAULT
+    try:
+        return rulebooks.load(tomllib.loads(settings.rulebook.read_text(encoding="utf-8")))
+    except rulebooks.RulebookError as error:
+        raise SettingsRefused(f"rulebook {settings.rulebook} refused:", error.faults) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsRefused("rulebook refused:", [f"{PREFIX}RULEBOOK: {settings.rulebook}: {error}"]) from error
+
+
+def load_site(settings: Settings) -> Site:
+    """Return the site's tables."""
+    return dataclasses.replace(Site.default(), zone=ZoneInfo(settings.timezone))
+
+
+class Stages:
+    """Makes the two stages of a process; what is costly to make is shared by all its partitions."""
+
+    def __init__(self, settings: Settings, rulebook: Rulebook, site: Site) -> None:
+        self._settings = settings
+        self._rulebook = rulebook
+        self._clock = Clock(settings.clock)
+        self._decoder = Decoder(site, accept_processing_ids=settings.processing_ids)
+        self._prefilter = Prefilter(site)
+        self._issuer = Issuer(settings.deployment, version(), rulebook.fingerprint())
+
+    def ingest(self, partition: int) -> Stage:
+        """Return the ingest stage of one inbound partition."""
+        settings = self._settings
+        return Ingest(
+            self._decoder,
+            self._prefilter,
+            IngestSettings(self._clock, partition, settings.kafka_partitions, frozenset(settings.processing_ids)),
+        )
+
+    def judge(self, partition: int) -> Stage:
+        """Return the judge stage of one events partition."""
+        settings = self._settings
+        return Judge(
+            self._rulebook,
+            JudgeSettings(self._clock, partition, settings.kafka_partitions, settings.kafka_events_topic),
+            self._issuer,
+        )
+
+
+async def run_async(settings: Settings, stages: Sequence[StageName] = ALL_STAGES) -> int:
+    """Run the service in this event loop; see `run`."""
+    rulebook = load_rulebook(settings)
+    config = kafka_config(settings)
+    made = Stages(settings, rulebook, load_site(settings))
+    metrics = Metrics()
+    metrics.build(version(), rulebook.fingerprint())
+    health = ServiceHealth()
+
+    def healthy() -> http.Answer:
+        why = health.why_not_live()
+        return http.Answer(not why, why or "ok")
+
+    def ready() -> http.Answer:
+        why = health.why_not_ready()
+        return http.Answer(not why, why or "ok")
+
+    app = http.application(metrics, healthy=healthy, ready=ready)
+    async with http.served(app, settings.http_host, settings.http_port):
+        return await serve(
+            config,
+            make_ingest=made.ingest,
+            make_judge=made.judge,
+            stages=stages,
+            metrics=metrics,
+            health=health,
+            about={"version": version(), "rulebook": rulebook.fingerprint()},
+        )
+
+
+def run(settings: Settings, stages: Sequence[StageName] = ALL_STAGES) -> int:
+    """
+    Run the service until SIGTERM.
+
+    Returns:
+        The exit code of DESIGN.md 2: 0 after a signal, 2 on a fault that a restart may cure.
+
+    Raises:
+        Refused: Settings, rulebook or topics are refused; the caller prints every fault and ends with 1.
+    """
+    return uvloop.run(run_async(settings, stages))
