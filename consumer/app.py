@@ -1,6 +1,4 @@
-"""
-The composition root: settings in, a running service out. Every part that it puts together can be replaced in a test.
-"""
+"""The composition root: settings in, a running service out."""
 
 import dataclasses
 import ssl

@@ -2,10 +2,12 @@
 The only module that touches what aiokafka keeps to itself (W16: the version is pinned, and a test holds each name).
 
 Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``, ``member_id``, ``_send_req``,
-``request_rejoin``, ``fetch_committed_offsets``, ``coordinator_id``, ``check_errors`` and its three tasks), ``AIOKafkaConsumer._fetcher``
-(``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaProducer._txn_manager`` (``producer_id``,
-``producer_epoch``).
+``request_rejoin``, ``fetch_committed_offsets``, ``coordinator_id``, ``check_errors`` and its three tasks),
+``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaProducer._txn_manager``
+(``producer_id``, ``producer_epoch``).
 """
+
+# ruff: noqa: SLF001  (what this module is for)
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Everything that the Kafka side needs to know, as plain values; `consumer/settings.py` builds it from the environment."""
+"""Everything that the Kafka side needs to know, as plain values; `consumer/app.py` builds it from the settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from consumer.stage import Output
 
 STATE_VERSION = 1
-"""Version of the commit's metadata and of what the changelog means to it; grows when an older member could misread it."""
+"""Version of the commit's metadata and what the changelog means to it; grows when older members could misread it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Timeouts:
     """First and longest wait before a failed task or connection is tried again."""
 
     drain_seconds: float = 5.0
-    """The budget that all tasks of a member share when they are revoked or stopped (W8); below the rebalance timeout."""
+    """What all tasks of a member share when they are revoked or stopped (W8); below the rebalance timeout."""
 
 
 @dataclass(frozen=True, slots=True)

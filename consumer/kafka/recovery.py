@@ -16,7 +16,7 @@ from consumer.stage import Output
 log = structlog.get_logger(__name__)
 
 SETTLE_ATTEMPTS = 5
-"""How often an end below the committed offset is asked again: a new leader may not have found its high watermark yet."""
+"""How often an end below the committed offset is asked again: a new leader may not know its high watermark yet."""
 
 
 class Bounds(NamedTuple):

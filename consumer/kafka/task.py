@@ -371,7 +371,7 @@ class Task:
     async def _backoff(self) -> None:
         first, longest = self._config.timeouts.backoff_seconds
         self._progress()
-        await asyncio.sleep(min(longest, first * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1))
+        await asyncio.sleep(min(longest, first * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1))  # noqa: S311  (jitter)
 
     def _stop(self, error: Exception) -> None:
         """Leave the partition unread, and say what cures it."""

@@ -185,7 +185,7 @@ def _check_replicas(report: Report, config: KafkaConfig, described: Mapping[str,
 def _inbound_warnings(config: KafkaConfig, name: str, settings: Mapping[str, str | None]) -> Iterator[str]:
     if settings.get("message.timestamp.type") == "CreateTime":
         yield (
-            f"topic {name}: message.timestamp.type is CreateTime; LogAppendTime is advised, else a sender's wrong clock "
+            f"topic {name}: message.timestamp.type is CreateTime; LogAppendTime is advised, else a sender's clock "
             "decides when a result was received"
         )
     if "compact" in (settings.get("cleanup.policy") or ""):

@@ -14,8 +14,8 @@ class Place(NamedTuple):
     """
     One inbound partition.
 
-    ``committed`` is the ingest group's offset (None: it has none yet), ``stream_time`` what its metadata says, ``begin``
-    and ``end`` the log's bounds; the end was asked for after the watermark's time was taken.
+    ``committed`` is the ingest group's offset (None: it has none yet), ``stream_time`` what its metadata says,
+    ``begin`` and ``end`` the log's bounds; the end was asked for after the watermark's time was taken.
     """
 
     committed: int | None
