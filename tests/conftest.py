@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from consumer.kafka.brokers import broker
+from consumer.kafka.brokers import Broker, BrokerError, broker
 from consumer.metrics import Metrics
 
 # Two cores are shared by whoever tests: a slow example is no failure, and neither is a slow strategy.
@@ -27,10 +27,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def bootstrap_servers() -> Iterator[str]:
+def kafka() -> Iterator[Broker]:
     """A real broker, found or started once a run; tests use topics and groups of their own and never stop it."""
-    with broker() as running:
-        yield running.bootstrap_servers
+    try:
+        with broker() as running:
+            yield running
+    except BrokerError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture
