@@ -426,7 +426,9 @@ class DockerBroker:
         # The image formats its storage without --standalone, so its quorum is the static one.
         del properties["controller.quorum.bootstrap.servers"]
         properties["controller.quorum.voters"] = "1@localhost:9093"
-        container = testcontainers.DockerContainer(IMAGE).with_bind_ports(9092, ("127.0.0.1", self._port))
+        container = testcontainers.DockerContainer(IMAGE)
+        # with_bind_ports takes no address, and would listen on all of them.
+        container.ports["9092/tcp"] = ("127.0.0.1", self._port)
         for name, value in properties.items():
             container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
         self._container = container
