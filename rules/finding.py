@@ -79,7 +79,7 @@ class Family(Protocol):
 
     def anchor(self, chart: Chart) -> Instant | None:
         """
-        Return the draw of the newest result that meets the rule's own condition, whatever magnesium is known with it.
+        Return the draw of the newest refractory potassium, whatever magnesium is known with it.
 
         A draw that ends an alert must be later than this, where it is known (RULES.md 7). None: the alert's own trigger.
         """
@@ -112,15 +112,14 @@ def silence(draws: Sequence[Draw], since: Instant, limit: Instant) -> tuple[Inst
     Return when *limit* without a draw has passed after *since*, and the draws until then.
 
     Args:
-        draws: Oldest first; those before *since* are passed over. (One at *since* is the trigger itself: corrected, it
-            may end its own alert.)
+        draws: Oldest first; those at or before *since* are passed over.
         since: The draw from which the silence is counted first.
         limit: How long nothing may come.
     """
     last = since
     until: list[Draw] = []
     for draw in draws:
-        if draw.at < since:
+        if draw.at <= since:
             continue
         if draw.at - last >= limit:
             break

@@ -12,7 +12,7 @@ from decimal import Decimal
 from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.events import Drug, Instant
-from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
+from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
 from rules.specimen import Draw
@@ -46,34 +46,44 @@ class Episode:
         return [draw for draw in self.draws if draw.at >= self.reopened_at]
 
 
-def latest_episode(potassium: Sequence[Draw], rulebook: Rulebook) -> Episode | None:
-    """Return the latest episode in counted potassiums (oldest first), open or closed; None without any."""
-    latest: Episode | None = None
-    is_open = False
+def episodes(potassium: Sequence[Draw], rulebook: Rulebook) -> list[Episode]:
+    """Return the episodes in counted potassiums (oldest first), open or closed."""
+    found: list[Episode] = []
+    current: Episode | None = None  # the one that is open
     row = 0  # valid ones < 5.5 in a row
     for draw in potassium:
-        if is_open and latest is not None and draw.at - latest.draws[-1].at >= rulebook.episode_silence:
-            is_open = False
-        if not is_open:
+        if current is not None and draw.at - current.draws[-1].at >= rulebook.episode_silence:
+            current = None
+        if current is None:
             if draw.value < rulebook.potassium_onset:
                 continue
-            closed_by = latest.closed_by if latest is not None else None
-            if latest is not None and closed_by is not None and draw.at - closed_by.at <= rulebook.reopen_within:
-                latest.reopened_at, latest.closed_by = draw.at, None
-                latest.draws.append(draw)
-            else:
-                latest = Episode(draw)
-            is_open, row = True, 0
+            current = _opened(found, draw, rulebook)
+            row = 0
             continue
-        if latest is None:  # an open episode has draws
-            raise AssertionError
-        latest.draws.append(draw)
+        current.draws.append(draw)
         if not draw.valid:
             continue
         row = row + 1 if draw.value < rulebook.potassium_onset else 0
         if draw.value < rulebook.potassium_clear or row == 2:  # noqa: PLR2004  (the second of two in a row)
-            latest.closed_by, is_open = draw, False
-    return latest
+            current.closed_by, current = draw, None
+    return found
+
+
+def _opened(found: list[Episode], draw: Draw, rulebook: Rulebook) -> Episode:
+    """Reopen the last of the episodes *found*, when *draw* comes within 6 h of its close, or open a new one."""
+    last = found[-1] if found else None
+    if last is not None and last.closed_by is not None and draw.at - last.closed_by.at <= rulebook.reopen_within:
+        last.reopened_at, last.closed_by = draw.at, None
+        last.draws.append(draw)
+        return last
+    found.append(Episode(draw))
+    return found[-1]
+
+
+def latest_episode(chart: Chart) -> Episode | None:
+    """Return the latest episode, open or closed; None without any."""
+    found = episodes(chart.potassium, chart.rulebook)
+    return found[-1] if found else None
 
 
 def criterion(chart: Chart, episode: Episode, draw: Draw) -> str | None:
@@ -163,17 +173,27 @@ def highest(episode: Episode, book: Rulebook) -> Severity:
 
 
 def potassium_end(chart: Chart, claim: Claim) -> End | None:
-    """Return how potassium ends an alert on *claim*: an episode cleared by a draw later than the trigger, or silence."""
-    book = chart.rulebook
-    expiry, until = silence(chart.potassium, claim.trigger_at, book.episode_silence)
-    row = 0
-    for draw in until:
-        if not draw.valid:
-            continue
-        row = row + 1 if draw.value < book.potassium_onset else 0
-        if draw.value < book.potassium_clear or row == 2:  # noqa: PLR2004
-            return resolved("potassium_cleared", draw)
-    return EXPIRED if chart.now >= expiry else None
+    """
+    Return how potassium ends an alert on *claim*: its episode closed by a draw not before the trigger, or silence.
+
+    A trigger that was itself corrected to a clearing value closes its episode, and so ends its alert; an episode that was
+    reopened is not closed.
+    """
+    episode = episode_at(chart, claim.trigger_at)
+    if episode is not None and episode.closed_by is not None and episode.closed_by.at >= claim.trigger_at:
+        return resolved("potassium_cleared", episode.closed_by)
+    return EXPIRED if chart.now >= _silent_at(chart, claim.trigger_at, episode) else None
+
+
+def episode_at(chart: Chart, at: Instant) -> Episode | None:
+    """Return the episode that a draw at *at* belongs to: the latest that began by then."""
+    return next((e for e in reversed(episodes(chart.potassium, chart.rulebook)) if e.first.at <= at), None)
+
+
+def _silent_at(chart: Chart, trigger_at: Instant, episode: Episode | None) -> Instant:
+    """Return when 48 h without a counted potassium of the episode have passed, counted from the trigger at the earliest."""
+    last = episode.draws[-1].at if episode is not None else trigger_at
+    return max(last, trigger_at) + chart.rulebook.episode_silence
 
 
 class Hyperkalemia(Plain):
@@ -181,7 +201,7 @@ class Hyperkalemia(Plain):
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h of silence have passed since the last counted potassium."""
-        return silence(chart.potassium, claim.trigger_at, chart.rulebook.episode_silence)[0]
+        return _silent_at(chart, claim.trigger_at, episode_at(chart, claim.trigger_at))
 
     def anchor(self, chart: Chart) -> Instant | None:
         """Return the draw of the newest refractory potassium of the latest episode."""
@@ -191,7 +211,7 @@ class Hyperkalemia(Plain):
 
 def newest_refractory(chart: Chart) -> tuple[Episode, Draw, str] | None:
     """Return the latest episode, its newest refractory potassium and the criterion."""
-    episode = latest_episode(chart.potassium, chart.rulebook)
+    episode = latest_episode(chart)
     if episode is None:
         return None
     for draw in reversed(episode.draws):
@@ -277,7 +297,7 @@ class WithLowMagnesium(Hyperkalemia):
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the newest potassium that is refractory, or valid and >= 6.0, with a recent low magnesium."""
         book = chart.rulebook
-        episode = latest_episode(chart.potassium, book)
+        episode = latest_episode(chart)
         if episode is None:
             return []
         for trigger in reversed(episode.draws):

@@ -133,11 +133,6 @@ class RefractoryHypokalemia(Plain):
             return []
         return [HoldMark(self.rule, found[1].at, chart.now)]
 
-    def anchor(self, chart: Chart) -> Instant | None:
-        """Return the draw of the run's newest potassium that meets the rule."""
-        found = self._trigger(chart)
-        return found[1].at if found is not None else None
-
     def hold_until(self, chart: Chart) -> Instant | None:
         """Return when the hold of the newest trigger ends."""
         found = self._trigger(chart)

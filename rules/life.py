@@ -87,30 +87,27 @@ def alert_id(patient_key: str, rule: Rule, trigger: str) -> str:
     return str(uuid5(ALERT_NAMESPACE, f"{patient_key}|{rule.value}|{trigger}"))
 
 
-def found(chart: Chart) -> list[Finding]:
-    """Return every finding at the chart's ``now``, ends of its rule that have come not yet looked at."""
-    return [f for family in FAMILIES if chart.rulebook.mode(family.rule) != "off" for f in family.findings(chart)]
-
-
 def standing(chart: Chart) -> list[Finding]:
     """Return every finding at the chart's ``now`` for which no end of its rule has already come (RULES.md 7)."""
-    return [finding for finding in found(chart) if BY_RULE[finding.rule].end(chart, finding) is None]
+    found = []
+    for family in FAMILIES:
+        if chart.rulebook.mode(family.rule) != "off":
+            found += [finding for finding in family.findings(chart) if family.end(chart, finding) is None]
+    return found
 
 
 def live(chart: Chart, occasion: Occasion) -> Lived:
     """Return what one message (or timer) makes of a patient's alerts at the chart's ``now``."""
     state = chart.state
-    everything = found(chart)
-    findings = [finding for finding in everything if BY_RULE[finding.rule].end(chart, finding) is None]
+    findings = standing(chart)
     drafts: list[Draft] = []
     kept: list[Alert] = []
     for alert in state.alerts:
         if alert.ended is not None:
             kept.append(alert)
             continue
-        claim = _claim(chart, alert, everything)
         finding = _take(findings, alert)
-        draft = _go_on(chart, alert, claim, finding, occasion)
+        draft = _go_on(chart, alert, finding, occasion)
         if draft is None:
             kept.append(alert if finding is None else _following(alert, finding))
         else:
@@ -120,11 +117,11 @@ def live(chart: Chart, occasion: Occasion) -> Lived:
     held: list[Instant] = []
     if not chart.deceased:
         for finding in findings:
-            raised = _raise(chart, finding, kept, occasion, held)
+            raised = _raise(chart, finding, [*kept, *(draft.alert for draft in drafts)], occasion, held)
             if raised is not None:
                 draft, past = raised
                 if past is not None:
-                    kept.remove(past)
+                    kept.remove(past)  # an alert ended by this very message is not raised again by it
                 drafts.append(draft)
     _supersede(drafts, kept)
     drafts.sort(key=lambda draft: (ORDER[draft.alert.rule], draft.alert.trigger_at, draft.alert.alert_id))
@@ -154,12 +151,15 @@ def _same_subject(alert: Alert, finding: Finding) -> bool:
 
 
 def _following(alert: Alert, finding: Finding) -> Alert:
-    """Return a silent alert that follows its finding: trigger, used magnesium and results it stands on."""
-    return alert._replace(
-        trigger=finding.trigger,
-        trigger_at=finding.trigger_at,
+    """Return an alert that follows its finding: used magnesium, results it stands on, and its trigger, never to an older one."""
+    followed = alert._replace(
         used_at=finding.used_at if finding.used_at is not None else alert.used_at,
         stood_on=_joined(alert.stood_on, finding.stood_on),
+    )
+    if finding.trigger_at < alert.trigger_at:
+        return followed
+    return followed._replace(
+        trigger=finding.trigger, trigger_at=finding.trigger_at, triggers=_joined(alert.triggers, (finding.trigger,))
     )
 
 
@@ -167,21 +167,19 @@ def _joined(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     return old if set(new) <= set(old) else (*old, *(key for key in new if key not in old))
 
 
-def _claim(chart: Chart, alert: Alert, everything: list[Finding]) -> Alert:
-    """Return what an end of *alert* is judged against: what meets its rule now, else its own trigger."""
+def _claim(chart: Chart, alert: Alert) -> Alert:
+    """Return what an end of *alert* is judged against: what is refractory now, where its rule knows that, else its own trigger."""
     anchor = BY_RULE[alert.rule].anchor(chart)
-    if anchor is None:
-        anchor = next((f.trigger_at for f in everything if f.rule is alert.rule and _same_subject(alert, f)), None)
     return alert if anchor is None else alert._replace(trigger_at=anchor)
 
 
-def _go_on(chart: Chart, alert: Alert, claim: Alert, finding: Finding | None, occasion: Occasion) -> Draft | None:
+def _go_on(chart: Chart, alert: Alert, finding: Finding | None, occasion: Occasion) -> Draft | None:
     """Decide what an open alert does: nothing (None), or one transition."""
     if occasion.died:
         return _ended(chart, alert, End(Change.CLOSED, "deceased"))
     if finding is None and _never_stood(chart, alert):
         return _ended(chart, alert, End(Change.RETRACTED, occasion.withdrew))
-    end = BY_RULE[alert.rule].end(chart, claim)
+    end = BY_RULE[alert.rule].end(chart, _claim(chart, alert))
     if end is not None:
         return _ended(chart, alert, end)
     if occasion.discharged:
@@ -326,7 +324,7 @@ def _raise(
     if finding.held_until is not None and chart.now < finding.held_until and not (occasion.discharged or raised_before):
         held.append(finding.held_until)
         return None
-    own = past if past is not None and past.alert_id == alert_id(state.patient.key, past.rule, past.raised_trigger) else None
+    own = past if past is not None and past.alert_id == alert_id(state.patient.key, past.rule, past.triggers[0]) else None
     identifier = own.alert_id if own is not None else alert_id(state.patient.key, finding.rule, finding.trigger)
     mode = chart.rulebook.mode(finding.rule)
     stale = is_stale(finding, chart)
@@ -340,7 +338,7 @@ def _raise(
         criterion=finding.criterion,
         trigger=finding.trigger,
         trigger_at=finding.trigger_at,
-        raised_trigger=own.raised_trigger if own is not None else finding.trigger,
+        triggers=_joined(own.triggers, (finding.trigger,)) if own is not None else (finding.trigger,),
         opened_at=chart.now,
         moments=(Moment(chart.now, state.count),),
         used_at=finding.used_at,
@@ -361,7 +359,7 @@ def _past(alerts: Iterable[Alert], finding: Finding) -> Alert | None:
         for alert in alerts
         if alert.rule is finding.rule
         and alert.ended not in (None, "merged")
-        and finding.trigger in (alert.trigger, alert.raised_trigger)
+        and finding.trigger in alert.triggers
     ]
     return max(past, key=lambda alert: alert.ended_at or 0) if past else None
 

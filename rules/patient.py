@@ -41,8 +41,8 @@ class StoredResult(NamedTuple):
     """
     A version of a result, with the number of the event that first brought its draw and status.
 
-    ``said`` is what the version's own message said of its tube: a correction that no longer speaks of hemolysis takes
-    it back.
+    ``said`` is what the version's own message said of its tube, and touches it: a clot everything, hemolysis potassium
+    and magnesium. A correction that no longer says so takes it back.
     """
 
     result: Result
@@ -115,7 +115,7 @@ class Alert(NamedTuple):
     criterion: str | None
     trigger: str  # identity of the triggering result, with the observed_at of its draw
     trigger_at: Instant
-    raised_trigger: str  # the trigger at the moment of raising, from which the id was made
+    triggers: tuple[str, ...]  # all that it has had, the first of which made its id
     opened_at: Instant
     moments: tuple[Moment, ...]
     used_at: Instant | None = None  # draw of the low magnesium that the finding used
@@ -234,8 +234,18 @@ def _with_results(stored: tuple[StoredResult, ...], event: PatientEvent, count: 
         said.setdefault(tube.container, set()).add(tube.condition)
     return merge_results(
         stored,
-        tuple(StoredResult(result, count, tuple(sorted(said.get(result.container, ())))) for result in event.results),
+        tuple(
+            StoredResult(result, count, tuple(sorted(c for c in said.get(result.container, ()) if touches(c, result.analyte))))
+            for result in event.results
+        ),
     )
+
+
+def touches(condition: Condition, analyte: Analyte) -> bool:
+    """Say whether what is said of a tube touches an analyte: clot and contamination all, hemolysis K and Mg (RULES.md 3)."""
+    if condition in (Condition.CLOTTED, Condition.CONTAMINATED):
+        return True
+    return analyte in (Analyte.POTASSIUM, Analyte.MAGNESIUM)
 
 
 def merge_results(stored: tuple[StoredResult, ...], new: tuple[StoredResult, ...]) -> tuple[StoredResult, ...]:
@@ -252,9 +262,12 @@ def merge_results(stored: tuple[StoredResult, ...], new: tuple[StoredResult, ...
 
 
 def _with_tubes(stored: tuple[StoredTube, ...], event: PatientEvent, count: int) -> tuple[StoredTube, ...]:
-    """Take in what is said of tubes of which the message has no result of ours; the rest stands with the results."""
-    ours = {result.container for result in event.results}
-    new = tuple(StoredTube(tube, count) for tube in event.tubes if tube.container not in ours)
+    """Take in what is said of tubes of which the message has no result that it touches; the rest stands with the results."""
+    new = tuple(
+        StoredTube(tube, count)
+        for tube in event.tubes
+        if not any(r.container == tube.container and touches(tube.condition, r.analyte) for r in event.results)
+    )
     return merge_tubes(stored, new) if new else stored
 
 

@@ -8,15 +8,15 @@ alerts of this service look for, so no finding is made on a suspect potassium al
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from rules.events import Analyte, Condition, Instant, Result
-from rules.patient import RETRACTING, REVISING, StoredResult, StoredTube, identity, identity_at, version_order
+from rules.patient import RETRACTING, REVISING, StoredResult, StoredTube, identity, identity_at, touches, version_order
 from rules.rulebook import Rulebook
 
 VALID, SUSPECT, INVALID = "valid", "suspect", "invalid"
 _BELIEF = {VALID: 2, SUSPECT: 1, INVALID: 0}
 _USABLE = frozenset("FCABVU")
-_HEMOLYSIS_TOUCHES = frozenset((Analyte.POTASSIUM, Analyte.MAGNESIUM))
 
 
 class Draw:
@@ -87,21 +87,22 @@ def drawn(results: Sequence[StoredResult], tubes: Iterable[StoredTube], rulebook
     said: dict[str, set[Condition]] = {}
     for entry in tubes:
         said.setdefault(entry.tube.container, set()).add(entry.tube.condition)
+    present = list(newest_versions(results))
+    for version in present:
+        if version.said:
+            said.setdefault(version.result.container, set()).update(version.said)
     pending: list[StoredResult] = []
     specimens: dict[tuple[Analyte, Instant], list[Draw]] = {}
-    present = list(newest_versions(results))
-    for newest, _, _, conditions in present:
-        if conditions:
-            said.setdefault(newest.container, set()).update(conditions)
-    for newest, value, came, _ in present:
+    for version in present:
+        newest = version.result
         if newest.status not in _USABLE:
             if newest.status not in RETRACTING:
-                pending.append(StoredResult(newest, came))
+                pending.append(StoredResult(newest, version.came))
             continue
-        if value is None:
+        if version.value is None:
             continue
-        verdict, why = _tube_verdict(newest, said)
-        specimens.setdefault((newest.analyte, newest.observed_at), []).append(Draw(newest, value, came, verdict, why))
+        verdict, why = _tube_verdict(newest, said.get(newest.container))
+        specimens.setdefault((newest.analyte, newest.observed_at), []).append(Draw(newest, version.value, version.came, verdict, why))
     draws: dict[Analyte, list[Draw]] = {}
     for (analyte, _), candidates in specimens.items():
         speaker = candidates[0] if len(candidates) == 1 else _speaker(candidates, analyte)
@@ -113,9 +114,18 @@ def drawn(results: Sequence[StoredResult], tubes: Iterable[StoredTube], rulebook
     return Drawn(draws, pending)
 
 
-def newest_versions(results: Sequence[StoredResult]) -> Iterable[tuple[Result, Decimal | None, int, tuple[Condition, ...]]]:
+class Present(NamedTuple):
+    """The newest version of a draw: the value that stands, when the draw first came, and what its message said of the tube."""
+
+    result: Result
+    value: Decimal | None
+    came: int
+    said: tuple[Condition, ...]
+
+
+def newest_versions(results: Sequence[StoredResult]) -> Iterable[Present]:
     """
-    Yield the newest version of each draw, the value that stands, when the draw first came, and what is said of its tube.
+    Yield the newest version of each draw.
 
     RULES.md 2: a C, D, W, X or U is a version of the draw with its `observed_at`, else of the latest draw before that,
     else of the earliest; with no version of another status, each time is a draw of its own.
@@ -127,7 +137,7 @@ def newest_versions(results: Sequence[StoredResult]) -> Iterable[tuple[Result, D
     for versions in by_identity.values():
         if len(versions) == 1:
             only = versions[0]
-            yield only.result, only.result.value, only.came, only.said
+            yield Present(only.result, only.result.value, only.came, only.said)
             continue
         times = sorted({v.result.observed_at for v in versions if v.result.status not in REVISING})
         own = not times
@@ -142,7 +152,7 @@ def newest_versions(results: Sequence[StoredResult]) -> Iterable[tuple[Result, D
             value = newest.result.value
             if newest.result.status == "U" and value is None:
                 value = _finalised(group, newest)
-            yield newest.result, value, _first_came(group), newest.said
+            yield Present(newest.result, value, _first_came(group), newest.said)
 
 
 def _first_came(group: list[StoredResult]) -> int:
@@ -160,16 +170,14 @@ def _finalised(group: list[StoredResult], newest: StoredResult) -> Decimal | Non
     return None if previous.status in RETRACTING else previous.value
 
 
-def _tube_verdict(result: Result, said: dict[str, set[Condition]]) -> tuple[str, str]:
+def _tube_verdict(result: Result, conditions: set[Condition] | None) -> tuple[str, str]:
     """Return the verdict by what is said of the result's container, and why (RULES.md 3)."""
-    conditions = said.get(result.container)
-    if not conditions:
+    touching = {condition for condition in conditions or () if touches(condition, result.analyte)}
+    if not touching:
         return VALID, ""
-    if Condition.CLOTTED in conditions or Condition.CONTAMINATED in conditions:
+    if Condition.CLOTTED in touching or Condition.CONTAMINATED in touching:
         return INVALID, "clot"
-    if result.analyte in _HEMOLYSIS_TOUCHES:
-        return (INVALID if Condition.GROSSLY_HEMOLYZED in conditions else SUSPECT), "hemolysis"
-    return VALID, ""
+    return (INVALID if Condition.GROSSLY_HEMOLYZED in touching else SUSPECT), "hemolysis"
 
 
 def _speaks(draw: Draw) -> tuple[int, Instant, Decimal, str]:
