@@ -6,19 +6,42 @@ Within v1, fields and enum values are only added; `docs/contract/` holds the JSO
 """
 
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
-from rules.alert import Evidence, Transition
-from rules.events import MINUTE, Instant, Source
+from rules.alert import Change, Evidence, Rule, Transition
+from rules.events import MINUTE, Analyte, Instant, Source
 from rules.units import CANONICAL
 
 CONTENT_TYPE: Final = b"application/cloudevents+json; charset=UTF-8"
 DATA_SCHEMA: Final = "urn:lab-alert:schema:alert:v1"
 
+SeverityWord = Literal["information", "warning", "high", "critical"]
+SEVERITIES: Final[tuple[SeverityWord, ...]] = ("information", "warning", "high", "critical")
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = 1_000
+
+
+Utc = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        description="UTC with milliseconds",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+Local = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$",
+        description="as its sender meant it, with its sender's offset",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+Number = Annotated[str, Meta(pattern=r"^\d+(\.\d+)?$", description="a decimal number as text, never rounded")]
 
 
 class Issuer(NamedTuple):
@@ -32,12 +55,12 @@ class Issuer(NamedTuple):
 class EvidenceItem(msgspec.Struct, frozen=True):
     """A result that the alert stands on; values are decimal numbers as text."""
 
-    analyte: str
-    value: str | None
+    analyte: Analyte
+    value: Number | None
     units: str
     original_value: str
     original_units: str
-    observed_at: str
+    observed_at: Local
     result_status: str
     specimen: str
     message_control_id: str
@@ -58,17 +81,22 @@ class AlertPatient(msgspec.Struct, frozen=True):
 
 
 class AlertData(msgspec.Struct, frozen=True):
-    """What an alert event says; the order of the fields is the order on the wire."""
+    """
+    What an alert event says; the order of the fields is the order on the wire.
+
+    Act only on `notify`; order by `sequence`, higher wins. Only `published_at`, `cause` and `service_version` may
+    differ when the same input is judged again.
+    """
 
     alert_id: str
     sequence: int
-    transition: str
-    rule: str
+    transition: Change
+    rule: Rule
     rule_version: str
-    severity: str
+    severity: SeverityWord
     notify: bool
     stale: bool
-    mode: str
+    mode: Literal["active", "shadow"]
     reason: str | None
     criterion: str | None
     patient: AlertPatient
@@ -82,10 +110,10 @@ class AlertData(msgspec.Struct, frozen=True):
     resolves_when: str
     related: tuple[str, ...]
     continues: tuple[str, ...]
-    opened_at: str
-    observed_at: str | None
-    received_at: str
-    published_at: str
+    opened_at: Utc
+    observed_at: Local | None
+    received_at: Utc
+    published_at: Utc
     cause: dict[str, str | int]
     service_version: str
     rulebook: str
@@ -94,11 +122,11 @@ class AlertData(msgspec.Struct, frozen=True):
 class AlertEvent(msgspec.Struct, frozen=True):
     """The CloudEvents envelope."""
 
-    specversion: str
+    specversion: Literal["1.0"]
     type: str
     source: str
     id: str
-    time: str
+    time: Utc
     subject: str
     datacontenttype: str
     dataschema: str
@@ -150,13 +178,13 @@ def alert_event(transition: Transition, *, source: Source | None, published_at: 
     data = AlertData(
         alert_id=transition.alert_id,
         sequence=transition.sequence,
-        transition=transition.change.value,
-        rule=transition.rule.value,
+        transition=transition.change,
+        rule=transition.rule,
         rule_version=transition.rule_version,
-        severity=transition.severity.label,
+        severity=SEVERITIES[transition.severity],
         notify=transition.notify,
         stale=transition.stale,
-        mode=transition.mode,
+        mode="shadow" if transition.mode == "shadow" else "active",
         reason=transition.reason,
         criterion=transition.criterion,
         patient=AlertPatient(
@@ -211,7 +239,7 @@ def alert_headers(transition: Transition) -> tuple[tuple[str, bytes], ...]:
 def _evidence(item: Evidence) -> EvidenceItem:
     result = item.result
     return EvidenceItem(
-        analyte=result.analyte.value,
+        analyte=result.analyte,
         value=None if result.value is None else f"{result.value:f}",
         units=CANONICAL[result.analyte].value,
         original_value=result.original_value,

@@ -151,5 +151,5 @@ def _read(value: bytes, decoder: "msgspec.msgpack.Decoder[_T]", ours: int, what:
         elif value[1] != _Packing.PLAIN:
             raise CorruptRecord(f"{what} is packed in an unknown way ({value[1]})")
         return decoder.decode(body)
-    except (msgspec.MsgspecError, cramjam.DecompressionError) as error:
+    except (msgspec.MsgspecError, cramjam.DecompressionError, ValueError) as error:  # ValueError: no UTF-8
         raise CorruptRecord(f"{what} can't be read: {error}") from error
