@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_wheel_holds_the_packages_and_their_data(tmp_path: Path) -> None:
-    """Every module and data file of the two packages is in it, the broker's POM and the code tables too, and no test."""
+    """Each module and data file of the two packages is in it, the broker's POM and the code tables too; no test is."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
