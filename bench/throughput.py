@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from bench.feed import messages
 from consumer.kafka.brokers import Broker, broker
@@ -130,7 +131,10 @@ async def _watch(
     running: subprocess.Popen[bytes], admin: AIOKafkaAdminClient, ends: AIOKafkaConsumer, count: int
 ) -> float:
     async def committed(stage: str) -> dict[TopicPartition, int]:
-        found = await admin.list_consumer_group_offsets(f"{DEPLOYMENT}-{stage}")
+        try:
+            found = await admin.list_consumer_group_offsets(f"{DEPLOYMENT}-{stage}")
+        except GroupCoordinatorNotAvailableError:  # nobody has committed yet
+            return {}
         return {partition: place.offset for partition, place in found.items() if place.offset > 0}
 
     begun, before = 0.0, 0
