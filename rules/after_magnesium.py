@@ -2,8 +2,8 @@
 What may follow a magnesium infusion: potassium that rises, calcium that falls, and nobody who measures (RULES.md 5).
 
 Sources: Spital & Greenwell, "Severe hyperkalemia during magnesium sulfate therapy in two pregnant drug abusers", South
-Med J 1991;84:919; Cholst et al., "The influence of hypermagnesemia on serum calcium", NEJM 1984;310:1221. Evidence: case
-reports and small series.
+Med J 1991;84:919; Cholst et al., "The influence of hypermagnesemia on serum calcium", NEJM 1984;310:1221. Evidence:
+case reports and small series.
 """
 
 from decimal import Decimal
@@ -156,14 +156,18 @@ class HypocalcemiaAfterMagnesium(Plain):
         """Say whether a valid ionized calcium >= 1.0 within 4 h speaks against a low total one."""
         book = chart.rulebook
         return analyte == Analyte.CALCIUM.value and any(
-            other.valid and other.value >= book.hypocalcemia_ionized and abs(other.at - draw.at) <= book.hypocalcemia_ionized_near
+            other.valid
+            and other.value >= book.hypocalcemia_ionized
+            and abs(other.at - draw.at) <= book.hypocalcemia_ionized_near
             for other in chart.ionized
         )
 
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: the same analyte back at or above its limit, or 48 h without it."""
         limits = calcium_limits(claim.subject, chart.rulebook)
-        expiry, until = silence(self._draws(chart, claim.subject), claim.trigger_at, chart.rulebook.hypocalcemia_silence)
+        expiry, until = silence(
+            self._draws(chart, claim.subject), claim.trigger_at, chart.rulebook.hypocalcemia_silence
+        )
         for draw in until:
             if draw.value >= limits.limit:
                 return resolved("calcium_recovered", draw)

@@ -1,4 +1,8 @@
-"""An alert's words and shape: severities, transitions, reasons, and what one transition says (RULES.md 7, DESIGN.md 2)."""
+"""
+An alert's words and shape.
+
+Severities, transitions, reasons, and what one transition says (RULES.md 7, DESIGN.md 2).
+"""
 
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -54,7 +58,11 @@ class Evidence(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """One transition of one alert: all that its event says, save the envelope, `published_at`, cause and service version."""
+    """
+    One transition of one alert.
+
+    All that its event says, save the envelope, `published_at`, cause and service version.
+    """
 
     alert_id: str
     sequence: int

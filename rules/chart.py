@@ -32,15 +32,27 @@ class Discharge:
 class Chart:
     """All that a rule may ask of one patient at ``now``."""
 
-    def __init__(self, state: PatientState, now: Instant, rulebook: Rulebook, *, base: "Chart | None" = None, count: int | None = None) -> None:
+    def __init__(
+        self,
+        state: PatientState,
+        now: Instant,
+        rulebook: Rulebook,
+        *,
+        base: "Chart | None" = None,
+        count: int | None = None,
+    ) -> None:
         self.state = state
         self.now = now
         self.rulebook = rulebook
         self._base = base
-        self.count = state.count if count is None else count
+        self.count = state.seen if count is None else count
 
     def known_by(self, count: int, now: Instant) -> "Chart":
-        """Return the chart at *now* with what had come by the patient's event *count*, in present versions and verdicts."""
+        """
+        Return the chart at *now* with what had come by the patient's event *count*.
+
+        Results and administrations are those, in their present versions and verdicts.
+        """
         return Chart(self.state, now, self.rulebook, base=self, count=count)
 
     def with_state(self, state: PatientState) -> "Chart":
@@ -54,7 +66,7 @@ class Chart:
     @cached_property
     def _drawn(self) -> Drawn:
         if self._base is not None:
-            return self._base._drawn.known_by(self.count)
+            return self._base._drawn.known_by(self.count)  # noqa: SLF001  (another chart)
         return drawn(self.state.results, self.state.tubes, self.rulebook)
 
     def _counted(self, analyte: Analyte) -> list[Draw]:
@@ -108,12 +120,12 @@ class Chart:
     @cached_property
     def pending_magnesium_at(self) -> list[Instant]:
         """Return when each pending magnesium was drawn, or ordered where no draw is known."""
-        pending = [result.observed_at for result in pending_magnesium(self._drawn.pending)]
         answered = self._answered_orders
-        for order in self.state.magnesium_orders:
-            if not order.cancelled and not {order.order_number, order.placer_order_number} & answered:
-                pending.append(order.ordered_at)
-        return pending
+        return [result.observed_at for result in pending_magnesium(self._drawn.pending)] + [
+            order.ordered_at
+            for order in self.state.magnesium_orders
+            if not order.cancelled and not {order.order_number, order.placer_order_number} & answered
+        ]
 
     @cached_property
     def _answered_orders(self) -> set[str]:
@@ -160,7 +172,11 @@ class Chart:
 
     @cached_property
     def treatments(self) -> list[tuple[Instant, str]]:
-        """Return potassium-lowering treatments as (moment, drug class or ``dialysis``): an infusion at its start, dialysis at its end."""
+        """
+        Return potassium-lowering treatments as (moment, drug class or ``dialysis``).
+
+        An infusion at its start, dialysis at its end.
+        """
         found: list[tuple[Instant, str]] = []
         for drug in TREATMENTS:
             records = self._given((drug,))
@@ -233,7 +249,11 @@ class Chart:
 
     @cached_property
     def obstetric(self) -> bool:
-        """Say whether the current visit is under the obstetric protocol: diagnosis, service or location in the site's lists."""
+        """
+        Say whether the current visit is under the obstetric protocol.
+
+        Diagnosis, service or location in the site's lists.
+        """
         book = self.rulebook
         if any(code.startswith(prefix) for code in self.diagnoses for prefix in book.obstetric_diagnoses):
             return True
@@ -278,16 +298,24 @@ class Chart:
         """
         Return the valid total magnesiums that are *recent* for a potassium drawn at *t_n*, oldest first (RULES.md 4.1).
 
-        Drawn at or after t_n - 24 h, at a known time, and not stale: not before a dialysis that started by t_n, nor (when
-        low) before a parenteral magnesium dose that started by t_n.
+        Drawn at or after t_n - 24 h, at a known time, and not stale: not before a dialysis that started by t_n, nor
+        (when low) before a parenteral magnesium dose that started by t_n.
         """
-        return [draw for draw in self.magnesium if draw.at >= t_n - self.rulebook.magnesium_recent and self._stands(draw, t_n)]
+        return [
+            draw
+            for draw in self.magnesium
+            if draw.at >= t_n - self.rulebook.magnesium_recent and self._stands(draw, t_n)
+        ]
 
     def _stands(self, draw: Draw, t_n: Instant) -> bool:
         return draw.valid and "time_degraded" not in draw.result.flags and not self.stale_magnesium(draw, t_n)
 
     def stale_magnesium(self, draw: Draw, t_n: Instant) -> bool:
-        """Say whether a later dialysis, or for a low one a later dose, makes *draw* say nothing of the magnesium at *t_n*."""
+        """
+        Say whether *draw* tells nothing of the magnesium at *t_n*.
+
+        A dialysis came after it, or, when it is low, a dose.
+        """
         if any(draw.at < session.started_at <= t_n for session in self.dialyses):
             return True
         low = draw.value < self.rulebook.magnesium_low
@@ -314,7 +342,11 @@ class Chart:
     # Steps that several rules share
 
     def digoxin_step(self, t_n: Instant) -> bool:
-        """Say whether digoxin raises the severity: given, ordered, or above 2.0 ng/mL within 48 h (7 days: kidneys impaired)."""
+        """
+        Say whether digoxin raises the severity.
+
+        Given, ordered, or above 2.0 ng/mL at *t_n* - 48 h or later; 7 days when renal function is impaired.
+        """
         book = self.rulebook
         since = t_n - (book.digoxin_within_impaired if self.renal.impaired else book.digoxin_within)
         return any(at >= since for at in self.digoxin_seen) or any(
@@ -323,7 +355,10 @@ class Chart:
 
     def low_calcium_near(self, at: Instant, within: Instant) -> bool:
         """Say whether a valid total calcium below 1.9 mmol/L was drawn within *within* of *at*, before or after."""
-        return any(draw.valid and draw.value < self.rulebook.calcium_low and abs(draw.at - at) <= within for draw in self.calcium)
+        return any(
+            draw.valid and draw.value < self.rulebook.calcium_low and abs(draw.at - at) <= within
+            for draw in self.calcium
+        )
 
     def alerts_open(self) -> list[Alert]:
         """Return the patient's open alerts."""

@@ -44,7 +44,11 @@ class Judgement(NamedTuple):
 
 
 class Departure(NamedTuple):
-    """The retired side of a merge: its closed alerts, and the history that goes to the surviving key (None: nothing known)."""
+    """
+    The retired side of a merge.
+
+    Its closed alerts, and the history that goes to the surviving key; None: nothing is known of the patient.
+    """
 
     transitions: tuple[Transition, ...]
     history: PatientState | None
@@ -71,7 +75,7 @@ def judge(
     occasion = Occasion(
         received_at=event.received_at,
         withdrew=_withdrew(before, event),
-        discharged=encounter is not None and any(d.came == after.count for d in chart.discharges),
+        discharged=encounter is not None and any(d.came == after.seen for d in chart.discharges),
         died=encounter is not None and encounter.deceased and chart.deceased,
         catching_up=catching_up,
     )
@@ -162,7 +166,11 @@ def join(
     now = max(now, before.now, history.now if history is not None else 0)
     before = before._replace(holds=_over(before, now, rulebook))
     after = join_histories(before, history, now, rulebook)
-    merged = tuple(a for a in history.alerts if a.ended == "merged" and a.ended_at == history.now) if history is not None else ()
+    merged = (
+        tuple(a for a in history.alerts if a.ended == "merged" and a.ended_at == history.now)
+        if history is not None
+        else ()
+    )
     occasion = Occasion(received_at=event.received_at, catching_up=catching_up, merged=merged)
     return _judged(Chart(after, now, rulebook), occasion, dropped=after.dropped - before.dropped)
 
@@ -228,13 +236,23 @@ def _next_due(chart: Chart, held: list[Instant]) -> Instant | None:
 
 
 def _retires_at(state: PatientState, rulebook: Rulebook) -> Instant:
-    """Return when a quiet patient's state retires: 30 days after the last event, 7 with nothing but context (RULES.md 7)."""
-    only_context = not (state.results or state.administrations or state.dialyses or state.alerts or state.magnesium_orders)
+    """
+    Return when a quiet patient's state retires.
+
+    30 days after the last event, 7 with nothing but context (RULES.md 7).
+    """
+    only_context = not (
+        state.results or state.administrations or state.dialyses or state.alerts or state.magnesium_orders
+    )
     return state.last_event_at + (rulebook.retire_context_after if only_context else rulebook.retire_after)
 
 
 def _withdrew(before: PatientState, event: PatientEvent) -> str:
-    """Return what the message did, should a finding be gone: withdrawn, corrected, else a verdict changed (RULES.md 7)."""
+    """
+    Return what the message did, should a finding be gone.
+
+    Withdrawn, corrected, else a verdict changed (RULES.md 7).
+    """
     if any(result.status in RETRACTING for result in event.results) or any(a.deleted for a in event.administrations):
         return "withdrawn"
     known: dict[str, list[StoredResult]] = {}

@@ -146,7 +146,11 @@ class Administration(NamedTuple):
 
 
 class Dialysis(NamedTuple):
-    """A dialysis session; ``ended_at`` is the start where its length is unknown. ``continuous``: code 90945/90947, 5A1D90Z."""
+    """
+    A dialysis session; ``ended_at`` is the start where its length is unknown.
+
+    ``continuous``: a code of continuous treatment (90945, 90947, 5A1D90Z).
+    """
 
     procedure_code: str
     started_at: Instant

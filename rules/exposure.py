@@ -64,9 +64,7 @@ def key_text(record: Administration) -> str:
     return f"{order}|{drug}|{start}|{'rate' if rate else 'dose'}"
 
 
-def courses(
-    records: Iterable[Administration], discharges: Sequence[Instant], rulebook: Rulebook
-) -> list[Course]:
+def courses(records: Iterable[Administration], discharges: Sequence[Instant], rulebook: Rulebook) -> list[Course]:
     """
     Return the courses of one drug class, by start.
 
@@ -96,18 +94,26 @@ def _of_order(order: list[Administration], discharges: Sequence[Instant], rulebo
             running = []
         elif record.rate is None or record.rate > 0:
             end = record.ended_at if record.ended_at is not None else record.started_at
-            yield Course(record.started_at, end, RECORDED, record.grams, record.rate is not None, (key_text(record),), record)
+            yield Course(
+                record.started_at, end, RECORDED, record.grams, record.rate is not None, (key_text(record),), record
+            )
     if running:
         last = running[-1]
         end, known = last.started_at + rulebook.infusion_assumed, ASSUMED
         discharge = next((at for at in discharges if at >= last.started_at), None)
         if discharge is not None and discharge < end:
             end, known = discharge, DISCHARGED
-        yield Course(running[0].started_at, end, known, _grams(running), True, tuple(key_text(r) for r in running), last)  # noqa: FBT003
+        yield Course(
+            running[0].started_at, end, known, _grams(running), True, tuple(key_text(r) for r in running), last
+        )
 
 
 def _told_of(record: Administration) -> tuple[Instant, Instant, bool]:
-    """Order the records of an order by the last moment that each tells of: a stop's RXA-3 is often the infusion's start."""
+    """
+    Order the records of an order by the last moment that each tells of.
+
+    A stop's RXA-3 is often the infusion's start.
+    """
     last = record.ended_at if record.ended_at is not None else record.started_at
     return (last, record.started_at, record.rate is None)
 
@@ -116,7 +122,13 @@ def _stopped(running: list[Administration], stop: Administration) -> Course:
     end = stop.ended_at if stop.ended_at is not None else stop.started_at
     records = [*running, stop]
     return Course(
-        running[0].started_at, max(end, running[0].started_at), RECORDED, _grams(records), True, tuple(key_text(r) for r in records), stop  # noqa: FBT003
+        running[0].started_at,
+        max(end, running[0].started_at),
+        RECORDED,
+        _grams(records),
+        True,
+        tuple(key_text(r) for r in records),
+        stop,
     )
 
 

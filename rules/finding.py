@@ -51,7 +51,7 @@ class Finding(NamedTuple):
     stood_on: tuple[str, ...] = ()
     value: Decimal | None = None  # of the trigger, for "markedly worse"
     exposure: Exposure | None = None
-    notes: Mapping[str, object] = {}  # noqa: RUF012  (a NamedTuple's default; never mutated)
+    notes: Mapping[str, object] = {}
     """Facts for the words, by name; each family documents its own."""
 
 
@@ -81,7 +81,7 @@ class Family(Protocol):
         """
         Return the draw of the newest refractory potassium, whatever magnesium is known with it.
 
-        A draw that ends an alert must be later than this, where it is known (RULES.md 7). None: the alert's own trigger.
+        A draw that ends an alert must be later than this, where it is known (RULES.md 7); None: than its own trigger.
         """
 
     def marks(self, chart: Chart) -> list[HoldMark]:

@@ -7,7 +7,7 @@ not measured, carries the evidence grade "low", and orders nothing.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
@@ -16,6 +16,9 @@ from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
 from rules.specimen import Draw
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 class Episode:
@@ -64,7 +67,7 @@ def episodes(potassium: Sequence[Draw], rulebook: Rulebook) -> list[Episode]:
         if not draw.valid:
             continue
         row = row + 1 if draw.value < rulebook.potassium_onset else 0
-        if draw.value < rulebook.potassium_clear or row == 2:  # noqa: PLR2004  (the second of two in a row)
+        if draw.value < rulebook.potassium_clear or row == 2:
             current.closed_by, current = draw, None
     return found
 
@@ -103,7 +106,7 @@ def criterion(chart: Chart, episode: Episode, draw: Draw) -> str | None:
 def _persistence(chart: Chart, episode: Episode, draw: Draw) -> bool:
     book = chart.rulebook
     high = [d for d in episode.draws if d.at <= draw.at and d.value >= book.potassium_onset]
-    if len(high) < 2:  # noqa: PLR2004  (at least two specimens)
+    if len(high) < 2:
         return False
     elapsed = draw.at - episode.first.at
     if elapsed >= book.persistence_late and draw.value >= book.potassium_high:
@@ -120,7 +123,9 @@ def treatment_failure(chart: Chart, episode: Episode, draw: Draw) -> tuple[Insta
         if at < episode.first.at:
             break
         low, high = (
-            (book.binder_from, book.binder_until) if kind == Drug.BINDER.value else (book.treatment_from, book.treatment_until)
+            (book.binder_from, book.binder_until)
+            if kind == Drug.BINDER.value
+            else (book.treatment_from, book.treatment_until)
         )
         if not low <= draw.at - at <= high:
             continue
@@ -163,7 +168,8 @@ def _fast_rise(chart: Chart, draw: Draw) -> bool:
     if not draw.valid or draw.value < book.potassium_high:
         return False
     return any(
-        0 < draw.at - other.at <= book.fast_rise_within and draw.value - other.value >= book.fast_rise for other in chart.potassium
+        0 < draw.at - other.at <= book.fast_rise_within and draw.value - other.value >= book.fast_rise
+        for other in chart.potassium
     )
 
 
@@ -176,8 +182,8 @@ def potassium_end(chart: Chart, claim: Claim) -> End | None:
     """
     Return how potassium ends an alert on *claim*: its episode closed by a draw not before the trigger, or silence.
 
-    A trigger that was itself corrected to a clearing value closes its episode, and so ends its alert; an episode that was
-    reopened is not closed.
+    A trigger that was itself corrected to a clearing value closes its episode, and so ends its alert; an episode that
+    was reopened is not closed.
     """
     episode = episode_at(chart, claim.trigger_at)
     if episode is not None and episode.closed_by is not None and episode.closed_by.at >= claim.trigger_at:
@@ -191,7 +197,11 @@ def episode_at(chart: Chart, at: Instant) -> Episode | None:
 
 
 def _silent_at(chart: Chart, trigger_at: Instant, episode: Episode | None) -> Instant:
-    """Return when 48 h without a counted potassium of the episode have passed, counted from the trigger at the earliest."""
+    """
+    Return when 48 h without a counted potassium of the episode have passed.
+
+    Counted from the trigger at the earliest.
+    """
     last = episode.draws[-1].at if episode is not None else trigger_at
     return max(last, trigger_at) + chart.rulebook.episode_silence
 
@@ -339,4 +349,6 @@ class WithLowMagnesium(Hyperkalemia):
 def recovered_magnesium(chart: Chart, since: Instant) -> Draw | None:
     """Return the newest valid magnesium >= 0.695 mmol/L drawn after *since*; at it, where the low one was corrected."""
     low: Decimal = chart.rulebook.magnesium_low
-    return next((draw for draw in reversed(chart.magnesium) if draw.at >= since and draw.valid and draw.value >= low), None)
+    return next(
+        (draw for draw in reversed(chart.magnesium) if draw.at >= since and draw.valid and draw.value >= low), None
+    )

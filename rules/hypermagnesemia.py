@@ -5,15 +5,17 @@ Sources: ACOG Practice Bulletin 222 for the obstetric ladder; the general and re
 """
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.events import Instant
 from rules.exposure import Exposure
 from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
-from rules.rulebook import Rulebook
 from rules.specimen import Draw
+
+if TYPE_CHECKING:
+    from rules.rulebook import Rulebook
 
 
 class Ladder(NamedTuple):
@@ -27,7 +29,11 @@ class Ladder(NamedTuple):
 
     def severity(self, value: Decimal) -> Severity | None:
         """Return the highest rung that *value* reaches, or None."""
-        for rung, figure in ((Severity.CRITICAL, self.critical), (Severity.HIGH, self.high), (Severity.WARNING, self.warning)):
+        for rung, figure in (
+            (Severity.CRITICAL, self.critical),
+            (Severity.HIGH, self.high),
+            (Severity.WARNING, self.warning),
+        ):
             if value > figure or (value == figure and rung not in self.above):
                 return rung
         return None
@@ -46,7 +52,9 @@ def ladder(chart: Chart) -> Ladder:
                 book.obstetric_renal_critical,
                 (Severity.WARNING, Severity.HIGH),
             )
-        return Ladder("obstetric", book.obstetric_warning, book.obstetric_high, book.obstetric_critical, (Severity.WARNING,))
+        return Ladder(
+            "obstetric", book.obstetric_warning, book.obstetric_high, book.obstetric_critical, (Severity.WARNING,)
+        )
     if chart.renal.impaired:
         return Ladder("renal", book.renal_warning, book.renal_high, book.renal_critical)
     return Ladder("general", book.general_warning, book.general_high, book.general_critical)
@@ -105,7 +113,10 @@ def potassium_or_calcium(chart: Chart, at: Instant) -> list[str]:
     """Return the steps by a valid K >= 6.0 or a valid total Ca < 1.9 mmol/L within 6 h of a magnesium drawn at *at*."""
     book = chart.rulebook
     found = []
-    if any(d.valid and d.value >= book.potassium_high and abs(d.at - at) <= book.magnesium_step_within for d in chart.potassium):
+    if any(
+        d.valid and d.value >= book.potassium_high and abs(d.at - at) <= book.magnesium_step_within
+        for d in chart.potassium
+    ):
         found.append("high potassium")
     if chart.low_calcium_near(at, book.magnesium_step_within):
         found.append("low calcium")
@@ -168,7 +179,12 @@ class PostInfusion(Plain):
         if exposure is not None:
             limit = ladder(chart).warning - book.clearing_margin
             for draw in belonging(chart, exposure):
-                if draw.at > claim.trigger_at and draw.valid and draw.value < limit and exposure.phase(draw.at, book) == "post":
+                if (
+                    draw.at > claim.trigger_at
+                    and draw.valid
+                    and draw.value < limit
+                    and exposure.phase(draw.at, book) == "post"
+                ):
                     return resolved("magnesium_cleared", draw)
         expiry = self.expiry(chart, claim)
         return EXPIRED if expiry is not None and chart.now >= expiry else None

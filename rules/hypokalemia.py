@@ -15,7 +15,11 @@ from rules.specimen import Draw
 
 
 def believed(draw: Draw, book: Rulebook) -> bool:
-    """Say whether a potassium counts as valid here: hemolysis only raises potassium, so a low one stands (RULES.md 5)."""
+    """
+    Say whether a potassium counts as valid here.
+
+    Hemolysis only raises potassium, so a low one stands (RULES.md 5).
+    """
     return draw.valid or (draw.value < book.hypokalemia and draw.why == "hemolysis")
 
 
@@ -77,9 +81,13 @@ class RefractoryHypokalemia(Plain):
             return []
         lowest = self._lowest(chart, run, trigger)
         very_low = magnesium is not None and magnesium.value < book.magnesium_very_low
-        stepped = (["digoxin"] if chart.digoxin_step(trigger.at) else []) + (["magnesium below 0.50 mmol/L"] if very_low else [])
+        stepped = (["digoxin"] if chart.digoxin_step(trigger.at) else []) + (
+            ["magnesium below 0.50 mmol/L"] if very_low else []
+        )
         severity = step_up(self._by_value(lowest, book), when=bool(stepped))
-        recovering = trigger.value >= book.hypokalemia_high and trigger.value - lowest.value >= book.hypokalemia_recovering
+        recovering = (
+            trigger.value >= book.hypokalemia_high and trigger.value - lowest.value >= book.hypokalemia_recovering
+        )
         if recovering:
             severity = Severity.WARNING
         return [
@@ -89,7 +97,11 @@ class RefractoryHypokalemia(Plain):
                 trigger=trigger.key,
                 trigger_at=trigger.at,
                 severity=severity,
-                evidence=[trigger, *([magnesium] if magnesium else []), *(d for d in reversed(run) if d is not trigger)],
+                evidence=[
+                    trigger,
+                    *([magnesium] if magnesium else []),
+                    *(d for d in reversed(run) if d is not trigger),
+                ],
                 criterion="low_magnesium" if magnesium is not None else "magnesium_missing",
                 held_until=None if magnesium is not None else self._held_until(chart, run, trigger, lowest),
                 used_at=magnesium.at if magnesium is not None else None,
@@ -123,7 +135,9 @@ class RefractoryHypokalemia(Plain):
         return since + (book.hold_pending if chart.magnesium_pending(trigger.at) else book.hold)
 
     def _mark(self, chart: Chart, run: list[Draw]) -> HoldMark | None:
-        marks = [mark for mark in chart.state.holds if mark.rule is self.rule and run[0].at <= mark.observed_at <= run[-1].at]
+        marks = [
+            mark for mark in chart.state.holds if mark.rule is self.rule and run[0].at <= mark.observed_at <= run[-1].at
+        ]
         return min(marks, key=lambda mark: (not mark.over, mark.since)) if marks else None
 
     def marks(self, chart: Chart) -> list[HoldMark]:
@@ -136,7 +150,11 @@ class RefractoryHypokalemia(Plain):
     def hold_until(self, chart: Chart) -> Instant | None:
         """Return when the hold of the newest trigger ends."""
         found = self._trigger(chart)
-        return self._held_until(chart, found[0], found[1], self._lowest(chart, found[0], found[1])) if found is not None else None
+        return (
+            self._held_until(chart, found[0], found[1], self._lowest(chart, found[0], found[1]))
+            if found is not None
+            else None
+        )
 
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: a valid K >= 3.5, a recent magnesium that is not low, 48 h without a potassium."""

@@ -8,7 +8,7 @@ when its hold is over. Then it is settled who notifies: one message, one page (R
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid5
 
 from rules.after_magnesium import HyperkalemiaAfterMagnesium, HypocalcemiaAfterMagnesium, MonitoringGap
@@ -21,8 +21,10 @@ from rules.hypermagnesemia import ExposureUnknown, PostInfusion
 from rules.hypokalemia import RefractoryHypokalemia
 from rules.patient import Alert, Moment, PatientState
 from rules.rulebook import Rulebook
-from rules.specimen import Draw
 from rules.spurious import SpuriousPotassium
+
+if TYPE_CHECKING:
+    from rules.specimen import Draw
 
 ALERT_NAMESPACE = UUID("6c0d1f5e-0f3b-5b6a-9d53-3f7a1c2e8b40")
 """Fixed for ever: the same trigger of the same patient gives the same alert id everywhere (ADR 5)."""
@@ -151,7 +153,11 @@ def _same_subject(alert: Alert, finding: Finding) -> bool:
 
 
 def _following(alert: Alert, finding: Finding) -> Alert:
-    """Return an alert that follows its finding: used magnesium, results it stands on, and its trigger, never to an older one."""
+    """
+    Return an alert that follows its finding.
+
+    Used magnesium, results it stands on, and its trigger, never to an older one.
+    """
     followed = alert._replace(
         used_at=finding.used_at if finding.used_at is not None else alert.used_at,
         stood_on=_joined(alert.stood_on, finding.stood_on),
@@ -168,7 +174,11 @@ def _joined(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _claim(chart: Chart, alert: Alert) -> Alert:
-    """Return what an end of *alert* is judged against: what is refractory now, where its rule knows that, else its own trigger."""
+    """
+    Return what an end of *alert* is judged against.
+
+    What is refractory now, where its rule knows that, else its own trigger.
+    """
     anchor = BY_RULE[alert.rule].anchor(chart)
     return alert if anchor is None else alert._replace(trigger_at=anchor)
 
@@ -197,9 +207,11 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
     administrations in their present versions and verdicts.
     """
     for moment in alert.moments:
-        then = chart.known_by(moment.count, moment.now)
+        then = chart.known_by(moment.seen, moment.now)
         family = BY_RULE[alert.rule]
-        if any(_same_subject(alert, finding) and family.end(then, finding) is None for finding in family.findings(then)):
+        if any(
+            _same_subject(alert, finding) and family.end(then, finding) is None for finding in family.findings(then)
+        ):
             return False
     return True
 
@@ -240,7 +252,7 @@ def _changed(chart: Chart, alert: Alert, finding: Finding, occasion: Occasion) -
         severity=finding.severity,
         criterion=finding.criterion,
         highest=max(alert.highest, finding.severity),
-        moments=(*alert.moments, Moment(chart.now, chart.state.count)),
+        moments=(*alert.moments, Moment(chart.now, chart.state.seen)),
     )
     draft = Draft(changed, change, finding, stale=stale)
     if change is Change.REMINDED:
@@ -315,7 +327,11 @@ def _notified(alert: Alert, finding: Finding | None, now: Instant, *, reminder: 
 def _raise(
     chart: Chart, finding: Finding, past_alerts: Sequence[Alert], occasion: Occasion, held: list[Instant]
 ) -> tuple[Draft, Alert | None] | None:
-    """Return the draft that raises *finding* and the past alert that it takes up, or None: held, or not raised again."""
+    """
+    Return the draft that raises *finding* and the past alert that it takes up, or None.
+
+    Held, or not raised again.
+    """
     state = chart.state
     past = _past(past_alerts, finding)
     if past is not None and not past.retracted and not _may_return(chart, past):
@@ -324,7 +340,9 @@ def _raise(
     if finding.held_until is not None and chart.now < finding.held_until and not (occasion.discharged or raised_before):
         held.append(finding.held_until)
         return None
-    own = past if past is not None and past.alert_id == alert_id(state.patient.key, past.rule, past.triggers[0]) else None
+    own = (
+        past if past is not None and past.alert_id == alert_id(state.patient.key, past.rule, past.triggers[0]) else None
+    )
     identifier = own.alert_id if own is not None else alert_id(state.patient.key, finding.rule, finding.trigger)
     mode = chart.rulebook.mode(finding.rule)
     stale = is_stale(finding, chart)
@@ -340,7 +358,7 @@ def _raise(
         trigger_at=finding.trigger_at,
         triggers=_joined(own.triggers, (finding.trigger,)) if own is not None else (finding.trigger,),
         opened_at=chart.now,
-        moments=(Moment(chart.now, state.count),),
+        moments=(Moment(chart.now, state.seen),),
         used_at=finding.used_at,
         stood_on=finding.stood_on,
         highest=finding.severity,
@@ -357,15 +375,17 @@ def _past(alerts: Iterable[Alert], finding: Finding) -> Alert | None:
     past = [
         alert
         for alert in alerts
-        if alert.rule is finding.rule
-        and alert.ended not in (None, "merged")
-        and finding.trigger in alert.triggers
+        if alert.rule is finding.rule and alert.ended not in (None, "merged") and finding.trigger in alert.triggers
     ]
     return max(past, key=lambda alert: alert.ended_at or 0) if past else None
 
 
 def _may_return(chart: Chart, past: Alert) -> bool:
-    """Say whether what ended *past* was taken back: a discharge undone, its ending result withdrawn, changed or not valid."""
+    """
+    Say whether what ended *past* was taken back.
+
+    A discharge undone, its ending result withdrawn, changed or not valid.
+    """
     if past.discharge is not None:
         return all(discharge.at != past.discharge for discharge in chart.discharges)
     if past.ended_by is None:
@@ -452,7 +472,9 @@ def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occ
     else:
         kept = [alert for alert in kept if alert is not chosen]
         finding = next((f for f in standing(chart) if f.rule is chosen.rule and _same_subject(chosen, f)), None)
-        moved = chosen._replace(sequence=chosen.sequence + 1, moments=(*chosen.moments, Moment(chart.now, chart.state.count)))
+        moved = chosen._replace(
+            sequence=chosen.sequence + 1, moments=(*chosen.moments, Moment(chart.now, chart.state.seen))
+        )
         draft = Draft(moved, Change.REMINDED, finding)
         drafts.append(draft)
     draft.change, draft.notify, draft.reason = Change.REMINDED, True, "ungrouped"
@@ -483,10 +505,17 @@ def caught_up(chart: Chart) -> Lived:
         if stale or alert.severity < Severity.HIGH or not chart.supported or alert.mode != "active":
             kept.append(cleared)
             continue
-        moved = cleared._replace(sequence=alert.sequence + 1, moments=(*alert.moments, Moment(chart.now, chart.state.count)))
+        moved = cleared._replace(
+            sequence=alert.sequence + 1, moments=(*alert.moments, Moment(chart.now, chart.state.seen))
+        )
         drafts.append(
-            Draft(_notified(moved, finding, chart.now, reminder=True), Change.REMINDED, finding, notify=True, reason="caught_up")
+            Draft(
+                _notified(moved, finding, chart.now, reminder=True),
+                Change.REMINDED,
+                finding,
+                notify=True,
+                reason="caught_up",
+            )
         )
     drafts.sort(key=lambda draft: ORDER[draft.alert.rule])
-    return Lived(chart.state._replace(alerts=tuple([*kept, *(d.alert for d in drafts)])), drafts, [])
-
+    return Lived(chart.state._replace(alerts=(*kept, *(d.alert for d in drafts))), drafts, [])

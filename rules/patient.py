@@ -101,7 +101,7 @@ class Moment(NamedTuple):
     """When an alert was raised or changed: the ``now``, and the number of the patient's event."""
 
     now: Instant
-    count: int
+    seen: int
 
 
 class Alert(NamedTuple):
@@ -144,7 +144,7 @@ class PatientState(NamedTuple):
 
     patient: Patient
     now: Instant
-    count: int  # events judged, timers not counted
+    seen: int  # events judged, timers not counted
     last_event_at: Instant
     results: tuple[StoredResult, ...] = ()
     tubes: tuple[StoredTube, ...] = ()
@@ -165,7 +165,7 @@ class PatientState(NamedTuple):
 
 def new_state(patient: Patient) -> PatientState:
     """Return the state of a patient of whom nothing is known yet."""
-    return PatientState(patient=patient, now=0, count=0, last_event_at=0)
+    return PatientState(patient=patient, now=0, seen=0, last_event_at=0)
 
 
 def identity(result: Result) -> str:
@@ -193,10 +193,10 @@ def advance(state: PatientState, event: PatientEvent, now: Instant, rulebook: Ru
         now: The moment at which it is judged.
         rulebook: Only the limits of retention are read.
     """
-    count = state.count + 1
+    count = state.seen + 1
     state = state._replace(
         now=now,
-        count=count,
+        seen=count,
         last_event_at=max(state.last_event_at, now),
         results=_with_results(state.results, event, count),
         tubes=_with_tubes(state.tubes, event, count),
@@ -235,21 +235,31 @@ def _with_results(stored: tuple[StoredResult, ...], event: PatientEvent, count: 
     return merge_results(
         stored,
         tuple(
-            StoredResult(result, count, tuple(sorted(c for c in said.get(result.container, ()) if touches(c, result.analyte))))
+            StoredResult(
+                result, count, tuple(sorted(c for c in said.get(result.container, ()) if touches(c, result.analyte)))
+            )
             for result in event.results
         ),
     )
 
 
 def touches(condition: Condition, analyte: Analyte) -> bool:
-    """Say whether what is said of a tube touches an analyte: clot and contamination all, hemolysis K and Mg (RULES.md 3)."""
+    """
+    Say whether what is said of a tube touches an analyte.
+
+    Clot and contamination all, hemolysis K and Mg (RULES.md 3).
+    """
     if condition in (Condition.CLOTTED, Condition.CONTAMINATED):
         return True
     return analyte in (Analyte.POTASSIUM, Analyte.MAGNESIUM)
 
 
 def merge_results(stored: tuple[StoredResult, ...], new: tuple[StoredResult, ...]) -> tuple[StoredResult, ...]:
-    """Join two sets of versions into one, sorted by draw: of one identity, draw and status the newest, the earliest `came`."""
+    """
+    Join two sets of versions into one, sorted by draw.
+
+    Of one identity, draw and status the newest, the earliest `came`.
+    """
     kept = {(identity(entry.result), entry.result.observed_at, entry.result.status): entry for entry in stored}
     for entry in new:
         key = (identity(entry.result), entry.result.observed_at, entry.result.status)
@@ -258,11 +268,20 @@ def merge_results(stored: tuple[StoredResult, ...], new: tuple[StoredResult, ...
             newest = max(old, entry, key=lambda e: (version_order(e.result), e.said))
             entry = newest._replace(came=min(old.came, entry.came))  # noqa: PLW2901
         kept[key] = entry
-    return tuple(sorted(kept.values(), key=lambda entry: (entry.result.observed_at, *version_order(entry.result)[:2], identity(entry.result))))
+    return tuple(
+        sorted(
+            kept.values(),
+            key=lambda entry: (entry.result.observed_at, *version_order(entry.result)[:2], identity(entry.result)),
+        )
+    )
 
 
 def _with_tubes(stored: tuple[StoredTube, ...], event: PatientEvent, count: int) -> tuple[StoredTube, ...]:
-    """Take in what is said of tubes of which the message has no result that it touches; the rest stands with the results."""
+    """
+    Take in what is said of tubes of which the message has no result that it touches.
+
+    The rest stands with the results.
+    """
     new = tuple(
         StoredTube(tube, count)
         for tube in event.tubes
@@ -316,7 +335,9 @@ def administration_sort(record: Administration) -> tuple[Instant, bool, str, str
     return (record.started_at, record.rate is None, record.order_number, record.drug_code)
 
 
-def _with_dialyses(stored: tuple[StoredDialysis, ...], new: tuple[Dialysis, ...], count: int) -> tuple[StoredDialysis, ...]:
+def _with_dialyses(
+    stored: tuple[StoredDialysis, ...], new: tuple[Dialysis, ...], count: int
+) -> tuple[StoredDialysis, ...]:
     if not new:
         return stored
     return merge_dialyses(stored, tuple(StoredDialysis(session, count) for session in new))
@@ -339,7 +360,9 @@ def _with_orders(stored: tuple[MagnesiumOrder, ...], new: tuple[MagnesiumOrder, 
     kept = {(order.order_number, order.placer_order_number): order for order in stored}
     for order in new:
         old = kept.get((order.order_number, order.placer_order_number))
-        kept[order.order_number, order.placer_order_number] = order if old is None else max(old, order, key=_order_order)
+        kept[order.order_number, order.placer_order_number] = (
+            order if old is None else max(old, order, key=_order_order)
+        )
     return tuple(sorted(kept.values()))
 
 
@@ -387,7 +410,9 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook) -> PatientStat
     horizon = now - KEEP_RESULTS
     context = now - KEEP_CONTEXT
     return state._replace(
-        administrations=tuple(a for a in state.administrations if (a.administration.ended_at or a.administration.started_at) >= horizon),
+        administrations=tuple(
+            a for a in state.administrations if (a.administration.ended_at or a.administration.started_at) >= horizon
+        ),
         dialyses=tuple(d for d in state.dialyses if d.dialysis.ended_at >= horizon),
         magnesium_orders=tuple(o for o in state.magnesium_orders if o.ordered_at >= horizon),
         encounters=_retained_encounters(state.encounters, context),
@@ -444,11 +469,11 @@ def needed_potassium(results: tuple[StoredResult, ...], horizon: Instant) -> fro
 
 def _retained_encounters(facts: tuple[EncounterFact, ...], horizon: Instant) -> tuple[EncounterFact, ...]:
     """Keep the current visit (from its admission on) and what is younger than the horizon; at most 60."""
-    if not facts or (facts[0].received_at >= horizon and len(facts) <= 60):  # noqa: PLR2004
+    if not facts or (facts[0].received_at >= horizon and len(facts) <= 60):
         return facts
     admission = next((n for n in range(len(facts) - 1, -1, -1) if facts[n].trigger == "A01"), 0)
     kept = tuple(f for n, f in enumerate(facts) if n >= admission or f.received_at >= horizon)
-    return kept if len(kept) <= 60 else (kept[0], *kept[-59:])  # noqa: PLR2004
+    return kept if len(kept) <= 60 else (kept[0], *kept[-59:])
 
 
 def join_histories(state: PatientState, history: PatientState | None, now: Instant, rulebook: Rulebook) -> PatientState:
@@ -457,18 +482,21 @@ def join_histories(state: PatientState, history: PatientState | None, now: Insta
 
     What the merge brings came with the merge: its facts take the number of this event.
     """
-    count = state.count + 1
-    state = state._replace(now=now, count=count, last_event_at=max(state.last_event_at, now))
+    count = state.seen + 1
+    state = state._replace(now=now, seen=count, last_event_at=max(state.last_event_at, now))
     if history is None:
         return state
     encounters = sorted(
-        [*state.encounters, *(fact._replace(came=count) for fact in history.encounters)], key=lambda fact: (fact.received_at, fact.came)
+        [*state.encounters, *(fact._replace(came=count) for fact in history.encounters)],
+        key=lambda fact: (fact.received_at, fact.came),
     )
     unmapped = [at for at in (state.unmapped_magnesium_at, history.unmapped_magnesium_at) if at is not None]
     joined = state._replace(
         results=merge_results(state.results, tuple(e._replace(came=count) for e in history.results)),
         tubes=merge_tubes(state.tubes, tuple(e._replace(came=count) for e in history.tubes)),
-        administrations=merge_administrations(state.administrations, tuple(e._replace(came=count) for e in history.administrations)),
+        administrations=merge_administrations(
+            state.administrations, tuple(e._replace(came=count) for e in history.administrations)
+        ),
         dialyses=merge_dialyses(state.dialyses, tuple(e._replace(came=count) for e in history.dialyses)),
         magnesium_orders=_with_orders(state.magnesium_orders, history.magnesium_orders),
         unmapped_magnesium_at=max(unmapped, default=None),

@@ -17,7 +17,11 @@ IMPAIRED, NOT_IMPAIRED, UNKNOWN = "impaired", "not impaired", "unknown"
 
 
 class RenalFunction(NamedTuple):
-    """``status`` is impaired, not impaired or unknown; ``egfr`` the figure that stands, None without one; ``why`` names causes."""
+    """
+    ``status`` is impaired, not impaired or unknown; ``egfr`` the figure that stands, None without one.
+
+    ``why`` names causes.
+    """
 
     status: str
     egfr: Decimal | None
@@ -48,12 +52,12 @@ def ckd_epi_2021(creatinine_umol_l: Decimal, age_years: int, sex: str) -> Decima
 def age_years(demographics: Demographics | None, now: Instant) -> int | None:
     """Return the age in whole years at *now* (UTC), or None where the birth date is unknown."""
     birth = demographics.birth_date if demographics else ""
-    if len(birth) < 4 or not birth.isdigit():  # noqa: PLR2004  (a year has four digits)
+    if len(birth) < 4 or not birth.isdigit():
         return None
     year, month, day = int(birth[:4]), int(birth[4:6] or 1), int(birth[6:8] or 1)
     now_year, now_month, now_day = civil_date(now)
     age = now_year - year - ((now_month, now_day) < (month, day))
-    return age if 0 <= age <= 130 else None  # noqa: PLR2004  (older is a typing error)
+    return age if 0 <= age <= 130 else None
 
 
 def civil_date(now: Instant) -> tuple[int, int, int]:
@@ -68,8 +72,8 @@ def civil_date(now: Instant) -> tuple[int, int, int]:
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
     shifted_month = (5 * day_of_year + 2) // 153
     day = day_of_year - (153 * shifted_month + 2) // 5 + 1
-    month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9  # noqa: PLR2004
-    return year_of_era + era * 400 + (month <= 2), month, day  # noqa: PLR2004
+    month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9
+    return year_of_era + era * 400 + (month <= 2), month, day
 
 
 def acute_injury(creatinine: Sequence[Draw], now: Instant, rulebook: Rulebook) -> bool:
@@ -89,20 +93,23 @@ def acute_injury(creatinine: Sequence[Draw], now: Instant, rulebook: Rulebook) -
             continue
         lowest = min(week)
         rise = any(
-            newer.value - c.value >= rulebook.aki_rise for c in creatinine[:n] if newer.at - c.at <= rulebook.aki_rise_within
+            newer.value - c.value >= rulebook.aki_rise
+            for c in creatinine[:n]
+            if newer.at - c.at <= rulebook.aki_rise_within
         )
         ratio = newer.value >= rulebook.aki_ratio * lowest and newer.value >= rulebook.aki_minimum
         if not (rise or ratio):
             continue
         undone = any(
-            c.at - newer.at <= rulebook.aki_undone_within and c.value < rulebook.aki_undone_ratio * lowest for c in creatinine[n + 1 :]
+            c.at - newer.at <= rulebook.aki_undone_within and c.value < rulebook.aki_undone_ratio * lowest
+            for c in creatinine[n + 1 :]
         )
         if not undone:
             return True
     return False
 
 
-def renal_function(  # noqa: PLR0913  (the facts that RULES.md 6 names)
+def renal_function(
     creatinine: Sequence[Draw],
     egfr: Sequence[Draw],
     *,
@@ -112,7 +119,11 @@ def renal_function(  # noqa: PLR0913  (the facts that RULES.md 6 names)
     now: Instant,
     rulebook: Rulebook,
 ) -> RenalFunction:
-    """Return the renal function at *now* (RULES.md 6): impaired by eGFR, dialysis, diagnosis or injury; else known or unknown."""
+    """
+    Return the renal function at *now* (RULES.md 6).
+
+    Impaired by eGFR, dialysis, diagnosis or injury; else known or unknown.
+    """
     horizon = now - rulebook.renal_within
     newest_creatinine = creatinine[-1] if creatinine and creatinine[-1].at >= horizon else None
     newest_egfr = egfr[-1] if egfr and egfr[-1].at >= horizon else None

@@ -7,6 +7,7 @@ A rulebook is a value. `load` reads one from plain data (a parsed TOML file) and
 
 import difflib
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -33,21 +34,21 @@ class RulebookError(ValueError):
         self.faults = faults
 
 
-def _k(default: str, section: str, source: str, low: str = "2.0", high: str = "10.0") -> Any:  # noqa: ANN401  (a dataclass field)
+def _k(default: str, section: str, source: str, low: str = "2.0", high: str = "10.0") -> Any:
     return _quantity(default, "mmol/L", low, high, section, source, Analyte.POTASSIUM)
 
 
-def _mg(default: str, section: str, source: str, low: str = "0.2", high: str = "10.0") -> Any:  # noqa: ANN401
+def _mg(default: str, section: str, source: str, low: str = "0.2", high: str = "10.0") -> Any:
     return _quantity(default, "mmol/L", low, high, section, source, Analyte.MAGNESIUM)
 
 
-def _ca(default: str, section: str, source: str, low: str = "0.3", high: str = "4.0") -> Any:  # noqa: ANN401
+def _ca(default: str, section: str, source: str, low: str = "0.3", high: str = "4.0") -> Any:
     return _quantity(default, "mmol/L", low, high, section, source, Analyte.CALCIUM)
 
 
-def _quantity(  # noqa: PLR0913  (a table row)
+def _quantity(
     default: str, unit: str, low: str, high: str, section: str, source: str, analyte: Analyte | None = None
-) -> Any:  # noqa: ANN401
+) -> Any:
     return field(
         default=Decimal(default),
         metadata={
@@ -61,7 +62,7 @@ def _quantity(  # noqa: PLR0913  (a table row)
     )
 
 
-def _time(default: str, low: str, high: str, section: str, source: str) -> Any:  # noqa: ANN401
+def _time(default: str, low: str, high: str, section: str, source: str) -> Any:
     return field(
         default=_milliseconds(default),
         metadata={
@@ -75,9 +76,10 @@ def _time(default: str, low: str, high: str, section: str, source: str) -> Any: 
     )
 
 
-def _words(default: tuple[str, ...], section: str, source: str) -> Any:  # noqa: ANN401
+def _words(default: tuple[str, ...], section: str, source: str) -> Any:
     return field(
-        default=default, metadata={"unit": "list", "low": None, "high": None, "section": section, "source": source, "analyte": None}
+        default=default,
+        metadata={"unit": "list", "low": None, "high": None, "section": section, "source": source, "analyte": None},
     )
 
 
@@ -115,7 +117,9 @@ class Rulebook:
     persistence_after_severe: int = _time("1 h", "15 min", "24 h", "4.1", _SPEC)
     persistence_late: int = _time("4 h", "1 h", "48 h", "4.1", _SPEC)
     persistence_fall: Decimal = _k("0.5", "4.1", _SPEC, low="0.1", high="3.0")
-    treatment_from: int = _time("1 h", "15 min", "12 h", "4.1", "onset of insulin, salbutamol: UK Kidney Association 2023")
+    treatment_from: int = _time(
+        "1 h", "15 min", "12 h", "4.1", "onset of insulin, salbutamol: UK Kidney Association 2023"
+    )
     treatment_until: int = _time("6 h", "1 h", "48 h", "4.1", "duration of insulin, salbutamol")
     binder_from: int = _time("2 h", "15 min", "24 h", "4.1", "onset of cyclosilicate, patiromer: their labels")
     binder_until: int = _time("24 h", "2 h", "72 h", "4.1", "duration of binders: their labels")
@@ -130,7 +134,9 @@ class Rulebook:
     fast_rise_within: int = _time("12 h", "1 h", "72 h", "4.1", _SPEC)
     digoxin_within: int = _time("48 h", "6 h", "14 d", "4.1", "half-life 36-48 h: digoxin label")
     digoxin_within_impaired: int = _time("7 d", "6 h", "30 d", "4.1", "half-life 3.5-5 d when anuric: digoxin label")
-    digoxin_toxic: Decimal = _quantity("2.0", "ng/mL", "0.5", "5.0", "4.1", "toxic above 2.0 ng/mL: digoxin label", Analyte.DIGOXIN)
+    digoxin_toxic: Decimal = _quantity(
+        "2.0", "ng/mL", "0.5", "5.0", "4.1", "toxic above 2.0 ng/mL: digoxin label", Analyte.DIGOXIN
+    )
     calcium_low: Decimal = _ca("1.9", "4.1", "severe hypocalcemia below 1.9 mmol/L: Society for Endocrinology 2016")
     calcium_near: int = _time("24 h", "1 h", "72 h", "4.1", _SPEC)
 
@@ -154,13 +160,21 @@ class Rulebook:
     obstetric_renal_high: Decimal = _mg("3.5", "4.2", _SPEC)
     obstetric_renal_critical: Decimal = _mg("4.0", "4.2", _SPEC)
     obstetric_creatinine: Decimal = _quantity(
-        "97", "umol/L", "40", "500", "4.2", "1.1 mg/dL, renal insufficiency in pre-eclampsia: ACOG Practice Bulletin 222", Analyte.CREATININE
+        "97",
+        "umol/L",
+        "40",
+        "500",
+        "4.2",
+        "1.1 mg/dL, renal insufficiency in pre-eclampsia: ACOG Practice Bulletin 222",
+        Analyte.CREATININE,
     )
     clearing_margin: Decimal = _mg("0.2", "4.2", _SPEC, low="0", high="1.0")
     accumulation_after: int = _time("4 h", "0 min", "24 h", "4.2", _SPEC)
     accumulation_apart: int = _time("2 h", "0 min", "24 h", "4.2", _SPEC)
     accumulation_rise: Decimal = _mg("0.1", "4.2", _SPEC, low="0.01", high="2.0")
-    unexplained_rise_per_gram: Decimal = _mg("0.5", "4.2", "1 g is 4.06 mmol: 0.5 mmol/L over 8 L of extracellular fluid")
+    unexplained_rise_per_gram: Decimal = _mg(
+        "0.5", "4.2", "1 g is 4.06 mmol: 0.5 mmol/L over 8 L of extracellular fluid"
+    )
     magnesium_step_within: int = _time("6 h", "1 h", "48 h", "4.2", _SPEC)
     magnesium_silence: int = _time("48 h", "12 h", "168 h", "4.2", _SPEC)
     unknown_level: Decimal = _mg("2.0", "4.2", _SPEC)
@@ -195,11 +209,15 @@ class Rulebook:
     hypocalcemia_ionized_near: int = _time("4 h", "30 min", "24 h", "5", _SPEC)
     hypocalcemia_silence: int = _time("48 h", "12 h", "168 h", "5", _SPEC)
     hypocalcemia_magnesium: Decimal = _mg("1.25", "5", _SPEC)
-    post_filter_ionized: Decimal = _ca("0.5", "5", "post-filter ionized calcium under citrate: below 0.5 mmol/L", low="0.1")
+    post_filter_ionized: Decimal = _ca(
+        "0.5", "5", "post-filter ionized calcium under citrate: below 0.5 mmol/L", low="0.1"
+    )
     spurious_expiry: int = _time("24 h", "1 h", "96 h", "5", _SPEC)
 
     # Who is judged, RULES.md 6
-    egfr_impaired: Decimal = _quantity("30", "mL/min/{1.73_m2}", "10", "90", "6", "KDIGO CKD 2012: G4 below 30", Analyte.EGFR)
+    egfr_impaired: Decimal = _quantity(
+        "30", "mL/min/{1.73_m2}", "10", "90", "6", "KDIGO CKD 2012: G4 below 30", Analyte.EGFR
+    )
     renal_within: int = _time("7 d", "1 d", "30 d", "6", _SPEC)
     aki_rise: Decimal = _quantity("26.5", "umol/L", "10", "200", "6", _KDIGO, Analyte.CREATININE)
     aki_rise_within: int = _time("48 h", "12 h", "7 d", "6", _KDIGO)
@@ -300,12 +318,10 @@ def load(data: Mapping[str, Any]) -> Rulebook:
         RulebookError: A key is unknown, a value has no or the wrong unit, lies outside its bounds, or a ladder is out
             of order. All faults at once.
     """
-    faults: list[str] = []
+    sections = ("parameters", "rules")
+    faults = [f"[{name}]: unknown section{_near(name, sections)}" for name in data if name not in sections]
     changes: dict[str, Any] = {}
     known = {entry.name: entry.metadata for entry in fields(Rulebook) if entry.name != "modes"}
-    for section in data:
-        if section not in ("parameters", "rules"):
-            faults.append(f"[{section}]: unknown section{_near(section, ('parameters', 'rules'))}")
     for name, raw in dict(data.get("parameters", {})).items():
         if name not in known:
             faults.append(f"parameters.{name}: unknown{_near(name, known)}")
@@ -331,7 +347,7 @@ def load(data: Mapping[str, Any]) -> Rulebook:
     book = Rulebook(**changes, modes=modes)
     for ladder in _LADDERS:
         values = [getattr(book, name) for name in ladder]
-        if any(low >= high for low, high in zip(values, values[1:], strict=False)):
+        if any(low >= high for low, high in itertools.pairwise(values)):
             faults.append("out of order: " + " < ".join(f"{name} ({book.shown(name)})" for name in ladder))
     if faults:
         raise RulebookError(faults)
@@ -374,5 +390,11 @@ def _convert(number: Decimal, given: str, unit: str, analyte: Analyte | None) ->
             value = canonical(analyte, number, Unit(given))
         except (ValueError, InvalidOperation):
             value = None
-        return (value, "") if value is not None else (None, f"a quantity in {unit} is needed, not {given or 'a bare number'!r}")
-    return (number, "") if given == unit else (None, f"a quantity in {unit} is needed, not {given or 'a bare number'!r}")
+        return (
+            (value, "")
+            if value is not None
+            else (None, f"a quantity in {unit} is needed, not {given or 'a bare number'!r}")
+        )
+    return (
+        (number, "") if given == unit else (None, f"a quantity in {unit} is needed, not {given or 'a bare number'!r}")
+    )

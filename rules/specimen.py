@@ -102,7 +102,9 @@ def drawn(results: Sequence[StoredResult], tubes: Iterable[StoredTube], rulebook
         if version.value is None:
             continue
         verdict, why = _tube_verdict(newest, said.get(newest.container))
-        specimens.setdefault((newest.analyte, newest.observed_at), []).append(Draw(newest, version.value, version.came, verdict, why))
+        specimens.setdefault((newest.analyte, newest.observed_at), []).append(
+            Draw(newest, version.value, version.came, verdict, why)
+        )
     draws: dict[Analyte, list[Draw]] = {}
     for (analyte, _), candidates in specimens.items():
         speaker = candidates[0] if len(candidates) == 1 else _speaker(candidates, analyte)
@@ -115,7 +117,11 @@ def drawn(results: Sequence[StoredResult], tubes: Iterable[StoredTube], rulebook
 
 
 class Present(NamedTuple):
-    """The newest version of a draw: the value that stands, when the draw first came, and what its message said of the tube."""
+    """
+    The newest version of a draw.
+
+    The value that stands, when the draw first came, and what its message said of the tube.
+    """
 
     result: Result
     value: Decimal | None

@@ -16,6 +16,7 @@ from rules.finding import Finding
 from rules.hyperkalemia import Episode, treatment_failure
 from rules.patient import Alert
 from rules.specimen import Draw
+from rules.units import CANONICAL, FACTORS, Unit
 
 LONGEST = 160
 
@@ -33,9 +34,19 @@ DRUG_WORDS = {
 
 
 def shown(draw: Draw) -> str:
-    """Return a result as its laboratory wrote it: ``6.3 mmol/L``, ``>10 mmol/L``."""
+    """Return a result as its laboratory wrote it, its unit in the usual spelling: ``6.3 mmol/L``, ``>10 mmol/L``."""
     result = draw.result
-    return f"{result.comparator}{result.original_value} {result.original_units}".strip()
+    unit = unit_of(draw)
+    written = result.original_value or str(draw.value)
+    return f"{result.comparator}{written.lstrip('<>=')} {unit.value}"
+
+
+_SPELLINGS = {unit.value.lower(): unit for unit in Unit}
+
+
+def unit_of(draw: Draw) -> Unit:
+    """Return the unit in which a result was sent; the canonical one where its spelling is not one of ours."""
+    return _SPELLINGS.get(draw.result.original_units.lower(), CANONICAL[draw.result.analyte])
 
 
 def name(draw: Draw) -> str:
@@ -60,14 +71,15 @@ def fit(lead: str, *more: str) -> str:
 
 
 def change(draw: Draw, before: Draw | None) -> str:
-    """Return the trend in words: ``up 0.4 in 2 h``."""
+    """Return the trend in words, in the unit in which *draw* was sent: ``up 0.4 in 2 h``."""
     if before is None or before.at >= draw.at:
         return ""
-    difference = draw.value - before.value
+    numerator, denominator = FACTORS[draw.result.analyte].get(unit_of(draw), (Decimal(1), Decimal(1)))
+    difference = (draw.value - before.value) * denominator / numerator
     since = hours(draw.at - before.at)
-    if difference == 0:
-        return f"unchanged in {since}"
     places = Decimal("0.01") if abs(difference) < Decimal("0.1") else Decimal("0.1")
+    if difference.quantize(places) == 0:
+        return f"unchanged in {since}"
     return f"{'up' if difference > 0 else 'down'} {abs(difference).quantize(places)} in {since}"
 
 
@@ -171,8 +183,14 @@ def _hypokalemia(chart: Chart, finding: Finding) -> str:
     run = finding.notes["run"]
     magnesium = finding.notes["magnesium_draw"]
     before = _before(run, trigger) if isinstance(run, list) else None
-    low = f"; magnesium low, {shown(magnesium)}" if isinstance(magnesium, Draw) else f"; {missing_magnesium(chart, trigger.at)}"
-    return fit(_headline(trigger), change(trigger, before), age(trigger, chart.now), low, *_worse_beside(chart, trigger))
+    low = (
+        f"; magnesium low, {shown(magnesium)}"
+        if isinstance(magnesium, Draw)
+        else f"; {missing_magnesium(chart, trigger.at)}"
+    )
+    return fit(
+        _headline(trigger), change(trigger, before), age(trigger, chart.now), low, *_worse_beside(chart, trigger)
+    )
 
 
 def _hypermagnesemia(chart: Chart, finding: Finding) -> str:
@@ -222,7 +240,9 @@ def _spurious(chart: Chart, finding: Finding) -> str:
         "edta": "pattern of K-EDTA contamination",
         "jump": "differs abruptly from the value before",
     }.get(trigger.why, "specimen doubtful")
-    return fit(f"{name(trigger)} {shown(trigger)}", why, age(trigger, chart.now), "; possibly spurious, no valid repeat yet")
+    return fit(
+        f"{name(trigger)} {shown(trigger)}", why, age(trigger, chart.now), "; possibly spurious, no valid repeat yet"
+    )
 
 
 _SENTENCES: dict[Rule, Callable[[Chart, Finding], str]] = {
@@ -251,11 +271,13 @@ def _worse_beside(chart: Chart, trigger: Draw) -> list[str]:
     """Name a calcium or creatinine that is worse than the headline."""
     book = chart.rulebook
     found = []
-    calcium = next((d for d in reversed(chart.calcium) if d.valid and abs(d.at - trigger.at) <= book.calcium_near), None)
+    calcium = next(
+        (d for d in reversed(chart.calcium) if d.valid and abs(d.at - trigger.at) <= book.calcium_near), None
+    )
     if calcium is not None and calcium.value < book.calcium_low:
         found.append(f"calcium {shown(calcium)}")
     creatinine = chart.renal.creatinine
-    if creatinine is not None and chart.renal.impaired:
+    if creatinine is not None and any(why.startswith(("eGFR", "acute")) for why in chart.renal.why):
         found.append(f"creatinine {shown(creatinine)}")
     return found
 
@@ -292,11 +314,15 @@ _TITLES = {
 }
 
 
-def summary(chart: Chart, alert: Alert, change_: Change, finding: Finding | None, reason: str | None, ending: Draw | None) -> str:
+def summary(
+    chart: Chart, alert: Alert, change_: Change, finding: Finding | None, reason: str | None, ending: Draw | None
+) -> str:
     """Return the sentence of one transition."""
     title = _TITLES[alert.rule]
     if change_ is Change.RETRACTED:
-        return fit(f"Retracted: {title.lower()}", f"; {_ENDS.get(reason or '', 'its finding is gone')}", "disregard the alert")
+        return fit(
+            f"Retracted: {title.lower()}", f"; {_ENDS.get(reason or '', 'its finding is gone')}", "disregard the alert"
+        )
     if change_ in (Change.RESOLVED, Change.CLOSED):
         word = "Resolved" if change_ is Change.RESOLVED else "Closed"
         by = f" ({name(ending).lower()} {shown(ending)}, {age(ending, chart.now)})" if ending is not None else ""
