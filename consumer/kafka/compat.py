@@ -4,7 +4,8 @@ The only module that touches what aiokafka keeps to itself (W16: the version is 
 Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``, ``member_id``, ``_send_req``,
 ``request_rejoin``, ``fetch_committed_offsets``, ``coordinator_id``, ``check_errors`` and its three tasks),
 ``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaProducer._txn_manager``
-(``producer_id``, ``producer_epoch``).
+(``producer_id``, ``producer_epoch``, ``_transaction_waiter``), ``AIOKafkaProducer._message_accumulator`` (``_batches``
+and their two futures).
 """
 
 # ruff: noqa: SLF001  (what this module is for)
@@ -135,6 +136,20 @@ async def abandon(consumer: AIOKafkaConsumer) -> None:
         await asyncio.wait(running, timeout=1)
     async with asyncio.timeout(1):
         await consumer._client.close()
+
+
+def look_at_errors(producer: AIOKafkaProducer) -> None:
+    """
+    Look at the futures that aiokafka gives an error and nobody awaits, else asyncio prints a traceback for each.
+
+    Nothing is missed: the same error has reached us through the future that we did await.
+    """
+    waiters = [producer._txn_manager._transaction_waiter]
+    for batches in producer._message_accumulator._batches.values():
+        waiters += [waiter for batch in batches for waiter in (batch.future, batch._drain_waiter)]
+    for waiter in waiters:
+        if waiter is not None and waiter.done() and not waiter.cancelled():
+            waiter.exception()
 
 
 def producer_epoch(producer: AIOKafkaProducer) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from consumer.address import partition_of
+from consumer.kafka import compat
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import OutcomeUnknown, Reason, Stop
 from consumer.stage import Outgoing, Output
@@ -198,6 +199,7 @@ class Transactor:
 
     async def close(self) -> None:
         """Close the connections; past the deadline they are cut."""
+        compat.look_at_errors(self._producer)
         try:
             async with asyncio.timeout(DISCARD_SECONDS):
                 await self._producer.stop()

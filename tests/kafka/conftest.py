@@ -1,31 +1,21 @@
-"""One real broker for all tests that need one, topics of a test's own, and stages that need no medicine."""
+"""Topics of a test's own on the broker that the whole run shares, and stages that need no medicine."""
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+import uuid
 
 import pytest
 
-from consumer.kafka.brokers import Broker, BrokerError, broker
+from consumer.kafka.brokers import Broker
 from tests.kafka.lab import Lab
 
 numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
-def kafka() -> Iterator[Broker]:
-    """A running broker, shared by the session; tests that stop one start their own."""
-    try:
-        with broker() as running:
-            yield running
-    except BrokerError as error:
-        pytest.fail(str(error), pytrace=False)
-
-
 @pytest.fixture
-def lab(kafka: Broker, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """Topics of this test's own on the shared broker, and what reads and writes them."""
+def lab(kafka: Broker, request: pytest.FixtureRequest) -> Lab:
+    """Two inbound and two events partitions on the shared broker, and what reads and writes them."""
     name = request.node.name.removeprefix("test_").split("[")[0].replace("_", "-")[:60]
-    made = Lab(kafka.bootstrap_servers, f"{name}-{next(numbers)}")
+    made = Lab(kafka.bootstrap_servers, f"{name}-{next(numbers)}-{uuid.uuid4().hex[:6]}")
     asyncio.run(made.create_topics())
     return made

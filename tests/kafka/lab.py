@@ -5,7 +5,8 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -264,3 +265,60 @@ def running(member: Member, count: int) -> bool:
     """Whether the member runs *count* tasks."""
     states = [running.task.state for running in member.tasks.values()]
     return states.count(State.RUNNING) == count == len(states)
+
+
+class Failures(Silent):
+    """Keeps what went wrong, what was restored, and every state."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.restores: list[int] = []
+        self.lags: dict[tuple[str, int], tuple[int, float]] = {}
+        self.stood_still = 0
+        self.commits: list[int] = []
+
+    def failed(self, stage: str, error: str) -> None:
+        """Keep the error."""
+        self.errors.append(error)
+
+    def restored(self, stage: str, *, records: int, seconds: float) -> None:
+        """Keep how many records it took."""
+        self.restores.append(records)
+
+    def lag(self, stage: str, topic: str, partition: int, *, records: int, seconds: float) -> None:
+        """Keep the last lag."""
+        self.lags[stage, partition] = (records, seconds)
+
+    def no_progress(self, stage: str) -> None:
+        """Count it."""
+        self.stood_still += 1
+
+    def committed(self, stage: str, counts: Mapping[tuple[str, str], int], *, records: int, seconds: float) -> None:
+        """Keep how many records each commit had."""
+        self.commits.append(records)
+
+
+def numbered(start: int, stop: int, keys: int = 7) -> list[tuple[bytes, bytes]]:
+    """Return records numbered from *start*, spread over some keys."""
+    return [(b"key-%d" % (number % keys), b"%d" % number) for number in range(start, stop)]
+
+
+async def counted(lab: Lab, expected: int, *, seconds: float = 20) -> list[dict[str, Any]]:
+    """Wait until *expected* alerts are visible; return all of them, in order for each key."""
+    deadline = time.monotonic() + seconds
+    while True:
+        alerts = [json.loads(record.value or b"") for record in await lab.read(lab.topic(Output.ALERTS))]
+        if len(alerts) >= expected or time.monotonic() > deadline:
+            return alerts
+        await asyncio.sleep(0.05)
+
+
+def exactly_once(alerts: Iterable[dict[str, Any]], values: Iterable[int]) -> None:
+    """Assert that each value was told once, and that each key's counts are 1, 2, 3 … in order."""
+    told = sorted(int(alert["value"]) for alert in alerts)
+    assert told == sorted(values), "lost or doubled"
+    by_key: dict[str, list[int]] = {}
+    for alert in alerts:
+        by_key.setdefault(alert["key"], []).append(alert["count"])
+    for counts in by_key.values():
+        assert counts == list(range(1, len(counts) + 1)), "the state does not fit the offsets"

@@ -1,0 +1,24 @@
+"""A member in a process of its own, to be frozen and killed: ``python -m tests.kafka.process SERVERS NAME STAGE…``."""
+
+import asyncio
+import sys
+
+from consumer.kafka import compat
+from consumer.kafka.member import Member
+from consumer.kafka.reach import Reach
+from consumer.kafka.task import MakeStage
+from tests.kafka.lab import Count, Echo, Failures, Lab
+
+
+async def serve(servers: str, name: str, stages: list[str]) -> None:
+    """Run the members until killed."""
+    compat.hush()
+    lab = Lab(servers, name)
+    observer = Failures()
+    reach = Reach(servers, observer)
+    made: dict[str, MakeStage] = {"ingest": Echo, "judge": Count}
+    await asyncio.gather(*(Member(lab.config, stage, made[stage], observer, reach).run() for stage in stages))
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(sys.argv[1], sys.argv[2], sys.argv[3:]))
