@@ -24,6 +24,12 @@ OTHERS = """\
 ROWS = [row.rsplit(" ", 2) for row in OTHERS.replace("\n", "|").strip("|").split("|")]
 
 
+SYLLABLES = [first + vowel for first in "bdfglnrst" for vowel in "aeiou"]
+
+WORDS = [first + second + end for first in SYLLABLES for second in SYLLABLES for end in "nrst"]
+"""Made-up words, so that the messages compress as real ones do; none of them names an analyte."""
+
+
 def hl7_time(moment: datetime) -> str:
     """Return an HL7 time with seconds and offset."""
     return moment.strftime("%Y%m%d%H%M%S%z")
@@ -46,19 +52,21 @@ def message(rng: random.Random, number: int, patients: int, sent: datetime, *, r
     mrn = 70_000_000 + rng.randrange(patients)
     drawn = hl7_time(sent - timedelta(minutes=rng.randrange(10, 240)))
     order = f"2823K{number:010d}"
+    town = f"{rng.choice(WORDS)}^^{rng.randrange(10_000, 99_999)}"
+    street = f"{rng.randrange(1, 400)} {rng.choice(WORDS)} {rng.choice(WORDS)}^^{town}"
+    person = f"{rng.choice(WORDS)}^{rng.choice(WORDS)}^{rng.choice('ABCDEFGH')}"
+    born = f"19{rng.randrange(30, 99)}{rng.randrange(1, 13):02d}{rng.randrange(1, 29):02d}"
     segments = [
         f"MSH|^~\\&|LAB|HOSP|ALERT|HOSP|{hl7_time(sent)}||ORU^R01^ORU_R01|B{number:09d}|P|2.5.1",
-        f"PID|1||{mrn}^^^HOSP^MR||BENCH^PATIENT^{number % 97}||19{rng.randrange(30, 99)}0412|{rng.choice('FM')}",
-        f"PV1|1|I|ICU^{rng.randrange(1, 40)}^A|||||||MED|||||||||V{mrn}",
+        f"PID|1||{mrn}^^^HOSP^MR||{person}||{born}|{rng.choice('FM')}|||{street}||555{rng.randrange(10**6):06d}",
+        f"PV1|1|I|ICU^{rng.randrange(1, 40)}^A||||{rng.choice(WORDS)}^{rng.choice(WORDS)}|||MED|||||||||V{mrn}",
         f"ORC|RE|P{order}|{order}",
         f"OBR|1|P{order}|{order}|24323-8^Comprehensive metabolic panel^LN|||{drawn}|||||||||||||||{hl7_time(sent)}|||F",
         *observations(rng, relevant=relevant),
+        "NTE|1|L|KALIUM and MG are reported apart; 2823-3.",
     ]
-    note = "NTE|1|L|Reference: KALIUM, MG and 2823-3 are reported apart. "
-    missing = BYTES - len("\r".join(segments)) - 2
-    if missing > 0:
-        segments.append((note * (missing // len(note) + 1))[:missing])
-    return ("\r".join(segments) + "\r").encode()
+    text = " ".join(["\r".join(segments), *rng.choices(WORDS, k=60)])
+    return (text[: BYTES - 1] + "\r").encode()
 
 
 def messages(count: int, *, patients: int = 5_000, seed: int = 1) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ reached; the floor is that of the first issue.
 import asyncio
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -160,8 +161,12 @@ async def measure(running: Broker, count: int) -> None:
     await fill(servers, count)
     reading = max([await bare(servers, count) for _ in range(2)])
     print(f"{'bare aiokafka consumer (getmany, 4 MiB a partition)':<55}{reading:>10,.0f} messages/s", flush=True)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     serving = await whole(servers, count)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(f"{'lab-alert run, both stages, everything on':<55}{serving:>10,.0f} messages/s")
+    print(f"{'… its processor time, start and stop included':<55}{cpu / count * 1e6:>10,.1f} us/message")
     verdict = "at or above" if serving / reading >= FLOOR else "BELOW"
     print(f"{'ratio':<55}{serving / reading:>10.2f} ({verdict} the floor of {FLOOR})")
 
