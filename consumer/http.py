@@ -82,7 +82,7 @@ async def served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
     task = asyncio.create_task(server.serve([listening]), name="http")
     bound = listening.getsockname()
     address = f"http://[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"http://{bound[0]}:{bound[1]}"
-    log.info("http", address=address, metrics=f"{address}/metrics")
+    log.info("http", url=address, metrics=f"{address}/metrics")
     try:
         yield address
     finally:

@@ -46,7 +46,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # What aiokafka says below a warning is about every rebalance and request.
-    for name in ("aiokafka", "uvicorn.access", "kafka", "asyncio"):
+    for name in ("aiokafka", "uvicorn", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 

@@ -17,6 +17,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+topics_app = typer.Typer(help="Make or verify the topics, their settings and our rights on them.", no_args_is_help=True)
+offsets_app = typer.Typer(help="The remedy when offsets and state disagree.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+app.add_typer(offsets_app, name="offsets")
 
 
 class Format(StrEnum):
@@ -24,6 +28,14 @@ class Format(StrEnum):
 
     JSONL = "jsonl"
     TABLE = "table"
+
+
+class StageChoice(StrEnum):
+    """Which stages a process runs."""
+
+    ALL = "all"
+    INGEST = "ingest"
+    JUDGE = "judge"
 
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="ER7, batch, MLLP capture, or one message a line")]
@@ -42,6 +54,27 @@ def lab_alert(
 
 
 @app.command()
+def run(
+    stage: Annotated[StageChoice, typer.Option(help="which stages this process runs")] = StageChoice.ALL,
+) -> None:
+    """Consume, judge, publish; serve /metrics, /healthz, /readyz. Ends with 0 after SIGTERM."""
+    from consumer.cli import running
+
+    raise typer.Exit(running.run(stage.value))
+
+
+@app.command()
+def demo(
+    duration: Annotated[float, typer.Option(min=0, help="end after so many seconds; 0: run until Ctrl-C")] = 0,
+    seed: Annotated[int, typer.Option(help="another seed, another ward")] = 1,
+) -> None:
+    """Show the whole path: a local Kafka, a simulated ward in accelerated time, alerts as they come."""
+    from consumer import demo as demonstration
+
+    raise typer.Exit(demonstration.run(duration=duration, seed=seed))
+
+
+@app.command()
 def replay(
     files: Files,
     output: Annotated[Format, typer.Option("--format", help="jsonl: alert events; table: for people")] = Format.TABLE,
@@ -51,6 +84,74 @@ def replay(
     from consumer.cli import replaying
 
     replaying.replay(files, table=output is Format.TABLE, until=until)
+
+
+@app.command()
+def inspect(files: Files) -> None:
+    """Print a JSON line a message: what was decoded, what was rejected and why."""
+    from consumer.cli import replaying
+
+    replaying.inspect(files)
+
+
+@app.command("check-config")
+def check_config() -> None:
+    """Print the effective settings and rulebook, secrets masked; end with 1 and every fault when one is refused."""
+    from consumer.cli import checking
+
+    checking.check_config()
+
+
+@app.command()
+def rules(rule: Annotated[str | None, typer.Argument(help="a rule's name; none: all of them")] = None) -> None:
+    """Explain rules: parameters, units, sources, and the section of RULES.md."""
+    from consumer.cli import checking
+
+    checking.explain(rule)
+
+
+@app.command()
+def simulate(
+    output: Annotated[Path | None, typer.Option(help="write to this file; none: to the inbound topic")] = None,
+    messages: Annotated[int, typer.Option(min=1, help="how many messages")] = 10_000,
+    patients: Annotated[int, typer.Option(min=1, help="how many patients")] = 300,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same feed")] = 1,
+    rate: Annotated[float, typer.Option(min=0, help="messages a second to a topic; 0: as fast as it goes")] = 0,
+    keyed: Annotated[bool, typer.Option(help="key records by patient; else they are spread")] = True,
+) -> None:
+    """Write a seeded, realistic HL7 feed to a file or a topic."""
+    from consumer.cli import simulating
+
+    simulating.simulate(output, messages=messages, patients=patients, seed=seed, rate=rate, keyed=keyed)
+
+
+@topics_app.command("create")
+def topics_create() -> None:
+    """Make the topics of ours that are not there."""
+    from consumer.cli import administering
+
+    administering.create_topics()
+
+
+@topics_app.command("check")
+def topics_check() -> None:
+    """Hold every topic against what it has to be; end with 1 when one would lose data."""
+    from consumer.cli import administering
+
+    administering.check_topics()
+
+
+@offsets_app.command("set")
+def offsets_set(
+    stage: Annotated[StageChoice, typer.Option(help="ingest or judge")],
+    to: Annotated[str, typer.Option(help="earliest, latest or an offset")],
+    topic: Annotated[str | None, typer.Option(help="one of its input topics; needed where it has several")] = None,
+    partition: Annotated[list[int] | None, typer.Option(help="which (may be repeated); none: all")] = None,
+) -> None:
+    """Set committed offsets and tie them to the state as it is; refused while the group has members."""
+    from consumer.cli import administering
+
+    administering.set_offsets(stage.value, topic, partition, to)
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """`lab-alert replay`: files in, alert events or a table out."""
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -63,7 +64,14 @@ def messages(files: list[Path]) -> Iterator[tuple[bytes, Source]]:
 
 
 def _rules() -> tuple[Rulebook, Site]:
-    return DEFAULT, Site.default()
+    """Return the rulebook and the site's tables; settings are read only where there are any: a replay starts fast."""
+    if not any(name.startswith("LAB_ALERT_") for name in os.environ):
+        return DEFAULT, Site.default()
+    from consumer import settings
+    from consumer.app import load_rulebook, load_site
+
+    effective = settings.load()
+    return load_rulebook(effective), load_site(effective)
 
 
 def _table(machine: Replay, judged: Iterator[Judged]) -> None:
@@ -75,3 +83,21 @@ def _table(machine: Replay, judged: Iterator[Judged]) -> None:
     alerts_table(console, judged)
     counts = ", ".join(f"{number} {outcome.value}" for outcome, number in machine.outcomes.items() if number)
     console.print(f"{machine.messages} messages: {counts or 'none'}", style="dim")
+
+
+def inspect(files: list[Path]) -> None:
+    """
+    Print a JSON line a message.
+
+    Raises:
+        NoInput: A file can't be read, or holds no message.
+    """
+    from consumer.inspect import lines
+
+    _, site = _rules()
+    number = 0
+    for line in lines(files, site):
+        sys.stdout.buffer.write(line + NEWLINE)
+        number += 1
+    if not number:
+        raise NoInput("no message could be read from " + ", ".join(str(path) for path in files))

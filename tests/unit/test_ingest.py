@@ -65,7 +65,18 @@ def letters(outcome: Outcome) -> list[Outgoing]:
         (b"\x00\xff\xfe" * 100, "dead letter", "not_hl7"),
         (b"noise " * 900_000, "dead letter", "not_hl7"),
     ],
-    ids="judged,in part,all faulty,not ours,test message,no PID,tombstone,empty,binary,5 MB of noise".split(","),
+    ids=[
+        "judged",
+        "in part",
+        "all faulty",
+        "not ours",
+        "test message",
+        "no PID",
+        "tombstone",
+        "empty",
+        "binary",
+        "5 MB of noise",
+    ],
 )
 def test_every_record_ends_as_exactly_one_outcome(value: str | bytes | None, outcome: str, reason: str | None) -> None:
     """One count under one outcome; a dead letter exactly where something was rejected, with the bytes as they came."""
@@ -136,7 +147,7 @@ def test_thousands_of_faults_are_listed_to_a_limit() -> None:
     ids=["10 min ahead", "more than 10 min ahead", "clock of the records"],
 )
 def test_received_at_is_the_records_timestamp(clock: Clock, ahead: int, received: int, flagged: bool) -> None:
-    """RULES.md 8: more than 10 min ahead of the wall clock it is the wall clock, flagged; not with the records' clock."""
+    """RULES.md 8: more than 10 min ahead it is the wall clock, flagged; not with the clock of the records."""
     inbound = record(HEAD + ORDER + POTASSIUM, timestamp=NOW + ahead)
     outcome = stage(clock).process([inbound], watermark=None, wall=NOW)
     (event,) = events(outcome)
