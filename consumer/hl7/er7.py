@@ -48,7 +48,7 @@ def read_record(raw: bytes) -> list[Message]:
     if raw.startswith(b"\xef\xbb\xbf"):
         raw = raw[3:]
     starts = [match.end() for match in _MESSAGE_START.finditer(raw)]
-    return [_read_message(raw[start:end], flags) for start, end in zip(starts, [*starts[1:], len(raw)], strict=True)]
+    return [_read_message(raw[start:end], flags) for start, end in zip(starts, [*starts[1:], len(raw)], strict=False)]
 
 
 def utf16_encoding(raw: bytes) -> str:
