@@ -38,6 +38,8 @@ class HyperkalemiaAfterMagnesium(Plain):
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the newest potassium that has risen after magnesium, with the latest exposure that it follows."""
         book = chart.rulebook
+        if not chart.exposures:
+            return []
         best: tuple[Draw, Exposure, Draw] | None = None
         for exposure in chart.exposures:
             before = baseline(chart, exposure, chart.potassium)
@@ -200,7 +202,7 @@ class MonitoringGap(Plain):
 
     def _watched(self, chart: Chart) -> list[Exposure]:
         """Return the exposures whose timer no discharge or death has ended, and that lack a measurement."""
-        if not chart.cleared_slowly or chart.deceased:
+        if not chart.exposures or not chart.cleared_slowly or chart.deceased:
             return []
         book = chart.rulebook
         grams = book.gap_grams_impaired if chart.renal.impaired else book.gap_grams

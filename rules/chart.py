@@ -5,18 +5,46 @@ A chart is made anew for each judgement and computes each part when it is first 
 it would have stood with the first so many of the patient's events (RULES.md 7, retraction).
 """
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar, overload
 
 from rules.events import HOUR, Administration, Analyte, Dialysis, Drug, Instant, Result
 from rules.exposure import Course, Exposure, courses, exposures, key_text
 from rules.patient import Alert, EncounterFact, PatientState
 from rules.renal import RenalFunction, age_years, renal_function
 from rules.rulebook import Rulebook
-from rules.specimen import Draw, Drawn, drawn, pending_magnesium
+from rules.specimen import Draw, Drawn, KnownBy
+
+T = TypeVar("T")
 
 TREATMENTS = (Drug.INSULIN, Drug.BETA2_AGONIST, Drug.BICARBONATE, Drug.BINDER, Drug.LOOP_DIURETIC)
 """Potassium-lowering treatments, dialysis beside them; not calcium, not magnesium (RULES.md 4.1)."""
+
+
+_NOTHING = object()
+
+
+class lazy(Generic[T]):  # noqa: N801  (used as a decorator, like property)
+    """A property that is computed once an object: `functools.cached_property` without its lock."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "lazy[T]": ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> "lazy[T] | T":
+        """Compute the value, and put it where the next look finds it first."""
+        if instance is None:
+            return self
+        value = self._compute(instance)
+        instance.__dict__[self._name] = value
+        return value
 
 
 class Discharge:
@@ -61,73 +89,81 @@ class Chart:
         chart.__dict__.update({name: value for name, value in self.__dict__.items() if name not in chart.__dict__})
         return chart
 
+    def once(self, name: str, compute: Callable[["Chart"], T]) -> T:
+        """Return what *compute* makes of this chart, computed once under *name*: for what several rules derive."""
+        known = self.__dict__.get(name, _NOTHING)
+        if known is _NOTHING:
+            known = self.__dict__[name] = compute(self)
+        return known  # type: ignore[no-any-return]
+
     # Results
 
-    @cached_property
-    def _drawn(self) -> Drawn:
-        if self._base is not None:
-            return self._base._drawn.known_by(self.count)  # noqa: SLF001  (another chart)
-        return drawn(self.state.results, self.state.tubes, self.rulebook)
+    @lazy
+    def _drawn(self) -> Drawn | KnownBy:
+        base = self._base
+        if base is not None and isinstance(base._drawn, Drawn):  # noqa: SLF001  (another chart)
+            return KnownBy(base._drawn, self.count)  # noqa: SLF001
+        return Drawn(self.state.results, self.state.tubes, self.rulebook)
 
     def _counted(self, analyte: Analyte) -> list[Draw]:
         return [draw for draw in self._drawn.of(analyte) if draw.counted]
 
-    @cached_property
+    @lazy
     def all_potassium(self) -> list[Draw]:
         """Return the speaking potassiums, invalid ones too."""
         return self._drawn.of(Analyte.POTASSIUM)
 
-    @cached_property
+    @lazy
     def potassium(self) -> list[Draw]:
         """Return the counted potassiums, oldest first, one a specimen."""
         return self._counted(Analyte.POTASSIUM)
 
-    @cached_property
+    @lazy
     def all_magnesium(self) -> list[Draw]:
         """Return the speaking magnesiums, invalid ones too."""
         return self._drawn.of(Analyte.MAGNESIUM)
 
-    @cached_property
+    @lazy
     def magnesium(self) -> list[Draw]:
         """Return the counted total magnesiums, oldest first."""
         return self._counted(Analyte.MAGNESIUM)
 
-    @cached_property
+    @lazy
     def calcium(self) -> list[Draw]:
         """Return the counted total calciums, oldest first."""
         return self._counted(Analyte.CALCIUM)
 
-    @cached_property
+    @lazy
     def ionized(self) -> list[Draw]:
         """Return the counted ionized calciums, oldest first."""
         return self._counted(Analyte.CALCIUM_IONIZED)
 
-    @cached_property
+    @lazy
     def creatinine(self) -> list[Draw]:
         """Return the counted creatinines, oldest first."""
         return self._counted(Analyte.CREATININE)
 
-    @cached_property
+    @lazy
     def egfr(self) -> list[Draw]:
         """Return the reported eGFRs that count, oldest first."""
         return self._counted(Analyte.EGFR)
 
-    @cached_property
+    @lazy
     def digoxin(self) -> list[Draw]:
         """Return the counted digoxin levels, oldest first."""
         return self._counted(Analyte.DIGOXIN)
 
-    @cached_property
+    @lazy
     def pending_magnesium_at(self) -> list[Instant]:
         """Return when each pending magnesium was drawn, or ordered where no draw is known."""
         answered = self._answered_orders
-        return [result.observed_at for result in pending_magnesium(self._drawn.pending)] + [
+        return [entry.result.observed_at for entry in self._drawn.pending(Analyte.MAGNESIUM)] + [
             order.ordered_at
             for order in self.state.magnesium_orders
             if not order.cancelled and not {order.order_number, order.placer_order_number} & answered
         ]
 
-    @cached_property
+    @lazy
     def _answered_orders(self) -> set[str]:
         numbers: set[str] = set()
         for entry in self.state.results:
@@ -150,18 +186,18 @@ class Chart:
             and (intentions or not entry.administration.intention)
         ]
 
-    @cached_property
+    @lazy
     def dialyses(self) -> list[Dialysis]:
         """Return the dialysis sessions, by start."""
         return [entry.dialysis for entry in self.state.dialyses if entry.came <= self.count]
 
-    @cached_property
+    @lazy
     def magnesium_doses(self) -> list[Course]:
         """Return parenteral magnesium: doses and infusions, by start."""
         records = [record for record in self._given((Drug.MAGNESIUM,)) if record.parenteral]
         return courses(records, [d.at for d in self.discharges], self.rulebook) if records else []
 
-    @cached_property
+    @lazy
     def exposures(self) -> list[Exposure]:
         """Return the exposures to parenteral magnesium, by start."""
         return exposures(self.magnesium_doses, self.rulebook)
@@ -170,7 +206,7 @@ class Chart:
         """Return the number of the event that first told of the dose named *dose*; 0 where it is not stored."""
         return next((e.came for e in self.state.administrations if key_text(e.administration) == dose), 0)
 
-    @cached_property
+    @lazy
     def treatments(self) -> list[tuple[Instant, str]]:
         """
         Return potassium-lowering treatments as (moment, drug class or ``dialysis``).
@@ -185,36 +221,36 @@ class Chart:
         found += [(session.ended_at, "dialysis") for session in self.dialyses]
         return sorted(found)
 
-    @cached_property
+    @lazy
     def digoxin_seen(self) -> list[Instant]:
         """Return when digoxin was given or ordered."""
         return [record.started_at for record in self._given((Drug.DIGOXIN,), intentions=True)]
 
-    @cached_property
+    @lazy
     def drugs_seen(self) -> list[tuple[Instant, Drug]]:
         """Return every drug of a listed class, given or ordered, with its moment: for the words."""
         return [(record.started_at, record.drug) for record in self._given(Drug, intentions=True)]
 
     # Encounter
 
-    @cached_property
+    @lazy
     def encounter_facts(self) -> Sequence[EncounterFact]:
         """Return what ADT messages said, in order of arrival."""
         return [fact for fact in self.state.encounters if fact.came <= self.count]
 
-    @cached_property
+    @lazy
     def visit_facts(self) -> Sequence[EncounterFact]:
         """Return the facts of the current visit: an admission (A01) begins a new one (RULES.md 6)."""
         facts = self.encounter_facts
         start = next((n for n in range(len(facts) - 1, -1, -1) if facts[n].trigger == "A01"), 0)
         return facts[start:]
 
-    @cached_property
+    @lazy
     def diagnoses(self) -> frozenset[str]:
         """Return the diagnoses of the visit, without dots, in capitals."""
         return frozenset(code.replace(".", "").upper() for fact in self.visit_facts for code in fact.diagnoses)
 
-    @cached_property
+    @lazy
     def discharges(self) -> list[Discharge]:
         """
         Return the discharges that count and were not undone (RULES.md 7).
@@ -236,7 +272,7 @@ class Chart:
             latest_visit = fact.visit_number or latest_visit
         return standing
 
-    @cached_property
+    @lazy
     def deceased(self) -> bool:
         """Say whether the patient has died, and was not admitted since."""
         dead = False
@@ -247,7 +283,7 @@ class Chart:
                 dead = False
         return dead
 
-    @cached_property
+    @lazy
     def obstetric(self) -> bool:
         """
         Say whether the current visit is under the obstetric protocol.
@@ -263,17 +299,17 @@ class Chart:
             for fact in self.visit_facts
         )
 
-    @cached_property
+    @lazy
     def age(self) -> int | None:
         """Return the age in years, None where unknown."""
         return age_years(self.state.demographics, self.now)
 
-    @cached_property
+    @lazy
     def supported(self) -> bool:
         """Say whether the patient belongs to the population that the thresholds are for (RULES.md 6)."""
         return self.age is None or self.age >= self.rulebook.adult_years or self.obstetric
 
-    @cached_property
+    @lazy
     def renal(self) -> RenalFunction:
         """Return the renal function at ``now``."""
         horizon = self.now - self.rulebook.renal_within
@@ -287,7 +323,7 @@ class Chart:
             rulebook=self.rulebook,
         )
 
-    @cached_property
+    @lazy
     def cleared_slowly(self) -> bool:
         """Say whether magnesium must be taken to leave slowly: renal function impaired or unknown."""
         return self.renal.status != "not impaired"

@@ -16,7 +16,6 @@ from rules.patient import (
     Alert,
     HoldMark,
     PatientState,
-    StoredResult,
     administration_key,
     advance,
     identity,
@@ -255,14 +254,13 @@ def _withdrew(before: PatientState, event: PatientEvent) -> str:
     """
     if any(result.status in RETRACTING for result in event.results) or any(a.deleted for a in event.administrations):
         return "withdrawn"
-    known: dict[str, list[StoredResult]] = {}
-    if event.results:
-        for entry in before.results:
-            known.setdefault(identity(entry.result), []).append(entry)
     for result in event.results:
-        versions = known.get(identity(result), [])
         if result.status == "C" or any(
-            v.result.observed_at == result.observed_at and v.result.value != result.value for v in versions
+            old.result.order_number == result.order_number
+            and old.result.observed_at == result.observed_at
+            and old.result.value != result.value
+            and identity(old.result) == identity(result)
+            for old in before.results
         ):
             return "corrected"
     keys = {administration_key(entry.administration) for entry in before.administrations}

@@ -83,9 +83,14 @@ def _opened(found: list[Episode], draw: Draw, rulebook: Rulebook) -> Episode:
     return found[-1]
 
 
+def episodes_of(chart: Chart) -> list[Episode]:
+    """Return the patient's episodes, open or closed."""
+    return chart.once("episodes", lambda c: episodes(c.potassium, c.rulebook))
+
+
 def latest_episode(chart: Chart) -> Episode | None:
     """Return the latest episode, open or closed; None without any."""
-    found = episodes(chart.potassium, chart.rulebook)
+    found = episodes_of(chart)
     return found[-1] if found else None
 
 
@@ -193,7 +198,7 @@ def potassium_end(chart: Chart, claim: Claim) -> End | None:
 
 def episode_at(chart: Chart, at: Instant) -> Episode | None:
     """Return the episode that a draw at *at* belongs to: the latest that began by then."""
-    return next((e for e in reversed(episodes(chart.potassium, chart.rulebook)) if e.first.at <= at), None)
+    return next((e for e in reversed(episodes_of(chart)) if e.first.at <= at), None)
 
 
 def _silent_at(chart: Chart, trigger_at: Instant, episode: Episode | None) -> Instant:
@@ -221,6 +226,10 @@ class Hyperkalemia(Plain):
 
 def newest_refractory(chart: Chart) -> tuple[Episode, Draw, str] | None:
     """Return the latest episode, its newest refractory potassium and the criterion."""
+    return chart.once("newest_refractory", _newest_refractory)
+
+
+def _newest_refractory(chart: Chart) -> tuple[Episode, Draw, str] | None:
     episode = latest_episode(chart)
     if episode is None:
         return None

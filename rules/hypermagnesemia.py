@@ -67,6 +67,8 @@ def exposure_of(chart: Chart, draw: Draw) -> Exposure | None:
     s <= observed_at <= e + 24 h (48 h when renal function is impaired or unknown), the latest when several match; what
     an alert of an exposure stood on goes on belonging to it.
     """
+    if not chart.exposures:
+        return None
     for alert in chart.state.alerts:
         if alert.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA and draw.key in alert.stood_on and not alert.retracted:
             kept = exposure_named(chart, alert.subject)

@@ -47,6 +47,9 @@ class RefractoryHypokalemia(Plain):
 
     def _trigger(self, chart: Chart) -> tuple[list[Draw], Draw, list[Draw]] | None:
         """Return the run, the newest potassium that meets the rule, and the recent magnesiums for it."""
+        return chart.once("hypokalemia", self._find)
+
+    def _find(self, chart: Chart) -> tuple[list[Draw], Draw, list[Draw]] | None:
         run = latest_run(chart)
         for n in range(len(run) - 1, -1, -1):
             trigger = run[n]

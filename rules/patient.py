@@ -6,6 +6,7 @@ identity, and of two versions of one fact the newer stays. Beside each fact stan
 this patient with which it first came, so that an alert can be judged again as of any moment (RULES.md 7, retraction).
 """
 
+from bisect import bisect_left
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -260,19 +261,37 @@ def merge_results(stored: tuple[StoredResult, ...], new: tuple[StoredResult, ...
 
     Of one identity, draw and status the newest, the earliest `came`.
     """
-    kept = {(identity(entry.result), entry.result.observed_at, entry.result.status): entry for entry in stored}
+    kept = list(stored)
     for entry in new:
-        key = (identity(entry.result), entry.result.observed_at, entry.result.status)
-        old = kept.get(key)
-        if old is not None:
-            newest = max(old, entry, key=lambda e: (version_order(e.result), e.said))
-            entry = newest._replace(came=min(old.came, entry.came))  # noqa: PLW2901
-        kept[key] = entry
-    return tuple(
-        sorted(
-            kept.values(),
-            key=lambda entry: (entry.result.observed_at, *version_order(entry.result)[:2], identity(entry.result)),
-        )
+        result = entry.result
+        place = bisect_left(kept, _sort_key(entry), key=_sort_key)
+        for n in range(bisect_left(kept, result.observed_at, key=_observed_at), len(kept)):
+            old = kept[n]
+            if old.result.observed_at != result.observed_at:
+                break
+            if old.result.status == result.status and identity(old.result) == identity(result):
+                newest = max(old, entry, key=lambda e: (version_order(e.result), e.said))
+                del kept[n]
+                entry = newest._replace(came=min(old.came, entry.came))  # noqa: PLW2901
+                place = bisect_left(kept, _sort_key(entry), key=_sort_key)
+                break
+        kept.insert(place, entry)
+    return tuple(kept)
+
+
+def _observed_at(entry: StoredResult) -> Instant:
+    return entry.result.observed_at
+
+
+def _sort_key(entry: StoredResult) -> tuple[Instant, Instant, str, str, str, str]:
+    result = entry.result
+    return (
+        result.observed_at,
+        result.resulted_at,
+        result.order_number,
+        result.observation_identifier,
+        result.sub_id,
+        result.status,
     )
 
 

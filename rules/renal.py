@@ -85,26 +85,29 @@ def acute_injury(creatinine: Sequence[Draw], now: Instant, rulebook: Rulebook) -
 
     Source: KDIGO AKI guideline (2012), section 2.1.1.
     """
+    values = [c.value for c in creatinine]
+    week = near = 0  # the first of the 7 days, and of the 48 h, before the newer one
     for n, newer in enumerate(creatinine):
-        if now - newer.at > rulebook.aki_within:
+        while newer.at - creatinine[week].at > rulebook.aki_within:
+            week += 1
+        while newer.at - creatinine[near].at > rulebook.aki_rise_within:
+            near += 1
+        if week == n or now - newer.at > rulebook.aki_within:
             continue
-        week = [c.value for c in creatinine[:n] if newer.at - c.at <= rulebook.aki_within]
-        if not week:
-            continue
-        lowest = min(week)
-        rise = any(
-            newer.value - c.value >= rulebook.aki_rise
-            for c in creatinine[:n]
-            if newer.at - c.at <= rulebook.aki_rise_within
-        )
+        lowest = min(values[week:n])
+        rise = near < n and newer.value - min(values[near:n]) >= rulebook.aki_rise
         ratio = newer.value >= rulebook.aki_ratio * lowest and newer.value >= rulebook.aki_minimum
-        if not (rise or ratio):
-            continue
-        undone = any(
-            c.at - newer.at <= rulebook.aki_undone_within and c.value < rulebook.aki_undone_ratio * lowest
-            for c in creatinine[n + 1 :]
-        )
-        if not undone:
+        if (rise or ratio) and not _undone(creatinine, n, lowest, rulebook):
+            return True
+    return False
+
+
+def _undone(creatinine: Sequence[Draw], n: int, lowest: Decimal, rulebook: Rulebook) -> bool:
+    """Say whether the n-th creatinine is followed within 24 h by one below 1.25 times *lowest*."""
+    for later in creatinine[n + 1 :]:
+        if later.at - creatinine[n].at > rulebook.aki_undone_within:
+            return False
+        if later.value < rulebook.aki_undone_ratio * lowest:
             return True
     return False
 

@@ -6,12 +6,13 @@ verdict. K-EDTA contamination raises potassium and lowers calcium and magnesium 
 alerts of this service look for, so no finding is made on a suspect potassium alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple
 
 from rules.events import Analyte, Condition, Instant, Result
-from rules.patient import RETRACTING, REVISING, StoredResult, StoredTube, identity, identity_at, touches, version_order
+from rules.patient import RETRACTING, REVISING, StoredResult, StoredTube, identity_at, touches, version_order
 from rules.rulebook import Rulebook
 
 VALID, SUSPECT, INVALID = "valid", "suspect", "invalid"
@@ -28,20 +29,24 @@ class Draw:
     and draw time that do not speak.
     """
 
-    __slots__ = ("at", "came", "edta", "key", "others", "result", "tube", "valid", "value", "verdict", "why")
+    __slots__ = ("at", "came", "edta", "others", "result", "tube", "valid", "value", "verdict", "why")
 
     def __init__(self, result: Result, value: Decimal, came: int, tube: str, why: str) -> None:
         self.result = result
         self.value = value
         self.came = came
         self.at: Instant = result.observed_at
-        self.key = identity_at(result)
         self.tube = tube  # the verdict by what is said of its tube alone
         self.verdict = tube
         self.valid = tube == VALID
         self.why = why
         self.edta = False
-        self.others: list[Draw] = []
+        self.others: Sequence[Draw] = ()
+
+    @property
+    def key(self) -> str:
+        """Name the result and its draw (`identity_at`)."""
+        return identity_at(self.result)
 
     @property
     def counted(self) -> bool:
@@ -54,66 +59,100 @@ class Draw:
 
 
 class Drawn:
-    """The draws of one patient: by analyte the speaking ones, sorted by draw time, and the results still pending."""
+    """
+    The draws of one patient: by analyte the speaking ones, sorted by draw time, and the magnesiums still pending.
 
-    __slots__ = ("draws", "pending")
+    Each analyte is worked out when it is first asked for: most events concern one or two.
+    """
 
-    def __init__(self, draws: dict[Analyte, list[Draw]], pending: list[StoredResult]) -> None:
-        self.draws = draws
-        self.pending = pending
+    def __init__(self, results: Sequence[StoredResult], tubes: Iterable[StoredTube], rulebook: Rulebook) -> None:
+        self._rulebook = rulebook
+        self._said: dict[str, set[Condition]] = {}
+        for entry in tubes:
+            self._said.setdefault(entry.tube.container, set()).add(entry.tube.condition)
+        self._stored: dict[Analyte, list[StoredResult]] = {}
+        speaks_of_tubes = False
+        for stored in results:
+            analyte = stored.result.analyte
+            if analyte in self._stored:
+                self._stored[analyte].append(stored)
+            else:
+                self._stored[analyte] = [stored]
+            speaks_of_tubes = speaks_of_tubes or bool(stored.said)
+        if speaks_of_tubes:
+            for version in newest_versions(results):
+                if version.said:
+                    self._said.setdefault(version.result.container, set()).update(version.said)
+        self._speaking: dict[Analyte, list[Draw]] = {}
+        self._pending: dict[Analyte, list[StoredResult]] = {}
+        self._judged = False
 
     def of(self, analyte: Analyte) -> list[Draw]:
         """Return the speaking draws of *analyte*, invalid ones too."""
-        return self.draws.get(analyte, [])
+        if not self._judged and analyte in _JUDGED_TOGETHER:
+            self._judged = True
+            _judge_edta(self._speaking_of, self._rulebook)
+            _judge_potassium(self._speaking_of, self._rulebook)
+        return self._speaking_of(analyte)
 
-    def known_by(self, count: int) -> "Drawn":
-        """Return what had come with the patient's first *count* events, in present versions and verdicts."""
-        draws: dict[Analyte, list[Draw]] = {}
-        for analyte, speaking in self.draws.items():
-            kept = []
-            for draw in speaking:
-                if draw.came <= count:
-                    kept.append(draw)
-                    continue
-                earlier = [other for other in draw.others if other.came <= count]
-                if earlier:
-                    kept.append(max(earlier, key=_speaks))
-            draws[analyte] = kept
-        return Drawn(draws, [entry for entry in self.pending if entry.came <= count])
+    def pending(self, analyte: Analyte) -> list[StoredResult]:
+        """Return the results of *analyte* that are announced or provisional."""
+        self._speaking_of(analyte)
+        return self._pending[analyte]
+
+    def _speaking_of(self, analyte: Analyte) -> list[Draw]:
+        """Return the speaking draws of *analyte* by what is said of their tubes alone, when first asked for."""
+        known = self._speaking.get(analyte)
+        if known is not None:
+            return known
+        pending: list[StoredResult] = []
+        specimens: dict[Instant, list[Draw]] = {}
+        said = self._said
+        for version in newest_versions(self._stored.get(analyte, ())):
+            newest, value = version.result, version.value
+            if newest.status not in _USABLE:
+                if newest.status not in RETRACTING:
+                    pending.append(StoredResult(newest, version.came))
+            elif value is not None:
+                verdict, why = (
+                    _tube_verdict(newest, said[newest.container]) if newest.container in said else (VALID, "")
+                )
+                draw = Draw(newest, value, version.came, verdict, why)
+                if newest.observed_at in specimens:
+                    specimens[newest.observed_at].append(draw)
+                else:
+                    specimens[newest.observed_at] = [draw]
+        speaking = [draws[0] if len(draws) == 1 else _speaker(draws, analyte) for draws in specimens.values()]
+        speaking.sort(key=_drawn_at)
+        self._speaking[analyte], self._pending[analyte] = speaking, pending
+        return speaking
 
 
-def drawn(results: Sequence[StoredResult], tubes: Iterable[StoredTube], rulebook: Rulebook) -> Drawn:
-    """Return the draws of stored *results*, judged by what is said of their *tubes* and by each other."""
-    said: dict[str, set[Condition]] = {}
-    for entry in tubes:
-        said.setdefault(entry.tube.container, set()).add(entry.tube.condition)
-    present = list(newest_versions(results))
-    for version in present:
-        if version.said:
-            said.setdefault(version.result.container, set()).update(version.said)
-    pending: list[StoredResult] = []
-    specimens: dict[tuple[Analyte, Instant], list[Draw]] = {}
-    for version in present:
-        newest = version.result
-        if newest.status not in _USABLE:
-            if newest.status not in RETRACTING:
-                pending.append(StoredResult(newest, version.came))
-            continue
-        if version.value is None:
-            continue
-        verdict, why = _tube_verdict(newest, said.get(newest.container))
-        specimens.setdefault((newest.analyte, newest.observed_at), []).append(
-            Draw(newest, version.value, version.came, verdict, why)
-        )
-    draws: dict[Analyte, list[Draw]] = {}
-    for (analyte, _), candidates in specimens.items():
-        speaker = candidates[0] if len(candidates) == 1 else _speaker(candidates, analyte)
-        draws.setdefault(analyte, []).append(speaker)
-    for speaking in draws.values():
-        speaking.sort(key=lambda draw: draw.at)
-    _judge_edta(draws, rulebook)
-    _judge_potassium(draws, rulebook)
-    return Drawn(draws, pending)
+_drawn_at = attrgetter("at")
+
+
+class KnownBy:
+    """What had come with a patient's first *count* events, in present versions and verdicts."""
+
+    def __init__(self, drawn: Drawn, count: int) -> None:
+        self._drawn = drawn
+        self._count = count
+
+    def of(self, analyte: Analyte) -> list[Draw]:
+        """Return the speaking draws of *analyte* among what had come."""
+        kept = []
+        for draw in self._drawn.of(analyte):
+            if draw.came <= self._count:
+                kept.append(draw)
+                continue
+            earlier = [other for other in draw.others if other.came <= self._count]
+            if earlier:
+                kept.append(max(earlier, key=_speaks))
+        return kept
+
+    def pending(self, analyte: Analyte) -> list[StoredResult]:
+        """Return the pending results of *analyte* that had come."""
+        return [entry for entry in self._drawn.pending(analyte) if entry.came <= self._count]
 
 
 class Present(NamedTuple):
@@ -139,26 +178,34 @@ def newest_versions(results: Sequence[StoredResult]) -> Iterable[Present]:
     by_identity: dict[tuple[str, str, str], list[StoredResult]] = {}
     for entry in results:
         result = entry.result
-        by_identity.setdefault((result.order_number, result.observation_identifier, result.sub_id), []).append(entry)
+        key = (result.order_number, result.observation_identifier, result.sub_id)
+        if key in by_identity:
+            by_identity[key].append(entry)
+        else:
+            by_identity[key] = [entry]
     for versions in by_identity.values():
         if len(versions) == 1:
             only = versions[0]
             yield Present(only.result, only.result.value, only.came, only.said)
-            continue
-        times = sorted({v.result.observed_at for v in versions if v.result.status not in REVISING})
-        own = not times
-        groups: dict[Instant, list[StoredResult]] = {}
-        for version in versions:
-            at = version.result.observed_at
-            if not own and at not in times:
-                at = max((t for t in times if t < at), default=times[0])
-            groups.setdefault(at, []).append(version)
-        for group in groups.values():
-            newest = max(group, key=lambda v: version_order(v.result))
-            value = newest.result.value
-            if newest.result.status == "U" and value is None:
-                value = _finalised(group, newest)
-            yield Present(newest.result, value, _first_came(group), newest.said)
+        else:
+            yield from _draws_of(versions)
+
+
+def _draws_of(versions: list[StoredResult]) -> Iterable[Present]:
+    """Yield the newest version of each draw of one identity."""
+    times = sorted({v.result.observed_at for v in versions if v.result.status not in REVISING})
+    groups: dict[Instant, list[StoredResult]] = {}
+    for version in versions:
+        at = version.result.observed_at
+        if times and at not in times:
+            at = max((t for t in times if t < at), default=times[0])
+        groups.setdefault(at, []).append(version)
+    for group in groups.values():
+        newest = max(group, key=lambda v: version_order(v.result))
+        value = newest.result.value
+        if newest.result.status == "U" and value is None:
+            value = _finalised(group, newest)
+        yield Present(newest.result, value, _first_came(group), newest.said)
 
 
 def _first_came(group: list[StoredResult]) -> int:
@@ -176,9 +223,9 @@ def _finalised(group: list[StoredResult], newest: StoredResult) -> Decimal | Non
     return None if previous.status in RETRACTING else previous.value
 
 
-def _tube_verdict(result: Result, conditions: set[Condition] | None) -> tuple[str, str]:
+def _tube_verdict(result: Result, conditions: set[Condition]) -> tuple[str, str]:
     """Return the verdict by what is said of the result's container, and why (RULES.md 3)."""
-    touching = {condition for condition in conditions or () if touches(condition, result.analyte)}
+    touching = {condition for condition in conditions if touches(condition, result.analyte)}
     if not touching:
         return VALID, ""
     if Condition.CLOTTED in touching or Condition.CONTAMINATED in touching:
@@ -201,13 +248,22 @@ def _speaker(candidates: list[Draw], analyte: Analyte) -> Draw:
     return speaker
 
 
-def _judge_edta(draws: dict[Analyte, list[Draw]], rulebook: Rulebook) -> None:
+_JUDGED_TOGETHER = frozenset((Analyte.POTASSIUM, Analyte.CALCIUM, Analyte.MAGNESIUM))
+"""What a verdict on one of them needs: the K-EDTA pattern is one of all three."""
+
+_SpeakingOf = Callable[[Analyte], list[Draw]]
+
+
+def _judge_edta(speaking: _SpeakingOf, rulebook: Rulebook) -> None:
     """Mark the K-EDTA pattern (RULES.md 3): K, Ca and Mg of the specimen become suspect."""
-    calcium = {draw.at: draw for draw in draws.get(Analyte.CALCIUM, ()) if draw.counted}
-    magnesium = {draw.at: draw for draw in draws.get(Analyte.MAGNESIUM, ()) if draw.counted}
-    for potassium in draws.get(Analyte.POTASSIUM, ()):
+    high = [d for d in speaking(Analyte.POTASSIUM) if d.value >= rulebook.edta_potassium and d.counted]
+    if not high:
+        return
+    calcium = {draw.at: draw for draw in speaking(Analyte.CALCIUM) if draw.counted}
+    magnesium = {draw.at: draw for draw in speaking(Analyte.MAGNESIUM) if draw.counted}
+    for potassium in high:
         with_calcium = calcium.get(potassium.at)
-        if with_calcium is None or potassium.value < rulebook.edta_potassium or not potassium.counted:
+        if with_calcium is None:
             continue
         with_magnesium = magnesium.get(potassium.at)
         if with_magnesium is None:
@@ -222,13 +278,12 @@ def _judge_edta(draws: dict[Analyte, list[Draw]], rulebook: Rulebook) -> None:
                         draw.verdict, draw.valid, draw.why = SUSPECT, False, "edta"
 
 
-def _judge_potassium(draws: dict[Analyte, list[Draw]], rulebook: Rulebook) -> None:
+def _judge_potassium(speaking: _SpeakingOf, rulebook: Rulebook) -> None:
     """Mark jumps, and let suspect potassiums confirm each other, in order of draw (RULES.md 3)."""
-    speaking = draws.get(Analyte.POTASSIUM, [])
     previous: Draw | None = None  # the previous valid one
     between: list[Draw] = []  # usable ones since
     suspects: list[Draw] = []
-    for draw in speaking:
+    for draw in speaking(Analyte.POTASSIUM):
         if (
             draw.verdict == VALID
             and previous is not None
@@ -245,24 +300,16 @@ def _judge_potassium(draws: dict[Analyte, list[Draw]], rulebook: Rulebook) -> No
             )
             suspects.append(draw)
             if draw.valid and draw.edta:
-                _believe_companions(draws, draw.at)
+                _believe_companions(speaking, draw.at)
         if draw.valid:
             previous, between = draw, []
         else:
             between.append(draw)
 
 
-def _believe_companions(draws: dict[Analyte, list[Draw]], at: Instant) -> None:
+def _believe_companions(speaking: _SpeakingOf, at: Instant) -> None:
     """After a confirmed EDTA pattern the calcium and magnesium of the specimen count as valid too."""
     for analyte in (Analyte.CALCIUM, Analyte.MAGNESIUM):
-        for draw in draws.get(analyte, ()):
+        for draw in speaking(analyte):
             if draw.at == at and draw.why == "edta":
                 draw.valid = True
-
-
-def pending_magnesium(pending: Iterable[StoredResult]) -> list[Result]:
-    """Return the magnesiums that are announced or provisional (RULES.md 2)."""
-    return [entry.result for entry in pending if entry.result.analyte is Analyte.MAGNESIUM]
-
-
-__all__ = ["INVALID", "SUSPECT", "VALID", "Draw", "Drawn", "drawn", "identity", "newest_versions", "pending_magnesium"]
