@@ -1,11 +1,13 @@
 """One message on its way to events: header, times, and what is being counted. Mutable; lives for one message."""
 
-from collections import Counter
+from collections import defaultdict
 from datetime import tzinfo  # noqa: TC003  (a type, and all of two names)
+from functools import lru_cache
 from typing import NamedTuple
 
 from consumer.hl7.codes import Observation, split_identifier
 from consumer.hl7.er7 import NULL, Message, component, unescape
+from consumer.hl7.measure import Fault, Measured, measure
 from consumer.hl7.outcome import NotOurs, Reason, Rejected, Unmapped
 from consumer.hl7.site import Sender, Site, observe
 from consumer.hl7.times import Moment, Stamp, place, read_time
@@ -20,23 +22,38 @@ _CACHE_LIMIT = 50_000
 class SenderContext:
     """A sender's settings with what was looked up for it before; kept between messages."""
 
-    __slots__ = ("_observations", "sender", "site", "text")
+    __slots__ = ("_measured", "observations", "sender", "site", "text")
 
     def __init__(self, site: Site, application: str, facility: str) -> None:
         self.site = site
         self.sender: Sender = site.sender(application, facility)
         self.text = f"{application}|{facility}"
-        self._observations: dict[str, Observation] = {}
+        self.observations: dict[str, Observation] = {}
+        self._measured: dict[tuple[str, str, str], Measured | Fault] = {}
 
     def observation(self, raw: str, truncation: str) -> Observation:
         """Return what a raw OBX-3 (or OBR-4) means at this sender."""
-        found = self._observations.get(raw)
+        found = self.observations.get(raw)
         if found is None or truncation:
             found = observe(split_identifier(raw, truncation), self.sender)
             if not truncation:
-                if len(self._observations) >= _CACHE_LIMIT:
-                    self._observations.clear()
-                self._observations[raw] = found
+                if len(self.observations) >= _CACHE_LIMIT:
+                    self.observations.clear()
+                self.observations[raw] = found
+        return found
+
+    def measured(
+        self, value: str, units: str, identifier: str, observation: Observation, truncation: str
+    ) -> Measured | Fault:
+        """Return what a raw OBX-5 and OBX-6 say under a raw OBX-3; the same few hundred come again and again."""
+        key = (value, units, identifier)
+        found = self._measured.get(key)
+        if found is None or truncation:
+            found = measure(value, units, observation, truncation)
+            if not truncation:
+                if len(self._measured) >= _CACHE_LIMIT:
+                    self._measured.clear()
+                self._measured[key] = found
         return found
 
 
@@ -49,6 +66,11 @@ class Header(NamedTuple):
     processing_id: str
     profiles: str
     stamp: Stamp | None
+
+    @property
+    def type(self) -> str:
+        """``ORU^R01``."""
+        return f"{self.kind}^{self.trigger}" if self.trigger else self.kind
 
 
 class Context:
@@ -83,8 +105,8 @@ class Context:
         self.flags: list[str] = list(message.flags)
         self.rejected: list[Rejected] = []
         self.unmapped: list[Unmapped] = []
-        self.not_ours: Counter[NotOurs] = Counter()
-        self.counts: Counter[str] = Counter()
+        self.not_ours: dict[NotOurs, int] = defaultdict(int)
+        self.counts: dict[str, int] = defaultdict(int)
         self.observations = 0
         self.used = 0
         self.fragments = 0
@@ -115,11 +137,9 @@ class Context:
         """Return the time of a field, or None when it is none; what looks like one and is not is counted."""
         if not text or text == NULL:
             return None
-        text = component(text, 1)
-        stamp = read_time(text)
+        stamp = read_time(component(text, 1))
         if stamp is None:
-            if text:
-                self.counts["time_unreadable"] += 1
+            self.counts["time_unreadable"] += 1
             return None
         return stamp, self.moment(stamp, field)
 
@@ -129,23 +149,35 @@ class Context:
         self.rejected_observations += observations
 
 
-def header_of(message: Message) -> tuple[Header, str, str]:
-    """Return a message's header, MSH-3.1 and MSH-4.1."""
-    fields = message.segments[0].split("|")
-    fields += [""] * (21 - len(fields))
-    kind = component(fields[8], 1).strip().upper()
-    trigger = component(fields[8], 2).strip().upper()
-    if "_" in kind and not trigger:  # ORU_R01 written as the message code
+@lru_cache(maxsize=1024)
+def _type_of(field: str) -> tuple[str, str]:
+    """Return MSH-9.1 and MSH-9.2 in upper case; a structure (``ORU_R01``) in the place of the code is taken apart."""
+    kind = component(field, 1).strip().upper()
+    trigger = component(field, 2).strip().upper()
+    if "_" in kind and not trigger:
         kind, _, trigger = kind.partition("_")
+    return kind, trigger
+
+
+def header_of(message: Message) -> tuple[Header, str, str]:
+    """Return a message's header, and raw MSH-3 and MSH-4."""
+    fields = message.segments[0].split("|", 21)
+    if len(fields) < 12:
+        fields += [""] * (12 - len(fields))
+    kind, trigger = _type_of(fields[8])
+    control_id, processing_id, sent = fields[9], fields[10], fields[6]
     return (
         Header(
-            kind=kind,
-            trigger=trigger,
-            control_id=unescape(fields[9]).strip(),
-            processing_id=component(fields[10], 1).strip().upper(),
-            profiles=fields[20],
-            stamp=read_time(component(fields[6], 1)) if fields[6] else None,
+            kind,
+            trigger,
+            unescape(control_id).strip(),
+            processing_id if processing_id in _PLAIN_IDS else component(processing_id, 1).strip().upper(),
+            fields[20] if len(fields) > 20 else "",
+            read_time(component(sent, 1)) if sent else None,
         ),
-        component(fields[2], 1).strip(),
-        component(fields[3], 1).strip(),
+        fields[2],
+        fields[3],
     )
+
+
+_PLAIN_IDS = frozenset({"P", ""})

@@ -70,12 +70,13 @@ class Decoder:
         return Decoded(tuple(decoded))
 
     def sender(self, application: str, facility: str) -> SenderContext:
-        """Return the settings and caches of one sender."""
+        """Return the settings and caches of one sender, by raw MSH-3 and MSH-4."""
         found = self._senders.get((application, facility))
         if found is None:
             if len(self._senders) >= _SENDERS_LIMIT:
                 self._senders.clear()
-            found = self._senders[application, facility] = SenderContext(self.site, application, facility)
+            names = component(application, 1).strip(), component(facility, 1).strip()
+            found = self._senders[application, facility] = SenderContext(self.site, *names)
         return found
 
     def _context(self, message: Message, received_at: Instant | None, previous: Instant | None) -> Context:
@@ -105,6 +106,8 @@ class Decoder:
             _set_aside(groups, context, NotOurs.OTHER_MESSAGE)
             context.reject(Reason.UNMERGE_UNSUPPORTED, "MSH-9")
             return _ended(context, ())
+        if len(groups) == 1:
+            return _ended(context, tuple(self._events(groups[0], gathering.evn, context, source)))
         events: dict[str, PatientEvent] = {}
         for group in groups:
             for event in self._events(group, gathering.evn, context, source):
@@ -126,8 +129,9 @@ class Decoder:
         if patient is None or parts is None:
             return []
         pid = group.pid or []
-        blank = _blank(patient, context, source)
-        return [blank._replace(demographics=demographics_of(pid), visit=visit_of(group.pv1, pid), **parts)]
+        parts["demographics"] = demographics_of(pid)
+        parts["visit"] = visit_of(group.pv1, pid)
+        return [_event(patient, context, source, parts)]
 
     def _patient(self, group: PatientGroup, context: Context) -> Patient | None:
         """Return whom a group is about, its flags counted; None when nobody is named."""
@@ -145,16 +149,11 @@ Parts = dict[str, Any]
 """Fields of a `PatientEvent` that a message type fills."""
 
 
-def _blank(patient: Patient, context: Context, source: Source) -> PatientEvent:
-    header = context.header
+def _event(patient: Patient, context: Context, source: Source, parts: Parts) -> PatientEvent:
+    """Return one patient's event with the *parts* that the message gave."""
+    parts["flags"] = tuple(context.flags)
     return PatientEvent(
-        patient=patient,
-        received_at=context.received_at,
-        source=source,
-        message_control_id=context.control_id,
-        message_type=f"{header.kind}^{header.trigger}" if header.trigger else header.kind,
-        sender=context.sender.text,
-        flags=tuple(context.flags),
+        patient, context.received_at, source, context.control_id, context.header.type, context.sender.text, **parts
     )
 
 
@@ -248,7 +247,7 @@ def _read_merges(group: PatientGroup, evn: list[str], context: Context, source: 
         context.reject(Reason.MERGE_INCOMPLETE, "MRG-1" if group.pid is not None else "PID-3")
         return []
     merges = [merge_of(group.pid, mrg, number, evn, context) for number, mrg in group.mrg]
-    return [_blank(merge.retired, context, source)._replace(merge=merge) for merge in merges if merge is not None]
+    return [_event(merge.retired, context, source, {"merge": merge}) for merge in merges if merge is not None]
 
 
 _OF_INTEREST = frozenset({Kind.OURS, Kind.DISAGREE, Kind.HEMOLYSIS_INDEX, Kind.DIALYSIS})
@@ -294,7 +293,6 @@ def _joined(first: PatientEvent, second: PatientEvent) -> PatientEvent:
 
 def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | None = None) -> DecodedMessage:
     """Return the message's end: judged, in part, dead letter or ignored, with its reason and counts."""
-    header = context.header
     if context.rejected:
         outcome = Outcome.IN_PART if events else Outcome.DEAD_LETTER
         reason = context.rejected[0].reason
@@ -303,10 +301,10 @@ def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | 
     else:
         outcome = Outcome.IGNORED
         if reason is None:
-            reason = next((each for each in _WHY_IGNORED if context.counts[each]), Reason.NOTHING_FOR_US)
+            reason = next((each for each in _WHY_IGNORED if context.counts.get(each)), Reason.NOTHING_FOR_US)
     return DecodedMessage(
         control_id=context.control_id,
-        message_type=f"{header.kind}^{header.trigger}" if header.trigger else header.kind,
+        message_type=context.header.type,
         sender=context.sender.text,
         outcome=outcome,
         reason=reason,

@@ -12,6 +12,14 @@ FIELD, COMPONENT, REPETITION, ESCAPE, SUBCOMPONENT = "|", "^", "~", "\\", "&"
 STANDARD_ENCODING = "^~\\&"
 NULL = '""'
 
+# Starts of the segments that most messages are made of: with these alone there is nothing to repair.
+_COMMON = frozenset(
+    f"{name}|"
+    for name in (
+        *("MSH", "EVN", "PID", "PD1", "NTE", "PV1", "PV2", "ORC", "OBR", "OBX", "SPM", "TQ1", "RXA", "RXR", "DG1"),
+        *("AL1", "NK1", "IN1", "GT1", "ROL", "SFT", "CTI", "FT1", "PR1", "MRG", "RXO", "RXE", "ZDS", "ZPI"),
+    )
+)
 _BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
 _SEGMENT_START = re.compile(r"[A-Z][A-Z0-9]{2}(?=\||$)")
 _MESSAGE_START = re.compile(rb"(?:^|[\r\n\x0b\x1c\x0c])[ \t]*(?=MSH[^\r\nA-Za-z0-9 ])")
@@ -77,13 +85,10 @@ def _read_message(raw: bytes, flags: tuple[str, ...]) -> Message:
         if damaged:
             flags = (*flags, "encoding_characters_assumed")
     segments = text.rstrip("\r").split("\r")
-    for segment in segments:
-        # The common case pays one test a segment; anything odd is repaired below.
-        if segment[3:4] != FIELD or segment[:3] in _BATCH or not segment[:3].isalnum():
-            segments, torn = _repair(segments)
-            if torn:
-                flags = (*flags, "segment_joined")
-            break
+    if not _COMMON.issuperset([segment[:4] for segment in segments]):
+        segments, torn = _repair(segments)
+        if torn:
+            flags = (*flags, "segment_joined")
     return Message(segments, truncation, flags)
 
 

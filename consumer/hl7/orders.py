@@ -1,5 +1,6 @@
 """One order of a message, as its segments gather: OBR, the OBX that matter, remarks and specimens."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from consumer.hl7 import comments
@@ -23,16 +24,22 @@ class Found(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """When a specimen was drawn, the sender's offset, and flags (``time_degraded``)."""
+    """
+    When a specimen was drawn, with the sender's offset and flags (``time_degraded``), and what follows from it.
+
+    ``container`` names the tube: of one SPM, else of the order and the time of the draw (RULES.md 3).
+    """
 
     moment: Moment
     flags: tuple[str, ...]
+    resulted_at: int
+    container: str
 
 
 class Order:
     """What one OBR (or a run of OBX without one) gathers."""
 
-    __slots__ = ("_draws", "found", "notes", "obr", "orc", "specimens")
+    __slots__ = ("_draws", "_number", "found", "notes", "obr", "orc", "placer_order_number", "specimens")
 
     def __init__(self, obr: list[str], orc: list[str]) -> None:
         self.obr = obr
@@ -41,19 +48,16 @@ class Order:
         self.notes: list[str] = []
         self.specimens: list[Specimen] = []
         self._draws: dict[tuple[str, str], Drawn | None] = {}
+        self._number = component(obr[3], 1).strip() if len(obr) > 3 and obr[3] else ""
+        self.placer_order_number = component(obr[2], 1).strip() if len(obr) > 2 and obr[2] else ""
 
     def field(self, number: int) -> str:
         """Return OBR-*number* as sent; empty when there is none."""
         return self.obr[number] if number < len(self.obr) else ""
 
-    @property
-    def placer_order_number(self) -> str:
-        """OBR-2."""
-        return component(self.field(2), 1).strip()
-
     def number(self, context: Context) -> str:
         """OBR-3, else OBR-2, else MSH-10 (RULES.md 2)."""
-        return component(self.field(3), 1).strip() or self.placer_order_number or context.control_id
+        return self._number or self.placer_order_number or context.control_id
 
     @property
     def vetoed(self) -> bool:
@@ -72,11 +76,6 @@ class Order:
     def specimen_identifier(self) -> str:
         """SPM-2 when there is exactly one specimen and it has one; else empty."""
         return self.specimens[0].identifier if len(self.specimens) == 1 else ""
-
-    def container(self, context: Context, drawn: int) -> str:
-        """Return the name of the tube: of one SPM, else of the order and the time of the draw (RULES.md 3)."""
-        identifier = self.specimen_identifier
-        return f"spm:{identifier}" if identifier else f"{self.number(context)}@{drawn}"
 
     def conditions(self, site_comments: tuple[tuple[str, str], ...]) -> list[Condition]:
         """Return what SPM-24, SPM-21 and the remarks of the order say of its tube, each once."""
@@ -101,44 +100,50 @@ class Order:
         The site's order of SPM-17.1, OBR-7, OBX-14; else OBX-19, OBR-22, MSH-7, degraded. A date without a time
         yields to a later candidate of the same date that has one.
         """
-        key = (obx[14] if len(obx) > 14 else "", obx[19] if len(obx) > 19 else "")
+        key = (obx[14], obx[19]) if len(obx) > 19 else (obx[14] if len(obx) > 14 else "", "")
         if key not in self._draws:
-            self._draws[key] = self._find_draw(context, *key)
+            found = self._find_draw(context, *key)
+            if found is None:
+                self._draws[key] = None
+            else:
+                moment, flags = found
+                identifier = self.specimen_identifier
+                container = f"spm:{identifier}" if identifier else f"{self.number(context)}@{moment.instant}"
+                self._draws[key] = Drawn(moment, flags, self._resulted_at(context, key[1]), container)
         return self._draws[key]
 
-    def _find_draw(self, context: Context, observed: str, analyzed: str) -> Drawn | None:
-        raw = {
-            "SPM-17": self.specimens[0].collected if self.specimens else "",
-            "OBR-7": self.field(7),
-            "OBX-14": observed,
-        }
-        candidates = [(name, raw[name], False) for name in context.sender.sender.draw_times]
-        candidates += [("OBX-19", analyzed, True), ("OBR-22", self.field(22), True)]
+    def _find_draw(self, context: Context, observed: str, analyzed: str) -> tuple[Moment, tuple[str, ...]] | None:
         coarse: tuple[Stamp, Moment] | None = None
-        for name, text, degraded in candidates:
+        for name, text, degraded in self._candidates(context, observed, analyzed):
             found = context.time(text, name) if text else None
             if found is None:
                 continue
             stamp, moment = found
             if stamp.precise and (coarse is None or stamp.date == coarse[0].date):
-                flags = ("time_degraded",) if degraded else ()
-                return Drawn(moment, (*flags, *moment.flags))
+                return moment, ("time_degraded", *moment.flags) if degraded else moment.flags
             if coarse is None:
                 coarse = found
         if coarse is not None:
-            return Drawn(coarse[1], ("time_degraded", *coarse[1].flags))
+            return coarse[1], ("time_degraded", *coarse[1].flags)
         if context.header_at is not None:
-            return Drawn(context.header_at, ("time_degraded",))
+            return context.header_at, ("time_degraded",)
         return None
 
-    def resulted_at(self, context: Context, obx: list[str]) -> int:
+    def _candidates(self, context: Context, observed: str, analyzed: str) -> Iterator[tuple[str, str, bool]]:
+        """Yield where a time of the draw may stand: name, raw text, and whether it would be degraded."""
+        for name in context.sender.sender.draw_times:
+            if name == "OBR-7":
+                yield name, self.field(7), False
+            elif name == "OBX-14":
+                yield name, observed, False
+            else:
+                yield name, self.specimens[0].collected if self.specimens else "", False
+        yield "OBX-19", analyzed, True
+        yield "OBR-22", self.field(22), True
+
+    def _resulted_at(self, context: Context, analyzed: str) -> int:
         """Return OBX-19, else OBR-22, else MSH-7, else the time of receipt."""
-        if len(obx) > 19 and obx[19]:
-            found = context.time(obx[19], "OBX-19")
-            if found is not None:
-                return found[1].instant
-        if self.field(22):
-            found = context.time(self.field(22), "OBR-22")
-            if found is not None:
-                return found[1].instant
+        found = (analyzed and context.time(analyzed, "OBX-19")) or context.time(self.field(22), "OBR-22")
+        if found:
+            return found[1].instant
         return context.header_at.instant if context.header_at is not None else context.received_at

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from consumer.hl7.administrations import Given
-from consumer.hl7.codes import Kind
+from consumer.hl7.codes import Kind, Observation
 from consumer.hl7.context import Context
 from consumer.hl7.er7 import FIELD
 from consumer.hl7.orders import Found, Order
@@ -38,6 +38,11 @@ class PatientGroup:
         self.given: list[tuple[str, Given]] = []
 
     @property
+    def is_empty(self) -> bool:
+        """Nothing stood before the first PID."""
+        return self.pid is None and not (self.orders or self.given or self.mrg or self.pr1)
+
+    @property
     def found(self) -> Iterator[Found]:
         """Every OBX that the tables know."""
         return (found for order in self.orders for found in order.found)
@@ -65,7 +70,9 @@ class Gathering:
         order: Order | None = None
         truncation = context.message.truncation
         observation_of = context.sender.observation
-        number = 0
+        known: dict[str, Observation] = {} if truncation else context.sender.observations
+        number = others = 0
+        other = Kind.OTHER
         for segment in segments:
             name = segment[:3]
             if name == "OBX":
@@ -74,10 +81,10 @@ class Gathering:
                 if len(head) < 4 or not head[3]:
                     context.not_ours[NotOurs.NO_CODE] += 1
                     continue
-                observation = observation_of(head[3], truncation)
+                observation = known.get(head[3]) or observation_of(head[3], truncation)
                 kind = observation.kind
-                if kind is Kind.OTHER:
-                    context.not_ours[NotOurs.OTHER_CODE] += 1
+                if kind is other:
+                    others += 1
                 elif kind is Kind.NO_CODE:
                     context.not_ours[NotOurs.NO_CODE] += 1
                 else:
@@ -105,7 +112,11 @@ class Gathering:
             else:
                 self._other(name, segment, group)
         context.observations = number
-        return self.groups
+        if others:
+            context.not_ours[NotOurs.OTHER_CODE] += others
+        if not self.groups[0].is_empty:
+            return self.groups
+        return self.groups[1:]
 
     def _new_order(self, group: PatientGroup, obr: list[str]) -> Order:
         order = Order(obr, self._orc)

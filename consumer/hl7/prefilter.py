@@ -1,5 +1,5 @@
 r"""
-A look at the bytes: may the decoder find anything in this record at all? (DESIGN.md 1; docs/adr/0007.)
+A look at the bytes, whether the decoder may find anything in a record at all (DESIGN.md 1).
 
 Sound, not exact: False only when the full decoder would find nothing, look-alikes in the text of OBX-3 included. Takes
 OBX-3 at each ``OBX`` and asks a set of those already known to be nothing; one not seen before is classified by the
