@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rules.alert import Change, Rule, Severity, Transition
 from rules.chart import Chart
 from rules.events import Instant, PatientEvent
-from rules.life import BY_RULE, FAMILIES, Lived, Occasion, live
+from rules.life import BY_RULE, FAMILIES, Lived, Occasion, claim_of, live
 from rules.life import caught_up as _caught_up
 from rules.patient import (
     RETRACTING,
@@ -227,7 +227,7 @@ def _next_due(chart: Chart, held: list[Instant]) -> Instant | None:
     """Return the next moment after ``now`` at which something happens without a message."""
     moments: list[Instant | None] = [*held]
     open_alerts = chart.alerts_open()
-    moments += [BY_RULE[alert.rule].expiry(chart, alert) for alert in open_alerts]
+    moments += [BY_RULE[alert.rule].expiry(chart, claim_of(chart, alert)) for alert in open_alerts]
     moments += [family.due(chart) for family in FAMILIES if chart.rulebook.mode(family.rule) != "off"]
     if not open_alerts:
         moments.append(_retires_at(chart.state, chart.rulebook))

@@ -173,7 +173,7 @@ def _joined(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     return old if set(new) <= set(old) else (*old, *(key for key in new if key not in old))
 
 
-def _claim(chart: Chart, alert: Alert) -> Alert:
+def claim_of(chart: Chart, alert: Alert) -> Alert:
     """
     Return what an end of *alert* is judged against.
 
@@ -189,7 +189,7 @@ def _go_on(chart: Chart, alert: Alert, finding: Finding | None, occasion: Occasi
         return _ended(chart, alert, End(Change.CLOSED, "deceased"))
     if finding is None and _never_stood(chart, alert):
         return _ended(chart, alert, End(Change.RETRACTED, occasion.withdrew))
-    end = BY_RULE[alert.rule].end(chart, _claim(chart, alert))
+    end = BY_RULE[alert.rule].end(chart, claim_of(chart, alert))
     if end is not None:
         return _ended(chart, alert, end)
     if occasion.discharged:
