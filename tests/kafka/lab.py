@@ -1,11 +1,11 @@
-"""What the broker tests share: topics, members in this process or in one of their own, and readers of both isolations."""
+"""What the broker tests share: topics, members, fake stages, and readers of both isolations."""
 
 import asyncio
 import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -259,6 +259,16 @@ async def until(fact: Callable[[], bool], *, seconds: float = 15, what: str = ""
     while not fact():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what or fact}"
         await asyncio.sleep(0.02)
+
+
+def play(test: Coroutine[Any, Any, None], *, seconds: float = 60) -> None:
+    """Run a test's coroutine, within a bound."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(seconds):
+            await test
+
+    asyncio.run(bounded())
 
 
 def running(member: Member, count: int) -> bool:

@@ -2,11 +2,12 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 
 from consumer.kafka import compat
 from consumer.kafka.member import Member
 from consumer.kafka.reach import Reach
-from consumer.kafka.task import MakeStage
+from consumer.stage import Stage
 from tests.kafka.lab import Count, Echo, Failures, Lab
 
 
@@ -16,7 +17,7 @@ async def serve(servers: str, name: str, stages: list[str]) -> None:
     lab = Lab(servers, name)
     observer = Failures()
     reach = Reach(servers, observer)
-    made: dict[str, MakeStage] = {"ingest": Echo, "judge": Count}
+    made: dict[str, Callable[[int], Stage]] = {"ingest": Echo, "judge": Count}
     await asyncio.gather(*(Member(lab.config, stage, made[stage], observer, reach).run() for stage in stages))
 
 

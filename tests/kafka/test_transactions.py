@@ -16,7 +16,7 @@ from consumer.kafka.faults import Reason
 from consumer.kafka.states import State
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Outcome, Outgoing, Output, Record
-from tests.kafka.lab import Count, Failures, Lab, counted, exactly_once, numbered, running, until
+from tests.kafka.lab import Count, Failures, Lab, counted, exactly_once, numbered, play, running, until
 
 
 def events(lab: Lab, partition: int = 0) -> TopicPartition:
@@ -59,7 +59,7 @@ def test_w1_next_owner_ends_the_open_transaction(lab: Lab) -> None:
             await producer.client.close()
             await producer.stop()
 
-    asyncio.run(test())
+    play(test())
 
 
 def test_w2_offset_is_read_behind_the_fence(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_w2_offset_is_read_behind_the_fence(lab: Lab, monkeypatch: pytest.Monkey
             await predecessor.client.close()
             await predecessor.stop()
 
-    asyncio.run(test())
+    play(test())
     assert refused
 
 
@@ -140,7 +140,7 @@ def test_w3_refused_record_moves_no_offset(lab: Lab) -> None:
         offset, _ = (await lab.committed("judge", lab.topic(Output.EVENTS)))[0]
         assert offset <= 1
 
-    asyncio.run(test())
+    play(test())
 
 
 def running_beside(task: Any) -> bool:
@@ -160,11 +160,12 @@ def test_w3_what_does_not_fit_becomes_its_stub(lab: Lab) -> None:
             stopped = member.tasks[events(lab, 1)].task
             await until(lambda: stopped.state is State.STOPPED)
             assert stopped.reason is Reason.TOO_LARGE
-            while not (seen := await lab.read(lab.topic(Output.ALERTS))):
-                await asyncio.sleep(0.05)
+            task = member.tasks[events(lab)].task
+            await until(lambda: task.committed >= 2)
+            seen = await lab.read(lab.topic(Output.ALERTS))
             assert [record.value for record in seen] == [b"stub", b"xxx"]
 
-    asyncio.run(test())
+    play(test())
 
 
 def test_w3_w7_failed_transaction_leaves_no_trace(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +198,7 @@ def test_w3_w7_failed_transaction_leaves_no_trace(lab: Lab, monkeypatch: pytest.
         uncommitted = await lab.read(lab.topic(Output.ALERTS), isolation="read_uncommitted")
         assert len(uncommitted) > 60, "no fault has bitten"
 
-    asyncio.run(test())
+    play(test())
     assert "NotEnoughReplicasError" in observer.errors
 
 
@@ -230,7 +231,7 @@ def test_w4_unknown_outcome(lab: Lab, monkeypatch: pytest.MonkeyPatch, committed
             await until(lambda: running(member, 2))
             exactly_once(await counted(lab, 40), range(40))
 
-    asyncio.run(test())
+    play(test())
 
 
 def test_w5_fenced_task_comes_back(lab: Lab) -> None:
@@ -254,7 +255,7 @@ def test_w5_fenced_task_comes_back(lab: Lab) -> None:
             exactly_once(await counted(lab, 60), range(60))
             assert running(member, 2)
 
-    asyncio.run(test())
+    play(test())
     assert observer.errors.count("ProducerFenced") >= 2
 
 
@@ -276,7 +277,7 @@ def test_w5_partition_without_a_task_is_joined_anew(lab: Lab) -> None:
             await lab.write(lab.topic(Output.EVENTS), numbered(0, 20))
             exactly_once(await counted(lab, 20), range(20))
 
-    asyncio.run(test())
+    play(test())
     assert observer.stood_still == 1
 
 
