@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
 
 from consumer.kafka import compat
 from consumer.kafka.member import Member
@@ -11,13 +10,23 @@ from consumer.stage import Stage
 from tests.kafka.lab import Count, Echo, Failures, Lab
 
 
+def echo(partition: int) -> Stage:
+    """Return a stage like ingest."""
+    return Echo(partition)
+
+
+def count(partition: int) -> Stage:
+    """Return a stage like judge."""
+    return Count(partition)
+
+
 async def serve(servers: str, name: str, stages: list[str]) -> None:
     """Run the members until killed."""
     compat.hush()
     lab = Lab(servers, name)
     observer = Failures()
     reach = Reach(servers, observer)
-    made: dict[str, Callable[[int], Stage]] = {"ingest": Echo, "judge": Count}
+    made = {"ingest": echo, "judge": count}
     await asyncio.gather(*(Member(lab.config, stage, made[stage], observer, reach).run() for stage in stages))
 
 

@@ -1,0 +1,90 @@
+"""W9, W13 and W16 without a broker: the defaults, when a commit is due, and the parts of aiokafka that we lean on."""
+
+from importlib.metadata import version
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
+from aiokafka.producer.transaction_manager import TransactionManager
+
+from consumer.kafka import compat
+from consumer.kafka.config import KafkaConfig, Pace, Timeouts
+from consumer.kafka.faults import ACTIONS, Action, Reason, judge_error
+from consumer.kafka.pending import Pending
+from consumer.kafka.states import TRANSITIONS, State
+from consumer.stage import Outcome, Outgoing, Output
+
+SOMETHING = Outgoing(Output.ALERTS, 0, b"key", b"value")
+
+
+def test_w9_defaults() -> None:
+    """Session 45 s, heartbeat 3 s, rebalance 60 s, transaction 10 s."""
+    timeouts = Timeouts()
+    assert (timeouts.session_ms, timeouts.heartbeat_ms) == (45_000, 3_000)
+    assert (timeouts.rebalance_ms, timeouts.transaction_ms) == (60_000, 10_000)
+    assert timeouts.drain_seconds * 1000 < timeouts.rebalance_ms
+
+
+def test_w1_ids() -> None:
+    """A group for each deployment and stage, a transactional.id for each of their partitions."""
+    config = KafkaConfig(deployment="ward")
+    assert config.group("judge") == "ward-judge"
+    assert config.transactional_id("judge", "lab-alert.events", 3) == "ward-judge-judge-lab-alert.events-3"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "records", "owned", "seconds"),
+    [
+        pytest.param(Outcome([SOMETHING]), 1, 1, 0.1, id="a hundred milliseconds"),
+        pytest.param(Outcome([SOMETHING]), 1, 48, 0.768, id="sixteen for each partition, when that is more"),
+        pytest.param(Outcome([SOMETHING], urgent=True), 1, 48, 0.0, id="a critical alert: at once"),
+        pytest.param(Outcome([SOMETHING]), 5_000, 48, 0.0, id="a full transaction: at once"),
+        pytest.param(Outcome([]), 5_000, 1, 2.0, id="only the offset: every two seconds"),
+    ],
+)
+def test_w13_commit_is_due(outcome: Outcome, records: int, owned: int, seconds: float) -> None:
+    """When the next commit is due, from the one before."""
+    pending = Pending(offset=9, committed_offset=4)
+    pending.add(outcome, records=records)
+    assert pending.due(0.0, Pace(), owned) == pytest.approx(seconds)
+    assert pending.due(60.0, Pace(), owned) <= 0
+
+
+def test_w13_nothing_to_commit() -> None:
+    """A task that has taken nothing and said nothing commits nothing."""
+    pending = Pending(offset=4, committed_offset=4)
+    pending.add(Outcome([]))
+    assert pending.idle
+
+
+def test_w16_version_is_one_that_was_looked_at() -> None:
+    """The private parts that `compat` uses are there in the aiokafka that is installed, and its version was tried."""
+    assert version("aiokafka").rpartition(".")[0] in compat.TRIED_VERSIONS
+    for name in ("_send_req", "request_rejoin", "fetch_committed_offsets", "check_errors", "coordinator_dead"):
+        assert callable(getattr(GroupCoordinator, name)), name
+    inits = {
+        GroupCoordinator: ("generation", "member_id", "coordinator_id", "group_id", "_coordination_task"),
+        AIOKafkaConsumer: ("_coordinator", "_fetcher", "_client"),
+        AIOKafkaProducer: ("_txn_manager", "_message_accumulator", "client"),
+        TransactionManager: ("_transaction_waiter", "_pid_and_epoch"),
+        MessageAccumulator: ("_batches",),
+        MessageBatch: ("_drain_waiter", "future"),
+    }
+    for owner, names in inits.items():
+        assert set(names) <= set(owner.__init__.__code__.co_names), owner
+
+
+def test_states_have_a_way_on() -> None:
+    """Every state stands in the table, everything but the end can be drained or stopped, and the end is the end."""
+    assert set(TRANSITIONS) == set(State)
+    assert not TRANSITIONS[State.STOPPED]
+    for state in set(State) - {State.STOPPED}:
+        assert State.STOPPED in TRANSITIONS[state]
+
+
+def test_every_stop_names_its_reason() -> None:
+    """A line of the error table that stops a partition says why; what is in no line is a bug."""
+    for error, (action, reason) in ACTIONS.items():
+        assert action is not Action.STOP or reason is not None, error
+    assert judge_error(RuntimeError("?")) == (Action.STOP, Reason.BUG)

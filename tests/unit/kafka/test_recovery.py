@@ -1,0 +1,86 @@
+"""W6 and W10 without a broker: offset, log, metadata and state held against one another."""
+
+import dataclasses
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from consumer.kafka.changelog import Restored
+from consumer.kafka.config import STATE_VERSION, KafkaConfig
+from consumer.kafka.faults import Reason, Stop
+from consumer.kafka.metadata import Metadata
+from consumer.kafka.recovery import Bounds, Start, resume_from
+
+CONFIG = KafkaConfig(partitions=12)
+PLACE = TopicPartition("lab-alert.events", 3)
+LOG = Bounds(10, 100)
+USUAL = Metadata(stream_time=5, partitions=12, transactions=9, changelog_end=40)
+
+
+Committed = tuple[int, Metadata | None]
+
+
+def start(
+    committed: Committed | None, restored: Restored, *, holds: bool = True, config: KafkaConfig = CONFIG
+) -> Start:
+    """Ask where the judge begins."""
+    found = None
+    if committed is not None:
+        offset, metadata = committed
+        found = OffsetAndMetadata(offset, "" if metadata is None else metadata.encode())
+    return resume_from(config, "judge", PLACE, found, LOG, restored, holds_state=holds)
+
+
+WHOLE = Restored(position=42, last=40, end=42, records=3)
+KEPT = Restored(position=42, last=None, end=42, records=0)
+EMPTY = Restored(position=0, last=None, end=0, records=0)
+
+
+@pytest.mark.parametrize(
+    ("committed", "restored", "holds", "reason", "words"),
+    [
+        (None, WHOLE, True, Reason.OFFSET_LOST, "lab-alert offsets set"),
+        ((50, None), WHOLE, True, Reason.OFFSET_LOST, "another tool"),
+        ((50, USUAL), EMPTY, False, Reason.STATE_BEHIND, "made anew"),
+        ((50, USUAL), WHOLE._replace(position=39, end=39), True, Reason.STATE_BEHIND, "offsets set"),
+        ((50, USUAL), WHOLE._replace(last=41), True, Reason.STATE_AHEAD, "set back"),
+        ((50, USUAL._replace(partitions=6)), WHOLE, True, Reason.PARTITIONS_CHANGED, "back to 6"),
+        ((50, USUAL._replace(version=STATE_VERSION + 1)), WHOLE, True, Reason.NEWER_VERSION, "newer lab-alert"),
+        ((9, USUAL), WHOLE, True, Reason.OFFSET_OUT_OF_RANGE, "from 10 to 100"),
+        ((101, USUAL), WHOLE, True, Reason.OFFSET_OUT_OF_RANGE, "--partition 3 --to earliest"),
+    ],
+)
+def test_w6_stops_with_a_remedy(
+    committed: Committed | None, restored: Restored, holds: bool, reason: Reason, words: str
+) -> None:
+    """Each way in which offset and state can part stops the partition, and says what to do."""
+    with pytest.raises(Stop) as stopped:
+        start(committed, restored, holds=holds)
+    assert stopped.value.reason is reason
+    assert words in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    ("committed", "restored", "holds", "offset"),
+    [
+        pytest.param((50, USUAL), WHOLE, True, 50, id="as it was left"),
+        pytest.param((50, USUAL), KEPT, True, 50, id="kept over a revocation"),
+        pytest.param((100, USUAL), WHOLE._replace(end=60), True, 100, id="at the end, markers behind the state"),
+        pytest.param((10, USUAL._replace(changelog_end=None)), EMPTY, False, 10, id="no state yet"),
+        pytest.param(None, EMPTY, False, 10, id="first start"),
+        pytest.param((50, None), EMPTY, False, 50, id="set by another tool before there was any state"),
+    ],
+)
+def test_w6_goes_on(committed: Committed | None, restored: Restored, holds: bool, offset: int) -> None:
+    """What belongs together is taken up where it was."""
+    assert start(committed, restored, holds=holds).offset == offset
+
+
+def test_w10_first_start() -> None:
+    """An inbound partition begins where the setting says, an events partition always at its beginning."""
+    latest = dataclasses.replace(CONFIG, start="latest")
+    inbound = TopicPartition("hl7.inbound", 0)
+    assert resume_from(CONFIG, "ingest", inbound, None, LOG, None, holds_state=False)[::2] == (10, True)
+    assert resume_from(latest, "ingest", inbound, None, LOG, None, holds_state=False)[::2] == (100, True)
+    assert start(None, EMPTY, holds=False, config=latest).offset == 10

@@ -1,0 +1,141 @@
+"""W17 without a broker: a model in which partitions lag, and what each rule for the watermark makes of it."""
+
+import random
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.kafka.watermark import Homes, Place, Reading, Stuck, low_watermark
+
+NOW = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("places", "live", "records"),
+    [
+        pytest.param([], NOW, None, id="no partition at all"),
+        pytest.param([Place(5, 900, 0, 5)], NOW, 900, id="read to its end"),
+        pytest.param([Place(4, 900, 0, 5)], 900, 900, id="one record behind"),
+        pytest.param([Place(4, 900, 0, 5), Place(7, 100, 0, 7)], 900, 900, id="an idle neighbour holds nothing back"),
+        pytest.param([Place(4, 900, 0, 5), Place(6, 100, 0, 7)], 100, 100, id="the slowest counts"),
+        pytest.param([Place(5, 900, 0, 5), Place(7, 100, 0, 7)], NOW, 900, id="all at their ends"),
+        pytest.param([Place(None, None, 0, 3), Place(7, 100, 0, 7)], None, None, id="one that nobody has begun"),
+        pytest.param([Place(None, None, 3, 3), Place(7, 100, 0, 7)], NOW, 100, id="an empty one that nobody has begun"),
+        pytest.param([Place(2, None, 0, 3)], None, None, id="offset set by hand: its time is unknown"),
+        pytest.param([Place(9, 100, 0, 7)], NOW, 100, id="past the end asked for: committed since"),
+        pytest.param([Place(4, NOW + 50, 0, 5)], NOW, NOW + 50, id="a clock ahead does not carry it past the asking"),
+    ],
+)
+def test_low_watermark(places: list[Place], live: int | None, records: int | None) -> None:
+    """The least over all partitions of the time of asking, where read to the end, and its stream time elsewhere."""
+    assert low_watermark(places, asked_at=NOW, clock="live") == live
+    assert low_watermark(places, asked_at=NOW, clock="records") == records
+
+
+class Message(NamedTuple):
+    """A potassium (a hold of 15 begins) or the magnesium that makes the hold's alert needless."""
+
+    at: int
+    patient: int
+    magnesium: bool
+
+
+HOLD = 15
+
+
+def false_alerts(partitions: list[list[Message]], order: Iterable[int], *, fastest: bool) -> int:
+    """Return how many holds fire although their magnesium was sent in time, when partitions are read in *order*."""
+    read = [0] * len(partitions)
+    held: dict[int, int] = {}
+    given: set[int] = set()
+    fired = 0
+    for partition in order:
+        if read[partition] == len(partitions[partition]):
+            continue
+        message = partitions[partition][read[partition]]
+        read[partition] += 1
+        if message.magnesium:
+            given.add(message.patient)
+            held.pop(message.patient, None)
+        elif message.patient not in given:
+            held[message.patient] = message.at + HOLD
+        times = [Place(n, log[n - 1].at if n else None, 0, len(log)) for n, log in zip(read, partitions, strict=True)]
+        if fastest:
+            watermark = max((place.stream_time for place in times if place.stream_time is not None), default=None)
+        else:
+            watermark = low_watermark(times, asked_at=NOW, clock="records")
+        due = [patient for patient, end in held.items() if watermark is not None and end <= watermark]
+        for patient in due:
+            del held[patient]
+            fired += 1
+    return fired
+
+
+def lagging(seed: int) -> tuple[list[list[Message]], list[int]]:
+    """Return three partitions, each patient's magnesium sent in time on another one, and an uneven order of reading."""
+    draw = random.Random(seed)
+    sent = []
+    for patient in range(60):
+        at = patient * 7
+        sent += [Message(at, patient, magnesium=False), Message(at + draw.randrange(1, HOLD), patient, magnesium=True)]
+    partitions: list[list[Message]] = [[], [], []]
+    for message in sorted(sent):
+        partitions[(message.patient + message.magnesium) % 3].append(message)
+    order = [number for number, log in enumerate(partitions) for _ in log]
+    draw.shuffle(order)
+    # One partition is read only when the others are done: the worst that lag can do.
+    return partitions, sorted(order, key=lambda number: number == seed % 3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_w17_lag_makes_no_false_alert(seed: int) -> None:
+    """With the fastest partition's clock false "no magnesium" alerts appear; with the low watermark none."""
+    partitions, order = lagging(seed)
+    assert false_alerts(partitions, order, fastest=True) > 0
+    assert false_alerts(partitions, order, fastest=False) == 0
+
+
+places = st.builds(
+    lambda begin, length, done, time: Place(begin + min(done, length), time, begin, begin + length),
+    *[st.integers(0, 50)] * 3,
+    st.integers(0, NOW),
+)
+
+
+@given(st.lists(places, min_size=1, max_size=6), st.integers(0, 5))
+def test_reading_on_never_lowers_it(known: list[Place], which: int) -> None:
+    """Committing more of a partition, at a later time, never takes the live watermark back."""
+    chosen = known[which % len(known)]
+    assert chosen.committed is not None
+    assert chosen.stream_time is not None
+    further = chosen._replace(committed=chosen.committed + 1, stream_time=chosen.stream_time + 1)
+    before = low_watermark(known, asked_at=NOW, clock="live")
+    after = low_watermark([further if place is chosen else place for place in known], asked_at=NOW, clock="live")
+    assert before is not None
+    assert after is not None
+    assert after >= before
+
+
+def test_stuck_after_five_minutes() -> None:
+    """A watermark more than five minutes behind that came no closer for five minutes is overruled."""
+    stuck, minute = Stuck(300_000), 60_000
+    assert [stuck.behind(0, wall * minute) for wall in range(6)] == [0] * 6, "not yet: it may be catching up"
+    assert stuck.behind(0, 11 * minute) == 11 * minute
+    assert stuck.behind(8 * minute, 12 * minute) == 0, "it moves again"
+    catching_up = Stuck(300_000)
+    assert not any(catching_up.behind(2 * wall * minute, (30 + wall) * minute) for wall in range(20))
+    assert catching_up.behind(None, 60 * minute) == 0
+
+
+def test_alias_homes() -> None:
+    """Where an alias leads, a watermark holds once its home has committed past the ends read with it."""
+    homes = Homes()
+    homes.hold(Reading(100, {0: 5, 1: 7}))
+    homes.hold(Reading(200, {0: 9, 1: 8}))
+    assert homes.release([1], {1: 6}) is None
+    assert homes.release([1], {1: 7}) == 100
+    assert homes.release([1], {1: 8}) == 200
+    assert homes.release([0, 1], {0: 6, 1: 8}) == 100
