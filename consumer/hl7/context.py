@@ -143,9 +143,11 @@ class Context:
             return None
         return stamp, self.moment(stamp, field)
 
-    def reject(self, reason: Reason, where: str, identifier: str = "", *, observations: int = 0) -> None:
+    def reject(
+        self, reason: Reason, where: str, identifier: str = "", *, observations: int = 0, detail: str = ""
+    ) -> None:
         """Note a part that would be ours and has a fault; *observations* OBX end here."""
-        self.rejected.append(Rejected(reason, where, identifier))
+        self.rejected.append(Rejected(reason, where, identifier, detail))
         self.rejected_observations += observations
 
 

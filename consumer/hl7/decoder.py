@@ -318,6 +318,7 @@ def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | 
         fragments=context.fragments,
         rejected_observations=context.rejected_observations,
         counts=context.counts,
+        received_at=context.received_at,
     )
 
 

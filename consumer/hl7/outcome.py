@@ -76,19 +76,30 @@ class NotOurs(StrEnum):
 
 
 class Rejected(NamedTuple):
-    """A part that would be ours and has a fault; ``where`` is like ``OBX[4]-6`` (the fourth OBX of the message)."""
+    """
+    A part that would be ours and has a fault; ``where`` is like ``OBX[4]-6`` (the fourth OBX of the message).
+
+    ``detail`` is OBX-3 as sent when code and text disagree, so that a site can confirm the pair; else empty.
+    """
 
     reason: Reason
     where: str
     observation_identifier: str = ""
+    detail: str = ""
 
 
 class Unmapped(NamedTuple):
-    """An observation that looks like an analyte of ours by its text and is mapped by no code: a suggestion."""
+    """
+    An observation that looks like an analyte of ours by its text and is mapped by no code: a suggestion.
+
+    ``value`` is OBX-5 when that is a number (else empty: text is never shown), ``units`` OBX-6 as sent.
+    """
 
     observation_identifier: str
     looks_like: str
     where: str
+    value: str = ""
+    units: str = ""
 
 
 EMPTY_COUNTS: Mapping[NotOurs, int] = MappingProxyType({})
@@ -119,6 +130,7 @@ class DecodedMessage(NamedTuple):
     fragments: int = 0
     rejected_observations: int = 0
     counts: Mapping[str, int] = MappingProxyType({})
+    received_at: int = 0
 
     @property
     def accounted(self) -> bool:

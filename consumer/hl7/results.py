@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
-from consumer.hl7.codes import Kind
+from consumer.hl7.codes import Kind, unit_of
 from consumer.hl7.context import CLOCK_SKEW, Context
 from consumer.hl7.encounter import dialysis_from_observation
 from consumer.hl7.er7 import component, unescape
@@ -78,7 +78,9 @@ def read_order(order: Order, context: Context, gathered: Gathered, *, known: boo
         elif not known:
             context.reject(Reason.NO_PATIENT, "PID-3", found.observation.code, observations=1)
         elif kind is Kind.DISAGREE:
-            context.reject(Reason.CODE_TEXT_DISAGREE, f"OBX[{found.number}]-3", found.observation.code, observations=1)
+            where = f"OBX[{found.number}]-3"
+            detail = unescape(found.raw_identifier.split("~", 1)[0])
+            context.reject(Reason.CODE_TEXT_DISAGREE, where, found.observation.code, observations=1, detail=detail)
         elif len(found.fields) > 2 and found.fields[2] in _NO_RESULT:
             context.not_ours[NotOurs.OTHER_VALUE_TYPE] += 1
         elif kind is Kind.HEMOLYSIS_INDEX:
@@ -101,7 +103,11 @@ def _note_unmapped(found: Found, order: Order, context: Context, gathered: Gathe
     if looks is None:
         return
     identifier = unescape(found.raw_identifier.split("~", 1)[0])
-    context.unmapped.append(Unmapped(identifier, looks.value, f"OBX[{found.number}]"))
+    fields = found.fields
+    number = read_number(fields[5]) if len(fields) > 5 else None
+    units = unit_of(fields[6])[1] if len(fields) > 6 else ""
+    value = number.text if number is not None else ""
+    context.unmapped.append(Unmapped(identifier, looks.value, f"OBX[{found.number}]", value, units))
     if looks is Analyte.MAGNESIUM:
         drawn = order.drawn(context, found.fields)
         if drawn is not None and drawn.moment.instant <= context.received_at + CLOCK_SKEW:
