@@ -9,6 +9,8 @@ from typing import NamedTuple
 from rules.alert import Change, Rule, Severity, Transition
 from rules.chart import Chart
 from rules.events import Instant, PatientEvent
+from rules.hyperkalemia import has_cleared, latest_episode
+from rules.hypokalemia import latest_run
 from rules.life import BY_RULE, FAMILIES, Lived, Occasion, claim_of, live
 from rules.life import caught_up as _caught_up
 from rules.patient import (
@@ -21,6 +23,7 @@ from rules.patient import (
     identity,
     join_histories,
     new_state,
+    retain,
 )
 from rules.rulebook import Rulebook
 from rules.words import transition
@@ -68,7 +71,7 @@ def judge(
     """
     before = state if state is not None else new_state(event.patient)
     now = max(now, before.now)
-    after = advance(before, event, now, rulebook)
+    after = advance(before, event, now)
     chart = Chart(after, now, rulebook)
     encounter = event.encounter
     occasion = Occasion(
@@ -78,7 +81,7 @@ def judge(
         died=encounter is not None and encounter.deceased and chart.deceased,
         catching_up=catching_up,
     )
-    return _judged(chart, occasion, dropped=after.dropped - before.dropped)
+    return _judged(chart, occasion)
 
 
 def tick(
@@ -164,14 +167,14 @@ def join(
     before = state if state is not None else new_state(surviving)
     now = max(now, before.now, history.now if history is not None else 0)
     before = before._replace(holds=_over(before, now, rulebook))
-    after = join_histories(before, history, now, rulebook)
+    after = join_histories(before, history, now)
     merged = (
         tuple(a for a in history.alerts if a.ended == "merged" and a.ended_at == history.now)
         if history is not None
         else ()
     )
     occasion = Occasion(received_at=event.received_at, catching_up=catching_up, merged=merged)
-    return _judged(Chart(after, now, rulebook), occasion, dropped=after.dropped - before.dropped)
+    return _judged(Chart(after, now, rulebook), occasion)
 
 
 def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook) -> Judgement:
@@ -181,15 +184,15 @@ def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook) -> Judge
     return _spoken(chart, _caught_up(chart), Occasion(received_at=now, timer="catch_up"))
 
 
-def _judged(chart: Chart, occasion: Occasion, *, dropped: int = 0) -> Judgement:
+def _judged(chart: Chart, occasion: Occasion) -> Judgement:
     """Set the hold marks of this moment, let the alerts live, and look for the next timer."""
     marks = [mark for family in FAMILIES for mark in family.marks(chart) if chart.rulebook.mode(family.rule) != "off"]
     if marks:
         chart = chart.with_state(chart.state._replace(holds=(*chart.state.holds, *marks)))
-    return _spoken(chart, live(chart, occasion), occasion, dropped=dropped)
+    return _spoken(chart, live(chart, occasion), occasion)
 
 
-def _spoken(chart: Chart, lived: Lived, occasion: Occasion, *, dropped: int = 0) -> Judgement:
+def _spoken(chart: Chart, lived: Lived, occasion: Occasion) -> Judgement:
     """Put what was decided into words, and the next timer beside the state."""
     transitions = tuple(
         transition(
@@ -208,10 +211,20 @@ def _spoken(chart: Chart, lived: Lived, occasion: Occasion, *, dropped: int = 0)
         for draft in lived.drafts
     )
     after = chart.with_state(lived.state)
-    state = lived.state._replace(next_due=_next_due(after, lived.held_until))
+    due = _next_due(after, lived.held_until)
+    state = retain(lived.state, chart.now, chart.rulebook, potassium_since=_potassium_since(after))
+    state = state._replace(next_due=due)
     waiting = [alert.severity for alert in state.alerts if alert.awaits_catch_up and alert.ended is None]
     awaits = 0 if not waiting else (2 if max(waiting) is Severity.CRITICAL else 1)
-    return Judgement(state, transitions, state.next_due, awaits, dropped)
+    return Judgement(state, transitions, due, awaits, state.dropped - chart.state.dropped)
+
+
+def _potassium_since(chart: Chart) -> Instant:
+    """Return the first potassium of the open episode or run, which has no limit of age (RULES.md 7); else ``now``."""
+    episode = latest_episode(chart)
+    since = episode.first.at if episode is not None and not has_cleared(chart, episode) else chart.now
+    run = latest_run(chart)
+    return min(since, run[0].at) if run else since
 
 
 def _timer(change: Change, alert: Alert, occasion: Occasion) -> str | None:

@@ -94,6 +94,12 @@ def latest_episode(chart: Chart) -> Episode | None:
     return found[-1] if found else None
 
 
+def has_cleared(chart: Chart, episode: Episode) -> bool:
+    """Say whether *episode* is closed and too long ago to be reopened by a draw of now."""
+    closed = episode.closed_by
+    return closed is not None and chart.now - closed.at > chart.rulebook.reopen_within
+
+
 def criterion(chart: Chart, episode: Episode, draw: Draw) -> str | None:
     """Return the first criterion of RULES.md 4.1 that makes *draw* refractory, or None."""
     book = chart.rulebook

@@ -36,6 +36,8 @@ REVISING = frozenset("CDWXU")
 KEEP_RESULTS = 14 * DAY
 """At least 7 days, creatinine 14 (RULES.md 7); one bound for all keeps the state simple."""
 KEEP_CONTEXT = 30 * DAY
+KEEP_BASELINE = 3 * DAY
+"""How far before an open alert's trigger a baseline may lie (RULES.md 5: 72 h)."""
 
 
 class StoredResult(NamedTuple):
@@ -184,7 +186,7 @@ def version_order(result: Result) -> tuple[Instant, int, Instant, Decimal]:
     )
 
 
-def advance(state: PatientState, event: PatientEvent, now: Instant, rulebook: Rulebook) -> PatientState:
+def advance(state: PatientState, event: PatientEvent, now: Instant) -> PatientState:
     """
     Return the state after *event*: facts taken in, nothing judged yet.
 
@@ -192,7 +194,6 @@ def advance(state: PatientState, event: PatientEvent, now: Instant, rulebook: Ru
         state: The patient as known.
         event: One message's news of this patient.
         now: The moment at which it is judged.
-        rulebook: Only the limits of retention are read.
     """
     count = state.seen + 1
     state = state._replace(
@@ -217,7 +218,7 @@ def advance(state: PatientState, event: PatientEvent, now: Instant, rulebook: Ru
         )
     if event.encounter is not None:
         state = _with_encounter(state, event, now, count)
-    return retain(state, now, rulebook)
+    return state
 
 
 def _known(new: Demographics | None, old: Demographics | None) -> Demographics | None:
@@ -415,75 +416,63 @@ def _says(fact: EncounterFact) -> tuple[object, ...]:
     return (fact.visit_number, fact.location, fact.hospital_service, fact.diagnoses, fact.deceased)
 
 
-def retain(state: PatientState, now: Instant, rulebook: Rulebook) -> PatientState:
-    """Drop what no rule can ask for any more (RULES.md 7); what is dropped beyond the limit is counted."""
-    results = _retained(state, now)
-    most = int(rulebook.results_at_most)
-    excess = len(results) - most
+def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_since: Instant) -> PatientState:
+    """
+    Drop what no rule can ask for any more (RULES.md 7); what is dropped beyond the limit is counted.
+
+    Args:
+        state: The patient, judged.
+        now: The moment of judging.
+        rulebook: For the limit.
+        potassium_since: Potassiums drawn at or after this are kept, however old: an open episode or run rests on them.
+    """
+    horizon = now - KEEP_RESULTS
+    results = _retained(state, horizon, potassium_since)
+    excess = len(results) - int(rulebook.results_at_most)
     if excess > 0:
         results = results[excess:]
         state = state._replace(history_incomplete=True, dropped=state.dropped + excess)
     if len(results) != len(state.results):
         containers = {entry.result.container for entry in results}
-        state = state._replace(results=results, tubes=tuple(t for t in state.tubes if t.tube.container in containers))
-    horizon = now - KEEP_RESULTS
+        tubes = tuple(t for t in state.tubes if t.tube.container in containers or t.tube.received_at >= horizon)
+        state = state._replace(results=results, tubes=tubes)
     context = now - KEEP_CONTEXT
     return state._replace(
-        administrations=tuple(
-            a for a in state.administrations if (a.administration.ended_at or a.administration.started_at) >= horizon
-        ),
+        administrations=_retained_administrations(state.administrations, horizon),
         dialyses=tuple(d for d in state.dialyses if d.dialysis.ended_at >= horizon),
         magnesium_orders=tuple(o for o in state.magnesium_orders if o.ordered_at >= horizon),
         encounters=_retained_encounters(state.encounters, context),
         alerts=tuple(a for a in state.alerts if a.ended_at is None or a.ended_at >= context or a.trigger_at >= horizon),
-        holds=tuple(mark for mark in state.holds if mark.since >= context),
+        holds=tuple(mark for mark in state.holds if mark.since >= context or mark.observed_at >= potassium_since),
     )
 
 
-def _retained(state: PatientState, now: Instant) -> tuple[StoredResult, ...]:
-    horizon = now - KEEP_RESULTS
+def _retained(state: PatientState, horizon: Instant, potassium_since: Instant) -> tuple[StoredResult, ...]:
+    """Keep 14 days of results, what open alerts stand on, and potassiums since *potassium_since*."""
     results = state.results
     if not results or results[0].result.observed_at >= horizon:
         return results
-    needed = needed_potassium(results, horizon)
-    open_since = min((a.trigger_at for a in state.alerts if a.ended is None), default=horizon)
-    horizon = min(horizon, open_since - 3 * DAY)
-    return tuple(e for e in results if e.result.observed_at >= horizon or identity_at(e.result) in needed)
+    open_since = min((a.trigger_at for a in state.alerts if a.ended is None), default=horizon) - KEEP_BASELINE
+    everything = min(horizon, open_since)
+    return tuple(
+        e
+        for e in results
+        if e.result.observed_at >= everything
+        or (e.result.analyte is Analyte.POTASSIUM and e.result.observed_at >= potassium_since)
+    )
+
+
+def _retained_administrations(
+    stored: tuple[StoredAdministration, ...], horizon: Instant
+) -> tuple[StoredAdministration, ...]:
+    """Keep every record of an order of which any tells of the time since *horizon*: an infusion is known by all."""
+    orders = {(a.order_number, a.drug_code) for a, _ in stored if (a.ended_at or a.started_at) >= horizon}
+    return tuple(e for e in stored if (e.administration.order_number, e.administration.drug_code) in orders)
 
 
 def identity_at(result: Result) -> str:
     """Return the identity with the draw time: the name of a triggering result."""
     return f"{identity(result)}|{result.observed_at}"
-
-
-def needed_potassium(results: tuple[StoredResult, ...], horizon: Instant) -> frozenset[str]:
-    """
-    Return the potassiums older than *horizon* that an episode or run reaching past it still rests on.
-
-    A chain of potassiums never more than 48 h apart may be one episode: of its old part the first, the highest, the
-    lowest and the newest are kept.
-    """
-    chain: list[Result] = []
-    for entry in results:
-        result = entry.result
-        if result.analyte is not Analyte.POTASSIUM or result.value is None:
-            continue
-        if chain and result.observed_at - chain[-1].observed_at > 2 * DAY:
-            if result.observed_at < horizon:
-                chain = []
-            else:
-                break
-        if result.observed_at < horizon:
-            chain.append(result)
-        else:
-            break
-    if not chain or horizon - chain[-1].observed_at > 2 * DAY:
-        return frozenset()
-    first_high = next((r for r in chain if (r.value or 0) >= Decimal("5.5")), chain[0])
-    first_low = next((r for r in chain if (r.value or 0) < Decimal("3.5")), chain[0])
-    highest = max(chain, key=lambda r: r.value or Decimal(0))
-    lowest = min(chain, key=lambda r: r.value or Decimal(0))
-    return frozenset(identity_at(r) for r in (chain[0], first_high, first_low, highest, lowest, chain[-1]))
 
 
 def _retained_encounters(facts: tuple[EncounterFact, ...], horizon: Instant) -> tuple[EncounterFact, ...]:
@@ -495,7 +484,7 @@ def _retained_encounters(facts: tuple[EncounterFact, ...], horizon: Instant) -> 
     return kept if len(kept) <= 60 else (kept[0], *kept[-59:])
 
 
-def join_histories(state: PatientState, history: PatientState | None, now: Instant, rulebook: Rulebook) -> PatientState:
+def join_histories(state: PatientState, history: PatientState | None, now: Instant) -> PatientState:
     """
     Return the surviving patient's state with the retired one's *history* in it (RULES.md 7, merge).
 
@@ -510,7 +499,7 @@ def join_histories(state: PatientState, history: PatientState | None, now: Insta
         key=lambda fact: (fact.received_at, fact.came),
     )
     unmapped = [at for at in (state.unmapped_magnesium_at, history.unmapped_magnesium_at) if at is not None]
-    joined = state._replace(
+    return state._replace(
         results=merge_results(state.results, tuple(e._replace(came=count) for e in history.results)),
         tubes=merge_tubes(state.tubes, tuple(e._replace(came=count) for e in history.tubes)),
         administrations=merge_administrations(
@@ -526,6 +515,4 @@ def join_histories(state: PatientState, history: PatientState | None, now: Insta
         alerts=(*state.alerts, *history.alerts),
         holds=(*state.holds, *history.holds),
         history_incomplete=state.history_incomplete or history.history_incomplete,
-        dropped=state.dropped,
     )
-    return retain(joined, now, rulebook)
