@@ -54,7 +54,8 @@ def inspect_messages(paths: Iterable[Path | str], site: Site) -> Iterator[Inspec
             )
             for message in decoded.messages:
                 number += 1
-                previous = message.received_at or previous
+                if "received_at_assumed" not in message.flags:
+                    previous = message.received_at
                 yield Inspected(name, number, raw, message)
 
 

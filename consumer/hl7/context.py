@@ -183,3 +183,19 @@ def header_of(message: Message) -> tuple[Header, str, str]:
 
 
 _PLAIN_IDS = frozenset({"P", ""})
+
+_TIMES = {"OBR": (7, 22), "OBX": (14, 19), "SPM": (17,), "EVN": (2, 6), "RXA": (3,), "PR1": (5,), "ORC": (9,)}
+
+
+def latest_time(context: Context) -> Instant:
+    """Return the latest time that the message's own segments name, 0 when there is none; for a replay without MSH-7."""
+    latest = 0
+    for segment in context.message.segments:
+        numbers = _TIMES.get(segment[:3])
+        if numbers is not None:
+            fields = segment.split("|")
+            for number in numbers:
+                stamp = read_time(component(fields[number], 1)) if number < len(fields) and fields[number] else None
+                if stamp is not None:
+                    latest = max(latest, context.moment(stamp, f"{segment[:3]}-{number}").instant)
+    return latest

@@ -10,7 +10,7 @@ from typing import Any
 
 from consumer.hl7.administrations import is_cancelled, read_administration, read_intention
 from consumer.hl7.codes import Kind, table
-from consumer.hl7.context import CLOCK_SKEW, Context, SenderContext, header_of
+from consumer.hl7.context import CLOCK_SKEW, Context, SenderContext, header_of, latest_time
 from consumer.hl7.encounter import (
     MERGES,
     UNMERGES,
@@ -53,7 +53,9 @@ class Decoder:
         self, raw: bytes, *, received_at: Instant | None, source: Source, previous_received_at: Instant | None = None
     ) -> Decoded:
         """
-        Return what a record says; ``received_at`` None (a replay) takes MSH-7, else *previous_received_at*, else 0.
+        Return what a record says; ``received_at`` None (a replay) takes MSH-7, else *previous_received_at*.
+
+        With neither it is the latest time that the message names, so that nothing in it lies ahead of its receipt.
 
         In a batch of a replay each message has its own MSH-7, and one without takes that of the message before.
         """
@@ -87,7 +89,7 @@ class Decoder:
             header = header._replace(kind=kind, trigger=trigger)
         context = Context(message, header, sender, received_at)
         if received_at is None and context.header_at is None:
-            context.received_at = previous or 0
+            context.received_at = previous or latest_time(context)
             context.flags.append("received_at_assumed")
         return context
 

@@ -195,7 +195,9 @@ def _standardise(text: str) -> tuple[str, str, bool]:
     separator = text[3]
     end = text.find(separator, 4)
     first_line = text.find("\r")
-    encoding = text[4:end] if end > 0 and (first_line < 0 or end < first_line) else ""
+    if end < 0 or 0 <= first_line < end:  # nothing behind MSH-2
+        end = first_line if first_line >= 0 else len(text)
+    encoding = text[4:end]
     truncation = ""
     damaged = False
     if (

@@ -146,7 +146,7 @@ class Survey:
                 yield f"{name}: has potassium under unmapped codes alone, and nothing that looks like magnesium."
             if sender.clock_differs:
                 minutes = sender.lags[0] // MINUTE
-                yield f"{name}: every draw is {minutes} min or more before MSH-7; its zones may differ (field_timezones)."
+                yield f"{name}: every draw is {minutes} min or more before MSH-7; zones may differ (field_timezones)."
 
     def draft(self) -> str:
         """
@@ -157,8 +157,8 @@ class Survey:
         """
         lines = [
             "# A site's table, drafted by `lab-alert inspect --draft` (docs/going-live.md).",
-            "# Lines that begin with `#` and no blank are suggestions: have the laboratory confirm each, then take the `#`",
-            "# away. A text never tells serum from urine: what looks like potassium may be a urine potassium.",
+            "# Lines that begin with `#` and no blank are suggestions: have the laboratory confirm each, then take",
+            "# the `#` away. A text never tells serum from urine: what looks like potassium may be urine's.",
             'timezone = "UTC"',
             "",
         ]
