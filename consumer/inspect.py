@@ -44,10 +44,10 @@ def inspect_messages(paths: Iterable[Path | str], site: Site) -> Iterator[Inspec
         OSError: A file can't be read.
     """
     decoder = Decoder(site, accept_processing_ids=None)
-    previous: Instant | None = None
     for path in paths:
         name = str(path)
         number = 0
+        previous: Instant | None = None  # of the message before in this file, for those without an MSH-7
         for raw in read_messages(path):
             decoded = decoder.decode(
                 raw, received_at=None, source=Source(name, 0, number), previous_received_at=previous
