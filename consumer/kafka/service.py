@@ -61,10 +61,10 @@ class ServiceHealth:
 
     def why_not_ready(self) -> str:
         """Return what is missing in words, empty when nothing is."""
-        if self.reach is None or not self.members:
-            return "starting"
-        if not self.reach.ok:
+        if self.reach is not None and not self.reach.ok:
             return "the broker does not answer"
+        if not self.members:
+            return "starting"
         for member in self.members:
             if not member.joined:
                 return f"{member.stage} has not joined its group"
