@@ -200,22 +200,29 @@ class MonitoringGap(Plain):
             next((draw for draw in chart.potassium if draw.at >= since), None),
         )
 
-    def _watched(self, chart: Chart) -> list[Exposure]:
+    def _unmeasured(self, chart: Chart) -> list[Exposure]:
         """Return the exposures whose timer no discharge or death has ended, and that lack a measurement."""
-        if not chart.exposures or not chart.cleared_slowly or chart.deceased:
+        if not chart.exposures or chart.deceased:
             return []
-        book = chart.rulebook
-        grams = book.gap_grams_impaired if chart.renal.impaired else book.gap_grams
         found = []
         for exposure in chart.exposures:
             came = chart.dose_came(exposure.first_dose)
             if any(came <= discharge.came for discharge in chart.discharges):
                 continue  # the discharge ended its timer
-            enough = exposure.grams is not None and exposure.grams >= grams
-            may_run = exposure.running(chart.now) or self._long(chart, exposure)
-            if (enough or may_run) and None in self._measured(chart, exposure):
+            if None in self._measured(chart, exposure):
                 found.append(exposure)
         return found
+
+    def _watched(self, chart: Chart) -> list[Exposure]:
+        """Return those of them that are large or long enough for what the kidneys are now known to do."""
+        book = chart.rulebook
+        grams = book.gap_grams_impaired if chart.renal.impaired else book.gap_grams
+        return [
+            exposure
+            for exposure in self._unmeasured(chart)
+            if chart.cleared_slowly
+            and ((exposure.grams is not None and exposure.grams >= grams) or self._long(chart, exposure))
+        ]
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return one finding an exposure whose timer has come and that lacks a magnesium or a potassium."""
@@ -257,10 +264,10 @@ class MonitoringGap(Plain):
         return (exposure.end if exposure is not None else claim.trigger_at) + chart.rulebook.gap_expiry
 
     def due(self, chart: Chart) -> Instant | None:
-        """Return the next moment at which a watched exposure's timer comes."""
+        """Return the next moment at which an exposure's timer comes: by then the kidneys may no longer be known."""
         book = chart.rulebook
         moments = []
-        for exposure in self._watched(chart):
+        for exposure in self._unmeasured(chart):
             moments.append(self._due_at(chart, exposure))
             if exposure.running(chart.now):
                 moments += [exposure.end, exposure.end + book.gap_after]

@@ -169,6 +169,11 @@ def _following(alert: Alert, finding: Finding) -> Alert:
     )
 
 
+def _continued(occasion: Occasion, rule: Rule) -> tuple[str, ...]:
+    """Name the alerts of *rule* that the merge closed under the retired key (RULES.md 7)."""
+    return tuple(alert.alert_id for alert in occasion.merged if alert.rule is rule)
+
+
 def _joined(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     return old if set(new) <= set(old) else (*old, *(key for key in new if key not in old))
 
@@ -204,8 +209,12 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
     Say whether an alert whose finding is gone would never have stood (RULES.md 7, retracted).
 
     At none of the moments at which it was raised or changed is there a finding over what had come by then, results and
-    administrations in their present versions and verdicts.
+    administrations in their present versions and verdicts. Of what was dropped beyond the limit of results nothing can
+    be said: such an alert has stood.
     """
+    state = chart.state
+    if state.history_incomplete and (not state.results or alert.trigger_at < state.results[0].result.observed_at):
+        return False
     for moment in alert.moments:
         then = chart.known_by(moment.seen, moment.now)
         family = BY_RULE[alert.rule]
@@ -259,8 +268,13 @@ def _changed(chart: Chart, alert: Alert, finding: Finding, occasion: Occasion) -
         draft.notify = True
         draft.alert = _notified(changed, finding, chart.now, reminder=True)
     elif change is Change.ESCALATED:
-        draft.alert = changed._replace(since=chart.now)
-        draft.wants = finding.severity >= Severity.HIGH and not stale and alert.mode == "active"
+        severe = finding.severity >= Severity.HIGH and alert.mode == "active"
+        draft.alert = changed._replace(
+            since=chart.now,
+            silent_stale=severe and stale and chart.supported,
+            continues=_joined(changed.continues, _continued(occasion, alert.rule)),
+        )
+        draft.wants = severe and not stale
     return draft
 
 
@@ -364,7 +378,7 @@ def _raise(
         highest=finding.severity,
         since=chart.now,
         silent_stale=severe and stale and chart.supported and mode == "active",
-        continues=tuple(a.alert_id for a in occasion.merged if a.rule is finding.rule),
+        continues=_continued(occasion, finding.rule),
         mode=mode,
     )
     return Draft(alert, Change.RAISED, finding, stale=stale, wants=severe and not stale and mode == "active"), own
@@ -428,7 +442,9 @@ def _settle(chart: Chart, drafts: list[Draft], occasion: Occasion) -> None:
     first, *others = speaking
     first.notify = True
     first.related = tuple(draft.alert.alert_id for draft in others)
-    first.alert = _notified(first.alert, first.finding, chart.now, reminder=False)._replace(spoke_for=first.related)
+    first.alert = _notified(first.alert, first.finding, chart.now, reminder=False)._replace(
+        spoke_for=_joined(first.alert.spoke_for, first.related)
+    )
     for draft in others:
         draft.reason = "grouped"
         draft.related = (first.alert.alert_id,)

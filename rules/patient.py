@@ -18,6 +18,7 @@ from rules.events import (
     Condition,
     Demographics,
     Dialysis,
+    Drug,
     Instant,
     MagnesiumOrder,
     Patient,
@@ -36,8 +37,8 @@ REVISING = frozenset("CDWXU")
 KEEP_RESULTS = 14 * DAY
 """At least 7 days, creatinine 14 (RULES.md 7); one bound for all keeps the state simple."""
 KEEP_CONTEXT = 30 * DAY
-KEEP_BASELINE = 3 * DAY
-"""How far before an open alert's trigger a baseline may lie (RULES.md 5: 72 h)."""
+KEEP_BASELINE = KEEP_RESULTS
+"""What an open alert stood on may be as much older than its trigger: an injury of 7 days, and the 7 days before it."""
 
 
 class StoredResult(NamedTuple):
@@ -75,7 +76,7 @@ class StoredDialysis(NamedTuple):
 
 
 class EncounterFact(NamedTuple):
-    """What one ADT message said, in order of arrival; ``received_at`` is the ``now`` at which it was judged."""
+    """What one ADT message said; they are kept in order of ``received_at``, that of the message."""
 
     trigger: str
     visit_number: str
@@ -217,7 +218,7 @@ def advance(state: PatientState, event: PatientEvent, now: Instant) -> PatientSt
             visit_number=event.visit.visit_number or state.visit_number,
         )
     if event.encounter is not None:
-        state = _with_encounter(state, event, now, count)
+        state = _with_encounter(state, event, count)
     return state
 
 
@@ -390,7 +391,7 @@ def _order_order(order: MagnesiumOrder) -> tuple[Instant, bool, Instant]:
     return (order.received_at, order.cancelled, order.ordered_at)
 
 
-def _with_encounter(state: PatientState, event: PatientEvent, now: Instant, count: int) -> PatientState:
+def _with_encounter(state: PatientState, event: PatientEvent, count: int) -> PatientState:
     """Take in an ADT message; one that says nothing new of the visit leaves no trace."""
     encounter, visit = event.encounter, event.visit
     if encounter is None:
@@ -402,14 +403,25 @@ def _with_encounter(state: PatientState, event: PatientEvent, now: Instant, coun
         hospital_service=visit.hospital_service if visit else "",
         diagnoses=tuple(sorted(encounter.diagnoses)),
         deceased=encounter.deceased,
-        received_at=now,
+        received_at=event.received_at,
         came=count,
     )
     turning = fact.trigger in ("A01", "A03", "A11", "A13") or fact.deceased
-    repeated = any(_says(old) == _says(fact) for old in reversed(state.encounters[-8:]))
-    if not turning and repeated and state.encounters[-1].visit_number == fact.visit_number:
+    if not turning and _repeats(state.encounters, fact):
         return state
-    return state._replace(encounters=(*state.encounters, fact))
+    return state._replace(encounters=tuple(sorted((*state.encounters, fact), key=lambda known: known.received_at)))
+
+
+def _repeats(facts: tuple[EncounterFact, ...], fact: EncounterFact) -> bool:
+    """Say whether one of the last facts of the visit says the same; what an earlier visit said is of no use to this."""
+    if not facts or facts[-1].visit_number != fact.visit_number:
+        return False
+    for old in reversed(facts[-8:]):
+        if _says(old) == _says(fact):
+            return True
+        if old.trigger == "A01":
+            break
+    return False
 
 
 def _says(fact: EncounterFact) -> tuple[object, ...]:
@@ -426,7 +438,8 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         rulebook: For the limit.
         potassium_since: Potassiums drawn at or after this are kept, however old: an open episode or run rests on them.
     """
-    horizon = now - KEEP_RESULTS
+    open_since = min((a.trigger_at for a in state.alerts if a.ended is None), default=now)
+    horizon = min(now - KEEP_RESULTS, open_since - KEEP_BASELINE)
     results = _retained(state, horizon, potassium_since)
     excess = len(results) - int(rulebook.results_at_most)
     if excess > 0:
@@ -438,7 +451,7 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         state = state._replace(results=results, tubes=tubes)
     context = now - KEEP_CONTEXT
     return state._replace(
-        administrations=_retained_administrations(state.administrations, horizon),
+        administrations=_retained_administrations(state.administrations, horizon, rulebook),
         dialyses=tuple(d for d in state.dialyses if d.dialysis.ended_at >= horizon),
         magnesium_orders=tuple(o for o in state.magnesium_orders if o.ordered_at >= horizon),
         encounters=_retained_encounters(state.encounters, context),
@@ -448,26 +461,44 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
 
 
 def _retained(state: PatientState, horizon: Instant, potassium_since: Instant) -> tuple[StoredResult, ...]:
-    """Keep 14 days of results, what open alerts stand on, and potassiums since *potassium_since*."""
+    """Keep the results since *horizon*, and potassiums since *potassium_since*."""
     results = state.results
     if not results or results[0].result.observed_at >= horizon:
         return results
-    open_since = min((a.trigger_at for a in state.alerts if a.ended is None), default=horizon) - KEEP_BASELINE
-    everything = min(horizon, open_since)
     return tuple(
         e
         for e in results
-        if e.result.observed_at >= everything
+        if e.result.observed_at >= horizon
         or (e.result.analyte is Analyte.POTASSIUM and e.result.observed_at >= potassium_since)
     )
 
 
 def _retained_administrations(
-    stored: tuple[StoredAdministration, ...], horizon: Instant
+    stored: tuple[StoredAdministration, ...], horizon: Instant, rulebook: Rulebook
 ) -> tuple[StoredAdministration, ...]:
-    """Keep every record of an order of which any tells of the time since *horizon*: an infusion is known by all."""
-    orders = {(a.order_number, a.drug_code) for a, _ in stored if (a.ended_at or a.started_at) >= horizon}
-    return tuple(e for e in stored if (e.administration.order_number, e.administration.drug_code) in orders)
+    """
+    Keep every record of an order of which any tells of the time since *horizon*, and the exposure that it is part of.
+
+    An infusion is known by all its records, and an exposure by its first dose.
+    """
+    if not stored or stored[0].administration.started_at >= horizon:
+        return stored
+    since = horizon
+    for record in sorted((entry.administration for entry in stored), key=_tells_of, reverse=True):
+        magnesium = record.drug is Drug.MAGNESIUM and record.parenteral
+        apart = rulebook.infusion_assumed + rulebook.exposure_gap if record.rate is not None else rulebook.exposure_gap
+        if magnesium and since - _tells_of(record) < apart:
+            since = min(since, record.started_at)
+    kept = {
+        (a.order_number, a.drug_code)
+        for a, _ in stored
+        if _tells_of(a) >= (since if a.drug is Drug.MAGNESIUM else horizon)
+    }
+    return tuple(e for e in stored if (e.administration.order_number, e.administration.drug_code) in kept)
+
+
+def _tells_of(record: Administration) -> Instant:
+    return record.ended_at if record.ended_at is not None else record.started_at
 
 
 def identity_at(result: Result) -> str:

@@ -322,7 +322,7 @@ def load(data: Mapping[str, Any]) -> Rulebook:
     faults = [f"[{name}]: unknown section{_near(name, sections)}" for name in data if name not in sections]
     changes: dict[str, Any] = {}
     known = {entry.name: entry.metadata for entry in fields(Rulebook) if entry.name != "modes"}
-    for name, raw in dict(data.get("parameters", {})).items():
+    for name, raw in _table("parameters", data, faults).items():
         if name not in known:
             faults.append(f"parameters.{name}: unknown{_near(name, known)}")
             continue
@@ -333,11 +333,12 @@ def load(data: Mapping[str, Any]) -> Rulebook:
             changes[name] = value
     modes: dict[str, str] = {}
     names = [rule.value for rule in Rule]
-    for rule, table in dict(data.get("rules", {})).items():
+    tables = _table("rules", data, faults)
+    for rule in tables:
         if rule not in names:
             faults.append(f"rules.{rule}: unknown rule{_near(rule, names)}")
             continue
-        for key, value in dict(table).items():
+        for key, value in _table(rule, tables, faults).items():
             if key != "mode":
                 faults.append(f"rules.{rule}.{key}: unknown; the nearest known key is mode")
             elif value not in MODES:
@@ -352,6 +353,15 @@ def load(data: Mapping[str, Any]) -> Rulebook:
     if faults:
         raise RulebookError(faults)
     return book
+
+
+def _table(name: str, data: Mapping[str, Any], faults: list[str]) -> Mapping[str, Any]:
+    """Return the table *name* of *data*, an empty one where there is none; anything else there is a fault."""
+    table = data.get(name, {})
+    if isinstance(table, Mapping):
+        return table
+    faults.append(f"{name}: a table is needed, not {table!r}")
+    return {}
 
 
 def _near(name: str, known: object) -> str:

@@ -5,7 +5,7 @@ Canonical: mmol/L for potassium, magnesium and both calciums, umol/L for creatin
 for digoxin. The decoder recognises spellings; here a unit is one of the names in `Unit`.
 """
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
 from rules.events import Analyte
@@ -97,7 +97,11 @@ def canonical(analyte: Analyte, value: Decimal, unit: Unit) -> Decimal | None:
     if denominator == 1:
         return value if numerator == 1 else value * numerator
     quotient = value * numerator / denominator
-    return quotient if quotient == quotient.quantize(_PLACES) else quotient.quantize(_PLACES)
+    try:
+        rounded = quotient.quantize(_PLACES)
+    except InvalidOperation:
+        return quotient  # too large for nine places, and for any patient
+    return quotient if quotient == rounded else rounded
 
 
 def plausible(analyte: Analyte, value: Decimal) -> bool:

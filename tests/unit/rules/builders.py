@@ -1,8 +1,8 @@
 """
 Facts, charts and plays in one short line each, for the tests of the rules.
 
-Times are instants; `h(2)` is two hours into the play, `h(2) - 1` a millisecond before that. A fact's times default to the
-message that brings it.
+Times are instants; `h(2)` is two hours into the play, `h(2) - 1` a millisecond before that. A fact's times default to
+the message that brings it.
 """
 
 from collections.abc import Iterable
@@ -215,7 +215,9 @@ def event(*facts: Fact, at: Instant, patient: Patient = PATIENT, unmapped: Insta
     """Return one message that says *facts* and was received at *at*."""
 
     def stamped(fact: Fact) -> Fact:
-        unstamped = isinstance(fact, Result | Tube | Administration | Dialysis | MagnesiumOrder) and not fact.received_at
+        unstamped = (
+            isinstance(fact, Result | Tube | Administration | Dialysis | MagnesiumOrder) and not fact.received_at
+        )
         return fact._replace(received_at=at) if unstamped else fact  # type: ignore[union-attr,return-value]
 
     facts = tuple(stamped(fact) for fact in facts)
@@ -251,8 +253,10 @@ def latest(facts: Iterable[Fact]) -> Instant:
     return max(moments)
 
 
-def chart(*facts: Fact, now: Instant | None = None, rulebook: Rulebook = DEFAULT, who: Demographics | None = ADULT) -> Chart:
-    """Return the chart at *now* (else at the latest fact) of a patient of whom *facts* are known, each by its own message."""
+def chart(
+    *facts: Fact, now: Instant | None = None, rulebook: Rulebook = DEFAULT, who: Demographics | None = ADULT
+) -> Chart:
+    """Return the chart at *now* (else at the latest fact) of a patient with *facts*, each by its own message."""
     state = new_state(PATIENT)._replace(demographics=who)
     at = latest(facts) if now is None else now
     tubes = [fact for fact in facts if isinstance(fact, Tube)]
@@ -281,17 +285,21 @@ def severity(rule: Rule, *facts: Fact, now: Instant | None = None, rulebook: Rul
 class Play:
     """A patient's messages in order, judged as a replay judges them; ``seen`` is every transition so far."""
 
-    def __init__(self, *facts: Fact, rulebook: Rulebook = DEFAULT, patient: Patient = PATIENT, who: Demographics | None = ADULT) -> None:
+    def __init__(
+        self, *facts: Fact, rulebook: Rulebook = DEFAULT, patient: Patient = PATIENT, who: Demographics | None = ADULT
+    ) -> None:
         self.rulebook = rulebook
         self.patient = patient
         self.state: PatientState | None = None
         self.seen: list[Transition] = []
-        self.now: Instant = T0 - 30 * DAY
+        self.now: Instant = T0 - HOUR
         opening: tuple[Fact, ...] = (*((who,) if who is not None else ()), *facts)
         if opening:
             self.tell(*opening, at=self.now)
 
-    def tell(self, *facts: Fact, at: Instant | None = None, catching_up: bool = False, unmapped: Instant | None = None) -> list[Transition]:
+    def tell(
+        self, *facts: Fact, at: Instant | None = None, catching_up: bool = False, unmapped: Instant | None = None
+    ) -> list[Transition]:
         """Send one message, received at *at* (else at its latest fact, never before the last message)."""
         self.now = max(self.now, latest(facts)) if at is None else at
         return self.send(event(*facts, at=self.now, patient=self.patient, unmapped=unmapped), catching_up=catching_up)
