@@ -13,6 +13,11 @@ _GROSS: tuple[str, ...] = tuple(_TABLE["gross"])
 _NEGATION = frozenset(_TABLE["negation"])
 _PAST: tuple[str, ...] = tuple(_TABLE["past"])
 _NOT_A_TUBE = frozenset(_TABLE["not_a_tube"])
+_ANSWERS = frozenset(_TABLE["answers"])
+_WISHES: tuple[str, ...] = tuple(_TABLE["wishes"])
+_UNSPACED = tuple(
+    start for start in _HEMOLYSIS if not any("a" <= char <= "z" or "\u0400" <= char < "\u0500" for char in start)
+)
 
 _CLAUSE = re.compile(r"[.;!?\n]|,| but | aber | mais | pero ")
 _WORD = re.compile(r"[^\W_]+")
@@ -40,11 +45,10 @@ def condition_of(text: str) -> Condition | None:
     found: Condition | None = None
     for clause in _CLAUSE.split(folded):
         words = _WORD.findall(clause)
-        if not any(_is_hemolysis(word) for word in words):
+        place = next((number for number, word in enumerate(words) if _is_hemolysis(word)), None)
+        if place is None or _says_nothing_of_this_tube(words, place):
             continue
-        if _says_nothing_of_this_tube(words):
-            continue
-        if says_gross(clause):
+        if any(word.startswith(_GROSS) for word in words):
             return Condition.GROSSLY_HEMOLYZED
         found = Condition.HEMOLYZED
     return found
@@ -56,9 +60,20 @@ def says_gross(text: str) -> bool:
 
 
 def _is_hemolysis(word: str) -> bool:
-    return word.startswith(_HEMOLYSIS)
+    # A language without blanks has the word anywhere in its run.
+    return word.startswith(_HEMOLYSIS) or (not word.isascii() and any(start in word for start in _UNSPACED))
 
 
-def _says_nothing_of_this_tube(words: list[str]) -> bool:
-    """Say whether a clause is negated, tells of another tube or time, or of a germ or an illness."""
-    return any(word in _NEGATION or word in _NOT_A_TUBE or word.startswith(_PAST) for word in words)
+def _says_nothing_of_this_tube(words: list[str], place: int) -> bool:
+    """
+    Say whether a clause is negated, tells of another tube or time, or of a germ or an illness.
+
+    A negation counts before the word, and after it as an answer ("hemolysis: none"). What tells of the past counts
+    before it, and after it but for a wish ("hemolyzed, please repeat").
+    """
+    before, after = words[:place], words[place + 1 :]
+    if not _NOT_A_TUBE.isdisjoint(words) or not _NEGATION.isdisjoint(before) or not _ANSWERS.isdisjoint(after[:2]):
+        return True
+    return any(word.startswith(_PAST) for word in before) or any(
+        word.startswith(_PAST) and not word.startswith(_WISHES) for word in after
+    )

@@ -1,0 +1,213 @@
+"""HL7.md 2 and RULES.md 3: what is said of a tube, and which results it touches."""
+
+import pytest
+
+from consumer.hl7.comments import condition_of
+from rules.events import Condition
+from tests.fuzz.builder import MAGNESIUM, MSH, OBR, PID, SODIUM, join, obx, oru, segment
+from tests.unit.hl7.conftest import Decode
+
+HEMOLYZED, GROSS = Condition.HEMOLYZED, Condition.GROSSLY_HEMOLYZED
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("Specimen hemolyzed", HEMOLYZED),
+        ("Hemolysis noted; may affect potassium", HEMOLYZED),
+        ("Probe hämolytisch", HEMOLYZED),
+        ("PROBE HÄMOLYTISCH", HEMOLYZED),
+        ("haemolysed", HEMOLYZED),
+        ("Échantillon hémolytique", HEMOLYZED),
+        ("hemolisis", HEMOLYZED),
+        ("Campione emolizzato", HEMOLYZED),
+        ("Muestra hemolizada", HEMOLYZED),
+        ("гемолиз", HEMOLYZED),
+        ("标本溶血", HEMOLYZED),
+        ("Slight hemolysis", HEMOLYZED),
+        ("hemolyzed, please repeat", HEMOLYZED),
+        ("Hemolyzed - repeat requested", HEMOLYZED),
+        ("Not icteric, hemolyzed", HEMOLYZED),
+        ("Specimen grossly hemolyzed", GROSS),
+        ("Marked hemolysis", GROSS),
+        ("markedly haemolysed", GROSS),
+        ("Gross hemolysis present; results unreliable", GROSS),
+        ("stark hämolytisch", GROSS),
+        # Not a remark about this tube.
+        ("", None),
+        ("loincloth", None),
+        ("non-hemolyzed", None),
+        ("Specimen not hemolyzed", None),
+        ("No hemolysis", None),
+        ("nicht hämolytisch", None),
+        ("keine Hämolyse", None),
+        ("sans hémolyse", None),
+        ("Hemolysis: none", None),
+        ("Hemolysis not detected", None),
+        ("unhemolyzed", None),
+        ("Previously hemolyzed", None),
+        ("Repeat of hemolyzed specimen", None),
+        ("Original specimen was hemolyzed", None),
+        ("Hemolyzed on previous draw", None),
+        ("beta-hemolytic Streptococcus", None),
+        ("Hemolytic anemia", None),
+        ("Hemoglobin A1c", None),
+    ],
+)
+def test_comments(text: str, condition: Condition | None) -> None:
+    """Whole words in several languages; not when negated, past, or of a germ."""
+    assert condition_of(text) is condition
+
+
+@pytest.mark.parametrize(
+    ("spm24", "notes", "conditions"),
+    [
+        ("HEM^Hemolyzed^HL70493", [], [HEMOLYZED]),
+        ("CLOT", [], [Condition.CLOTTED]),
+        ("CON~HEM", [], [Condition.CONTAMINATED, HEMOLYZED]),
+        ("L1^x^L^CLOT^Clotted^HL70493", [], [Condition.CLOTTED]),
+        ("HEM", ["Grossly so"], [GROSS, HEMOLYZED]),
+        ("HEM", ["Specimen grossly hemolyzed"], [GROSS, HEMOLYZED]),
+        ("", ["Grossly lipemic"], []),
+        ("", ["Specimen hemolyzed"], [HEMOLYZED]),
+        ("LIVE", [], []),
+        ("", [], []),
+    ],
+)
+def test_conditions(decode: Decode, spm24: str, notes: list[str], conditions: list[Condition]) -> None:
+    """SPM-24 and remarks together: HEM with a remark that says gross or marked is gross."""
+    after = [*(f"NTE|1|L|{note}" for note in notes), segment("SPM", f1="1", f4="SER", f24=spm24)]
+    (event,) = decode(oru(obx(), after=after)).events
+    assert [tube.condition for tube in event.tubes] == conditions
+    assert {tube.container for tube in event.tubes} <= {event.results[0].container}
+
+
+@pytest.mark.parametrize(
+    ("spm21", "conditions"),
+    [("RH", [HEMOLYZED]), ("RC", [Condition.CLOTTED]), ("RN", [Condition.CONTAMINATED]), ("QS", []), ("", [])],
+)
+def test_reject_reasons(decode: Decode, spm21: str, conditions: list[Condition]) -> None:
+    """SPM-21 of table 0490; too little of a specimen says nothing of what was measured."""
+    (event,) = decode(oru(obx(), after=[segment("SPM", f1="1", f4="SER", f21=spm21)])).events
+    assert [tube.condition for tube in event.tubes] == conditions
+
+
+def test_remark_under_another_obx(decode: Decode) -> None:
+    """Any remark of the order counts: under sodium, under OBR."""
+    note = "NTE|1|L|Specimen hemolyzed"
+    for raw in (oru(obx(SODIUM), note, obx()), oru(note, obx()), oru(obx(), obx(SODIUM), note)):
+        (event,) = decode(raw).events
+        assert [(tube.container, tube.condition) for tube in event.tubes] == [(event.results[0].container, HEMOLYZED)]
+
+
+def test_remark_in_the_place_of_a_value(decode: Decode) -> None:
+    """``HEMOLYZED`` as a potassium is rejected, and said of the magnesium of its tube."""
+    message = decode(oru(obx(value="HEMOLYZED"), obx(MAGNESIUM, "0.8")))
+    (event,) = message.events
+    assert [tube.condition for tube in event.tubes] == [HEMOLYZED]
+    assert len(message.rejected) == 1
+
+
+def test_remark_of_another_order(decode: Decode) -> None:
+    """A remark of one order does not touch the tube of another."""
+    other = OBR.replace("L1", "L2")
+    raw = join(MSH, PID, OBR, obx(), other, obx(MAGNESIUM, "0.8"), "NTE|1|L|hemolyzed")
+    (event,) = decode(raw).events
+    potassium, magnesium = event.results
+    assert {tube.container for tube in event.tubes} == {magnesium.container}
+    assert potassium.container != magnesium.container
+
+
+def test_container_of_one_specimen(decode: Decode) -> None:
+    """Two orders on one SPM share its tube; without an id the order and the draw time name it."""
+    spm = segment("SPM", f1="1", f2="S77", f4="SER", f24="HEM")
+    raw = join(MSH, PID, OBR, obx(), spm, OBR.replace("L1", "L2"), obx(MAGNESIUM, "0.8"), spm)
+    (event,) = decode(raw).events
+    assert {result.container for result in event.results} == {"spm:S77"}
+    (result,) = decode(oru(obx())).events[0].results
+    assert result.container == f"L1@{result.observed_at}"
+
+
+def test_same_order_and_draw_later_is_the_same_tube(decode: Decode) -> None:
+    """A correction in another message touches the same container; another tube of the minute does not."""
+    first = decode(oru(obx())).events[0].results[0]
+    later = decode(oru(obx(value="6.0", status="C")).replace(b"MSG00001", b"MSG00002")).events[0].results[0]
+    other = decode(oru(obx(), obr=OBR.replace("L1", "L2"))).events[0].results[0]
+    assert first.container == later.container != other.container
+
+
+def test_specimen_first_in_oul_r22(decode: Decode) -> None:
+    """In OUL^R22 a specimen stands before its orders."""
+    raw = join(
+        MSH.replace("ORU^R01^ORU_R01", "OUL^R22^OUL_R22"),
+        PID,
+        segment("SPM", f1="1", f2="S1", f4="SER"),
+        OBR,
+        obx(),
+        segment("SPM", f1="2", f2="S2", f4="UR"),
+        OBR.replace("L1", "L2"),
+        obx(value="40"),
+    )
+    message = decode(raw)
+    assert [result.container for result in message.events[0].results] == ["spm:S1"]
+    assert sum(message.not_ours.values()) == 1
+
+
+INDEX = """
+[[sender]]
+[[sender.code]]
+code = "HI"
+analyte = "hemolysis_index"
+[[sender.code]]
+code = "HP"
+analyte = "hemolysis_index"
+scale = "plus"
+[[sender.code]]
+code = "HX"
+analyte = "hemolysis_index"
+scale = "50:250"
+[[hemolysis_comment]]
+text = "Probe ROSA"
+says = "clotted"
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "condition"),
+    [
+        ("HI", "99", None),
+        ("HI", "100", HEMOLYZED),
+        ("HI", "299", HEMOLYZED),
+        ("HI", "300", GROSS),
+        ("HI", "2+", HEMOLYZED),
+        ("HI", "abc", None),
+        ("HP", "0", None),
+        ("HP", "1+", HEMOLYZED),
+        ("HP", "++", HEMOLYZED),
+        ("HP", "3+", GROSS),
+        ("HP", "4", GROSS),
+        ("HX", "60", HEMOLYZED),
+        ("HX", "250", GROSS),
+    ],
+)
+def test_hemolysis_index(decode: Decode, code: str, value: str, condition: Condition | None) -> None:
+    """A hemolysis index by the site's code and scale: 100 to 299, 1+ or 2+ suspect; 300, 3+ gross."""
+    (event,) = decode(oru(obx(), obx(f"{code}^HEMOLYSIS INDEX^L", value, "", f2="ST")), INDEX).events
+    assert [tube.condition for tube in event.tubes] == ([] if condition is None else [condition])
+
+
+def test_hemolysis_index_alone(decode: Decode) -> None:
+    """An index that comes after its results touches their tube."""
+    (event,) = decode(oru(obx("HI^HEMOLYSIS INDEX^L", "310", "")), INDEX).events
+    assert [tube.container for tube in event.tubes] == [decode(oru(obx())).events[0].results[0].container]
+
+
+def test_sites_own_remark(decode: Decode) -> None:
+    """A laboratory's own words about a tube come from the site table."""
+    (event,) = decode(oru(obx(), "NTE|1|L|probe rosa gefärbt"), INDEX).events
+    assert [tube.condition for tube in event.tubes] == [Condition.CLOTTED]
+
+
+def test_no_tubes_without_results(decode: Decode) -> None:
+    """A remark in a message that holds nothing of ours is nothing: the prefilter does not look at remarks."""
+    assert decode(oru(obx(SODIUM), "NTE|1|L|hemolyzed")).events == ()
