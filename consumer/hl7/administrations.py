@@ -144,14 +144,12 @@ def _amount(given: Given) -> tuple[Decimal | None, str]:
     return number.value, units
 
 
-_INTENDED = {"RXE": (2, 3, 5), "RXD": (2, 4, 5), "RXG": (4, 5, 7), "RXO": (1, 2, 4)}
-"""Segment to the numbers of its drug, amount and units."""
+_DRUG_FIELD = {"RXE": 2, "RXD": 2, "RXG": 4}
 
 
 def read_intention(segment: str, given: Given, context: Context) -> Administration | None:
     """Return an order, dispense or give instruction as context (drug active); None when it is none of ours."""
-    drug_field, _, _ = _INTENDED[segment]
-    found = drug_of(given.field(drug_field), context.site)
+    found = drug_of(given.field(_DRUG_FIELD[segment]), context.site)
     if found is None:
         context.counts["drug_not_ours"] += 1
         return None

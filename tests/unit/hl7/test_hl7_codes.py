@@ -6,7 +6,6 @@ from consumer.hl7.codes import ACCEPTED, EXCLUDED, Kind, classify, split_identif
 from consumer.hl7.outcome import NotOurs, Outcome, Reason
 from rules.events import Analyte
 from tests.fuzz.builder import MAGNESIUM, OBR, POTASSIUM, SODIUM, obx, oru, segment
-
 from tests.unit.hl7.conftest import Decode
 
 

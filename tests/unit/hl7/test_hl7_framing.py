@@ -12,12 +12,14 @@ from tests.fuzz.builder import MSH, OBR, ORC, PID, PV1, RECEIVED, join, obx, oru
 PLAIN = oru(obx())
 
 
-def decode(raw: bytes) -> tuple[DecodedMessage, ...]:
+def decoded(raw: bytes) -> tuple[DecodedMessage, ...]:
+    """Return the messages of a record."""
     return Decoder(Site.default()).decode(raw, received_at=RECEIVED, source=Source("t", 0, 0)).messages
 
 
 def values(raw: bytes) -> list[str]:
-    return [result.original_value for message in decode(raw) for event in message.events for result in event.results]
+    """Return every value read from a record."""
+    return [result.original_value for message in decoded(raw) for event in message.events for result in event.results]
 
 
 @pytest.mark.parametrize(
@@ -105,14 +107,14 @@ def test_a_record_has_one_outcome(outcomes: list[Outcome], whole: Outcome) -> No
 )
 def test_what_is_no_message_is_a_dead_letter(raw: bytes, reason: Reason) -> None:
     """No bytes crash the decoder or vanish; each says why."""
-    (message,) = decode(raw)
+    (message,) = decoded(raw)
     assert (message.outcome, message.reason) == (Outcome.DEAD_LETTER, reason)
 
 
 def test_truncated_segment() -> None:
     """A message cut off inside its last OBX gives what came before."""
     raw = oru(obx(), obx(value="6.4", f4="2"))
-    (message,) = decode(raw[: raw.rindex(b"6.4")])
+    (message,) = decoded(raw[: raw.rindex(b"6.4")])
     assert message.outcome is Outcome.IN_PART
     assert [part.reason for part in message.rejected] == [Reason.VALUE_MISSING]
 
@@ -147,7 +149,7 @@ def test_other_delimiters(delimiters: str) -> None:
 def test_msh_2_damaged_means_defaults(encoding: str, flagged: bool) -> None:
     """A damaged MSH-2 is read with the standard delimiters, and that is flagged."""
     raw = PLAIN.replace(b"MSH|^~\\&|", f"MSH|{encoding}|".encode())
-    (message,) = decode(raw)
+    (message,) = decoded(raw)
     assert values(raw) == ["6.1"]
     assert ("encoding_characters_assumed" in message.flags) is flagged
 
@@ -179,7 +181,7 @@ def test_charset(declared: str, codec: str, flagged: bool) -> None:
     """Declared charset, else UTF-8 strict, else Latin-1 flagged."""
     mrn = "病" if codec in ("iso2022_jp", "gb18030") else "Ü7"
     text = oru(obx(), msh=f"{MSH}||||||{declared}", pid=f"PID|1||{mrn}^^^HOSP^MR").decode()
-    (message,) = decode(text.encode(codec))
+    (message,) = decoded(text.encode(codec))
     assert message.events[0].patient.mrn == mrn
     assert ("charset_assumed" in message.flags) is flagged
 
@@ -220,7 +222,7 @@ def test_escapes(escaped: str, text: str) -> None:
 
 def test_escapes_are_decoded_after_splitting() -> None:
     """An escaped delimiter splits nothing: the identifier and its authority keep theirs."""
-    (message,) = decode(oru(obx(), pid="PID|1||12\\F\\34^^^HO\\S\\SP^MR"))
+    (message,) = decoded(oru(obx(), pid="PID|1||12\\F\\34^^^HO\\S\\SP^MR"))
     patient = message.events[0].patient
     assert (patient.mrn, patient.assigning_authority) == ("12|34", "HO^SP")
     assert patient.key == "HO^SP|12%7C34"
@@ -229,7 +231,7 @@ def test_escapes_are_decoded_after_splitting() -> None:
 def test_several_pid_groups() -> None:
     """Several PID groups in one message are several patients."""
     raw = join(MSH, PID, PV1, OBR, obx(), PID.replace("123456", "999"), OBR, obx(value="3.1"))
-    (message,) = decode(raw)
+    (message,) = decoded(raw)
     assert [(event.patient.mrn, event.results[0].original_value) for event in message.events] == [
         ("123456", "6.1"),
         ("999", "3.1"),
@@ -238,14 +240,14 @@ def test_several_pid_groups() -> None:
 
 def test_one_patient_twice_is_one_event() -> None:
     """Two PID groups of one patient make one event: a message is judged once."""
-    (message,) = decode(join(MSH, PID, OBR, obx(), PID, OBR.replace("L1", "L2"), obx(value="6.2")))
+    (message,) = decoded(join(MSH, PID, OBR, obx(), PID, OBR.replace("L1", "L2"), obx(value="6.2")))
     (event,) = message.events
     assert [result.order_number for result in event.results] == ["L1", "L2"]
 
 
 def test_torn_segment_is_joined() -> None:
     """A line break inside a segment does not lose its end: the status behind it is read."""
-    (message,) = decode(PLAIN.replace(b"|mmol/L|", b"\r|mmol/L|"))
+    (message,) = decoded(PLAIN.replace(b"|mmol/L|", b"\r|mmol/L|"))
     assert message.events[0].results[0].original_units == "mmol/L"
     assert "segment_joined" in message.flags
 
@@ -253,7 +255,7 @@ def test_torn_segment_is_joined() -> None:
 def test_processing_id() -> None:
     """MSH-11 T and D are ignored in `run`, taken when all are accepted."""
     raw = PLAIN.replace(b"|P|2.5.1", b"|T|2.5.1")
-    (message,) = decode(raw)
+    (message,) = decoded(raw)
     assert (message.outcome, message.reason) == (Outcome.IGNORED, Reason.PROCESSING_ID)
     assert message.accounted
     everything = Decoder(Site.default(), accept_processing_ids=None)
