@@ -8,7 +8,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Protocol
 
 from consumer.hl7.er7 import utf16_encoding
 
@@ -35,14 +35,21 @@ def read_messages(path: Path | str) -> Iterator[bytes]:
         magic = file.peek(4)[:4]
         if magic[:2] == b"\x1f\x8b":
             with gzip.open(file) as unpacked:
-                yield from split_messages(cast("BinaryIO", unpacked))
+                yield from split_messages(unpacked)
         elif magic[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in magic:
             yield from _split_utf16(file.read())
         else:
             yield from split_messages(file)
 
 
-def split_messages(file: BinaryIO) -> Iterator[bytes]:
+class Readable(Protocol):
+    """A file open for reading bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most *size* bytes, none at the end."""
+
+
+def split_messages(file: Readable) -> Iterator[bytes]:
     """Yield the messages of an open file, one block of it in memory at a time."""
     rest = b"\n"  # a message may begin with the first byte
     scanned = 0

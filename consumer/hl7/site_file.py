@@ -7,7 +7,7 @@ The keys are tables below, so that docs/hl7.md can list them and a fault can nam
 import dataclasses
 import difflib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -25,7 +25,7 @@ from rules.units import FACTORS, Unit
 IDENTIFIER_FIELDS = ("PID-2", "PID-4")
 TIME_FIELDS = (
     *("MSH-7", "SPM-17", "OBR-7", "OBX-14", "OBX-19", "OBR-22", "RXA-3", "RXA-4", "PR1-5"),
-    *("EVN-2", "EVN-6", "ORC-9", "ORC-15", "RXE-3", "RXD-3", "RXG-3"),
+    *("EVN-2", "EVN-6", "ORC-9", "ORC-15", "RXD-3"),
 )
 OURS_SPECIMENS = ("serum", "plasma", "blood")
 OTHER_SPECIMENS = ("urine", "dialysate", "csf", "fluid", "cord", "stool", "cells")
@@ -349,8 +349,8 @@ def _is_scale(scale: str) -> bool:
         return False
 
 
-def _nearest(key: str, known: Mapping[str, str] | tuple[str, ...]) -> str:
+def _nearest(key: str, known: Iterable[str]) -> str:
     """Return words that name the nearest known key, or nothing when none is near."""
-    near: Callable[..., list[str]] = difflib.get_close_matches
-    found = near(key.lower(), list(known), n=1, cutoff=0.6)
-    return f" (did you mean {found[0]!r}?)" if found else ""
+    names = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(key.lower(), list(names), n=1, cutoff=0.6)
+    return f" (did you mean {names[found[0]]!r}?)" if found else ""

@@ -1,0 +1,106 @@
+"""Whatever comes in: it decodes or is rejected, every observation ends somewhere, and the prefilter is sound."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.hl7.decoder import Decoder
+from consumer.hl7.er7 import read_record, unescape
+from consumer.hl7.files import split_messages
+from consumer.hl7.prefilter import Prefilter
+from consumer.hl7.site import Site
+from consumer.hl7.times import read_time
+from consumer.hl7.values import read_number
+from rules.events import Source
+from tests.fuzz.builder import RECEIVED, SODIUM, obx, oru
+from tests.fuzz.hl7 import Checker, check_decoded, failures, generate, is_nothing, mutate
+
+CHECKER = Checker()
+DECODER = Decoder(Site.default())
+seeds = st.integers(0, 2**32)
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes(raw: bytes) -> None:
+    """Any bytes decode or are rejected."""
+    CHECKER.check(raw)
+    CHECKER.check(b"MSH|^~\\&|" + raw)
+
+
+@given(st.text(max_size=300))
+def test_any_text_behind_a_header(text: str) -> None:
+    """Any text behind a sound header does too."""
+    CHECKER.check(oru(obx()) + text.encode("utf-8", "replace"))
+
+
+@given(seeds)
+def test_mutated_messages(seed: int) -> None:
+    """So does any message, however mutated: decoded + rejected + not ours + fragments are its observations."""
+    random_ = random.Random(seed)
+    CHECKER.check(mutate(generate(random_), random_))
+
+
+def test_two_thousand_fuzzed_records() -> None:
+    """The first 2,000 cases of `make fuzz` are clean."""
+    assert list(failures(range(2_000))) == []
+
+
+@given(seeds)
+def test_decoding_is_a_function_of_the_bytes(seed: int) -> None:
+    """What was decoded before does not matter: a fresh decoder says the same."""
+    raw = generate(random.Random(seed))
+    source = Source("t", 0, 0)
+    fresh = Decoder(Site.default()).decode(raw, received_at=RECEIVED, source=source)
+    assert DECODER.decode(raw, received_at=RECEIVED, source=source) == fresh
+    check_decoded(fresh)
+
+
+@given(seeds, st.sampled_from(["\r", "\n", "\r\n"]))
+def test_terminators_do_not_matter(seed: int, end: str) -> None:
+    """CR, LF and CRLF give the same messages."""
+    raw = b"\r".join(line for line in generate(random.Random(seed)).splitlines() if line.strip())
+    other = raw.replace(b"\r", end.encode())
+    assert [message.segments for message in read_record(other)] == [message.segments for message in read_record(raw)]
+
+
+@given(
+    st.lists(st.sampled_from([oru(obx()), oru(obx(value="6.2")), oru(obx(SODIUM))]), max_size=6), st.integers(1, 2_000)
+)
+def test_files_split_whatever_the_block(messages: list[bytes], block: int) -> None:
+    """The messages of a file come out the same for every size of block."""
+    found = list(split_messages(_Blocks(b"".join(messages), block)))
+    assert found == [message.rstrip(b"\r") for message in messages]
+
+
+class _Blocks:
+    """A file that gives a few bytes at a time."""
+
+    def __init__(self, raw: bytes, block: int) -> None:
+        self._raw, self._block = raw, block
+
+    def read(self, size: int) -> bytes:
+        size = min(size, self._block)
+        piece, self._raw = self._raw[:size], self._raw[size:]
+        return piece
+
+
+@given(st.text(max_size=40))
+def test_readers_take_any_text(text: str) -> None:
+    """No text makes a reader raise."""
+    read_time(text)
+    read_number(text)
+    unescape(text)
+
+
+@pytest.mark.parametrize("code", ["2823-3^Potassium^LN", "KU^Kalium^MOLIS", "19123-9^Magnesium^LN"])
+def test_the_prefilters_property_can_fail(code: str) -> None:
+    """With one code taken out of the prefilter, soundness no longer holds, and the property sees it."""
+    raw = oru(obx(code))
+    decoded = DECODER.decode(raw, received_at=RECEIVED, source=Source("t", 0, 0))
+    prefilter = Prefilter(Site.default())
+    assert prefilter.worth_decoding(raw)
+    prefilter._nothing.add(code.encode())
+    assert not prefilter.worth_decoding(raw)
+    assert not is_nothing(decoded)
