@@ -2,11 +2,16 @@
 
 import asyncio
 import sys
+from typing import Any
+
+from aiokafka import TopicPartition
 
 from consumer.kafka import compat
 from consumer.kafka.member import Member
 from consumer.kafka.reach import Reach
-from consumer.stage import Stage
+from consumer.kafka.transaction import Transactor
+from consumer.stage import Outgoing, Stage
+from tests.fault import mutants
 from tests.kafka.lab import Count, Echo, Failures, Lab
 
 
@@ -20,6 +25,18 @@ def count(partition: int) -> Stage:
     return Count(partition)
 
 
+def commit_slowly() -> None:
+    """Keep every transaction open for a second."""
+    send = Transactor._send
+
+    async def slow(self: Transactor, placed: dict[TopicPartition, list[Outgoing]]) -> list[Any]:
+        delivered = await send(self, placed)
+        await asyncio.sleep(1)
+        return delivered
+
+    Transactor._send = slow  # type: ignore[method-assign]
+
+
 async def serve(servers: str, name: str, stages: list[str]) -> None:
     """Run the members until killed."""
     compat.hush()
@@ -31,4 +48,8 @@ async def serve(servers: str, name: str, stages: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    mutants.apply()
+    if "slow" in sys.argv:
+        sys.argv.remove("slow")
+        commit_slowly()
     asyncio.run(serve(sys.argv[1], sys.argv[2], sys.argv[3:]))

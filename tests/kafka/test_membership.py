@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from consumer.kafka import compat
 from consumer.kafka.member import Member
+from consumer.kafka.states import State
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Output
 from tests.kafka.lab import Count, Failures, Lab, counted, exactly_once, numbered, play, running, until
@@ -58,12 +60,40 @@ async def feed(lab: Lab) -> AsyncIterator[list[int]]:
         await writing
 
 
-def test_w2_thawed_zombie_leaves_the_owner_alone(lab: Lab) -> None:
+def test_w2_zombie_leaves_the_owner_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    A member frozen past its session, whose partitions another has taken over, does not fence that owner when it thaws.
+    A member that the group has given up, and that does not know it, does not fence the new owner of its partitions.
 
-    Red when a task fences without an accepted heartbeat: the owner's producer is killed by the zombie's.
+    Red when a task fences without an accepted heartbeat: the owner's producers are killed by the zombie's.
     """
+    observer, zombie_observer = Failures(), Failures()
+
+    async def silent(self: GroupCoordinator) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async def test() -> None:
+        async with lab.member("judge", observer=zombie_observer) as zombie:
+            await until(lambda: running(zombie, 2))
+            # Its heartbeats stop, as if frozen; it fetches and processes on, as if thawed.
+            with monkeypatch.context() as patch:
+                patch.setattr(GroupCoordinator, "_heartbeat_routine", silent)
+                compat.force_rejoin(zombie.consumer)
+                await until(lambda: compat.generation(zombie.consumer) > 1 and running(zombie, 2))
+            async with lab.member("judge", observer=observer) as member, feed(lab) as written:
+                await until(lambda: running(member, 2), seconds=20, what="its session is over, its partitions are ours")
+                observer.errors.clear()
+                await until(lambda: "ProducerFenced" in zombie_observer.errors)
+                await asyncio.sleep(2)
+                assert {running.task.state for running in zombie.tasks.values()} <= {State.FENCING, State.RUNNING}
+                assert not observer.errors
+            exactly_once(await counted(lab, len(written)), written)
+
+    play(test())
+
+
+def test_w2_frozen_past_the_session(lab: Lab) -> None:
+    """A process frozen past its session and thawed neither loses nor doubles anything, nor does its successor stop."""
     observer = Failures()
 
     async def test() -> None:
@@ -92,7 +122,8 @@ def test_w5_frozen_between_the_timeouts(lab: Lab) -> None:
     """
 
     async def test() -> None:
-        with beside(lab, "judge") as process:
+        # Its transactions stay open for a second each, so that it is frozen within one.
+        with beside(lab, "slow", "judge") as process:
             async with feed(lab) as written:
                 await counted(lab, 10)
                 await asyncio.sleep(0.5)
