@@ -118,7 +118,7 @@ def test_w5_frozen_between_the_timeouts(lab: Lab) -> None:
     """
     Frozen for longer than the transaction timeout and less than the session, a member goes on where it was.
 
-    Red when a task drops itself on ProducerFenced: its partitions stay assigned and unread.
+    Its deadline and the broker's abort race at the thaw; `test_w5_fenced_task_comes_back` has the abort win.
     """
 
     async def test() -> None:
