@@ -312,10 +312,12 @@ def _with_tubes(stored: tuple[StoredTube, ...], event: PatientEvent, count: int)
 
 
 def merge_tubes(stored: tuple[StoredTube, ...], new: tuple[StoredTube, ...]) -> tuple[StoredTube, ...]:
-    """Join what is said of tubes: each condition of a container once."""
+    """Join what is said of tubes: each condition of a container once, with the time at which it was last said."""
     kept = {(entry.tube.container, entry.tube.condition): entry for entry in stored}
     for entry in new:
-        kept.setdefault((entry.tube.container, entry.tube.condition), entry)
+        old = kept.setdefault((entry.tube.container, entry.tube.condition), entry)
+        if entry.tube.received_at > old.tube.received_at:
+            kept[entry.tube.container, entry.tube.condition] = entry._replace(came=old.came)
     return tuple(sorted(kept.values(), key=lambda entry: (entry.tube.container, entry.tube.condition)))
 
 

@@ -215,10 +215,9 @@ def event(*facts: Fact, at: Instant, patient: Patient = PATIENT, unmapped: Insta
     """Return one message that says *facts* and was received at *at*."""
 
     def stamped(fact: Fact) -> Fact:
-        unstamped = (
-            isinstance(fact, Result | Tube | Administration | Dialysis | MagnesiumOrder) and not fact.received_at
-        )
-        return fact._replace(received_at=at) if unstamped else fact  # type: ignore[union-attr,return-value]
+        if isinstance(fact, Encounter | Visit | Demographics) or fact.received_at:
+            return fact
+        return fact._replace(received_at=at)
 
     facts = tuple(stamped(fact) for fact in facts)
     return PatientEvent(
@@ -264,7 +263,7 @@ def chart(
         if isinstance(fact, Tube):
             continue
         with_it = [t for t in tubes if isinstance(fact, Result) and t.container == fact.container]
-        state = advance(state, event(fact, *with_it, at=at), at, rulebook)
+        state = advance(state, event(fact, *with_it, at=at), at)
     return Chart(state, at, rulebook)
 
 
