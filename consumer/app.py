@@ -12,6 +12,7 @@ import uvloop
 from consumer import http
 from consumer.cloudevent import Issuer
 from consumer.errors import SettingsRefused
+from consumer.hl7 import site_file
 from consumer.hl7.decoder import Decoder
 from consumer.hl7.prefilter import Prefilter
 from consumer.hl7.site import Site
@@ -109,8 +110,16 @@ def load_rulebook(settings: Settings) -> Rulebook:
 
 
 def load_site(settings: Settings) -> Site:
-    """Return the site's tables."""
-    return dataclasses.replace(Site.default(), zone=ZoneInfo(settings.timezone))
+    """
+    Return the site's tables.
+
+    Raises:
+        SiteRefused: The site's file is not what it has to be; every fault is listed.
+    """
+    zone = ZoneInfo(settings.timezone)
+    if settings.site is None:
+        return dataclasses.replace(Site.default(), zone=zone)
+    return site_file.load_site(settings.site, zone=zone)
 
 
 class Stages:

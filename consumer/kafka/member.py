@@ -274,15 +274,18 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
         """Once a second: tell the lag, forget what nobody came back for, and see that every task gets on."""
+        missed = 0
         while True:
             await asyncio.sleep(1)
             now = time.monotonic()
             for partition, kept in list(self._kept.items()):
                 if now - kept.since > self._config.kept_state_seconds:
                     del self._kept[partition]
-            if compat.coordinator_known(consumer):
+            missed = 0 if compat.coordinator_known(consumer) else missed + 1
+            if not missed:
                 self._reach.back(self.stage)
-            else:
+            elif missed > 1:
+                # Once is usual: a coordinator moves, or has just been elected.
                 self._reach.lost(self.stage, "no answer from the group's coordinator")
             self._tell_lag(consumer)
             stuck = self._stuck(consumer, now)
