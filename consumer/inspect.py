@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from consumer.hl7.decoder import Decoder
 from consumer.hl7.files import read_messages
 from consumer.hl7.outcome import DecodedMessage, Outcome
@@ -59,10 +61,36 @@ def inspect_messages(paths: Iterable[Path | str], site: Site) -> Iterator[Inspec
                 yield Inspected(name, number, raw, message)
 
 
-def inspect_lines(paths: Iterable[Path | str], site: Site) -> Iterator[JsonLine]:
-    """Yield one JSON-ready line a message, in the shape of DESIGN.md 2."""
+def inspect_lines(
+    paths: Iterable[Path | str], site: Site, survey: Survey | None = None, *, explain: bool = False
+) -> Iterator[JsonLine]:
+    """
+    Yield one JSON-ready line a message, in the shape of DESIGN.md 2; *survey* counts along.
+
+    With *explain* a message that was rejected in whole or in part carries sentences, with hl7apy's opinion.
+    """
     for inspected in inspect_messages(paths, site):
-        yield inspected.line()
+        if survey is not None:
+            survey.add(inspected.message)
+        line = inspected.line()
+        if explain and inspected.message.rejected:
+            line["explanation"] = _explanation(inspected)
+        yield line
+
+
+def lines(
+    paths: Iterable[Path | str], site: Site, survey: Survey | None = None, *, explain: bool = False
+) -> Iterator[bytes]:
+    """Yield `inspect_lines` as JSON in UTF-8, without line ends."""
+    encode = msgspec.json.Encoder().encode
+    for line in inspect_lines(paths, site, survey, explain=explain):
+        yield encode(line)
+
+
+def _explanation(inspected: Inspected) -> list[str]:
+    from consumer.hl7.conformance import explain  # noqa: PLC0415  (hl7apy takes half a second to import)
+
+    return explain(inspected.raw, inspected.message)
 
 
 def message_line(file: str, number: int, message: DecodedMessage) -> JsonLine:
@@ -182,10 +210,3 @@ def _merge(merge: PatientMerge | None) -> JsonLine | None:
         "surviving": merge.surviving.key,
         "occurred_at": iso(merge.occurred_at),
     }
-
-
-def survey_of(messages: Iterable[Inspected], survey: Survey) -> Iterator[Inspected]:
-    """Yield the messages again after counting each in *survey*."""
-    for inspected in messages:
-        survey.add(inspected.message)
-        yield inspected
