@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 DURATION ?= 45
+COUNT ?= 200000
+SEED ?= 0
 VENV := .venv
 RUN := $(VENV)/bin
 STORIES := $(wildcard ../shared/stories/check.py)
@@ -10,7 +12,7 @@ TESTS := tests/unit tests/property rules consumer
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install kafka-jars demo check lint test test-ops coverage bench bench-quick kafka lock clean
+.PHONY: help install kafka-jars demo check lint test test-ops test-deep fuzz coverage bench bench-quick kafka lock clean
 
 help: ## list the tasks
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +41,7 @@ lint: install
 	$(RUN)/ruff format --check --quiet .
 	$(RUN)/ruff check --quiet .
 	$(RUN)/mypy
-	$(RUN)/lint-imports --no-cache --quiet
+	$(RUN)/lint-imports --no-cache
 
 check: lint ## format, lint, types, import directions, unit and property tests (under a minute)
 	HYPOTHESIS_PROFILE=check $(RUN)/pytest --quiet $(TESTS)
@@ -57,6 +59,12 @@ test-ops: install .build/promtool ## Prometheus rules and /metrics, tried by Pro
 		echo "Fetching Debian's package prometheus (19 MB) for promtool, into .build"; \
 		cd .build && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } 2>/dev/null; \
 		dpkg-deb --extract prometheus_*.deb prometheus-deb && ln -sf prometheus-deb/usr/bin/promtool promtool; fi
+
+test-deep: install ## properties with 5,000 examples each (an hour or more)
+	HYPOTHESIS_PROFILE=deep $(RUN)/pytest tests/property
+
+fuzz: install ## the HL7 decoder against COUNT=200000 mutated messages, from SEED=0 on
+	$(RUN)/python -m tests.fuzz.hl7 --count $(COUNT) --seed $(SEED)
 
 coverage: install ## which lines unit and property tests reach
 	HYPOTHESIS_PROFILE=check $(RUN)/coverage run -m pytest --quiet $(TESTS)
