@@ -402,8 +402,8 @@ class Chart:
 
 
 def hours(duration: Instant) -> str:
-    """Return a duration in words: ``45 min``, ``6 h``, ``3 d``."""
-    if duration < HOUR:
+    """Return a duration in words: ``95 min``, ``6 h``, ``3 d``; in minutes up to two hours, where they matter."""
+    if duration < 2 * HOUR:
         return f"{duration // 60_000} min"
     if duration < 72 * HOUR:
         return f"{round(duration / HOUR)} h"

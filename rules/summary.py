@@ -5,20 +5,24 @@ At most 160 characters. It leads with the potassium, magnesium or calcium itself
 what was seen, then what is missing. It says what was measured and never orders.
 """
 
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import NamedTuple
 
 from rules.alert import Change, Rule
 from rules.chart import Chart, hours
-from rules.events import HOUR, Drug, Instant
-from rules.exposure import Exposure
+from rules.events import DAY, HOUR, Analyte, Drug, Instant
+from rules.exposure import ASSUMED, DISCHARGED, RECORDED, Exposure
 from rules.finding import Finding
 from rules.hyperkalemia import Episode, treatment_failure
 from rules.patient import Alert
+from rules.rulebook import Rulebook
 from rules.specimen import Draw
-from rules.units import CANONICAL, FACTORS, Unit
+from rules.units import CANONICAL, FACTORS, Unit, canonical
 
 LONGEST = 160
+TREND_WITHIN = 3 * DAY
+"""An earlier value is worth a trend when it is at most so old; two results a week apart are not one movement."""
 
 DRUG_WORDS = {
     Drug.MAGNESIUM: "magnesium",
@@ -32,21 +36,95 @@ DRUG_WORDS = {
     Drug.POTASSIUM: "potassium",
 }
 
+WHY_DOUBTFUL = {
+    "clot": "specimen clotted or contaminated",
+    "hemolysis": "specimen hemolyzed",
+    "edta": "pattern of K-EDTA contamination",
+    "jump": "differs abruptly from the value before",
+}
+"""Why a specimen is suspect or invalid (RULES.md 3), by `Draw.why`."""
 
-def shown(draw: Draw) -> str:
-    """Return a result as its laboratory wrote it, its unit in the usual spelling: ``6.3 mmol/L``, ``>10 mmol/L``."""
-    result = draw.result
-    unit = unit_of(draw)
-    written = result.original_value or str(draw.value)
-    return f"{result.comparator}{written.lstrip('<>=')} {unit.value}"
+
+# Fitting into 160 characters
+
+OPTIONAL = 4
+"""Rank from which a part is said only where there is room for it."""
+
+
+class Part(NamedTuple):
+    """
+    A piece of a sentence.
+
+    ``rank`` says what goes first when room is short (the highest), ``short`` what may stand in its place before that;
+    from `OPTIONAL` on it goes before anything is shortened.
+    """
+
+    text: str
+    rank: int = 1
+    short: str = ""
+    joint: str = "; "
+
+
+def fit(lead: str, *parts: Part) -> str:
+    """
+    Return *lead* and *parts*, in order, in at most 160 characters: shortened first, then left out by rank.
+
+    >>> fit("Potassium 6.3 mmol/L", Part("no magnesium result on record"))
+    'Potassium 6.3 mmol/L; no magnesium result on record.'
+    """
+    kept = [part for part in parts if part.text]
+    for part in sorted(kept, key=lambda part: -part.rank):
+        if len(_sentence(lead, kept)) <= LONGEST:
+            break
+        place = kept.index(part)
+        kept[place : place + 1] = [] if part.rank >= OPTIONAL else [part._replace(text=part.short or part.text)]
+    while kept and len(_sentence(lead, kept)) > LONGEST:
+        kept.remove(max(kept, key=lambda part: part.rank))
+    return _sentence(lead[: LONGEST - 1], kept)
+
+
+def _sentence(lead: str, parts: Iterable[Part]) -> str:
+    return lead + "".join(f"{part.joint}{part.text}" for part in parts) + "."
+
+
+# Values, trends, ages
+
+
+class Written(NamedTuple):
+    """A number and the unit that it is in."""
+
+    number: str
+    unit: Unit
 
 
 _SPELLINGS = {unit.value.lower(): unit for unit in Unit}
 
 
-def unit_of(draw: Draw) -> Unit:
-    """Return the unit in which a result was sent; the canonical one where its spelling is not one of ours."""
-    return _SPELLINGS.get(draw.result.original_units.lower(), CANONICAL[draw.result.analyte])
+def as_sent(draw: Draw) -> Written:
+    """
+    Return a result as its laboratory wrote it; in the canonical unit where number and unit sent do not give its value.
+
+    So a spelling of the unit that is not one of ours, or a later version that carries no number, can never put the
+    laboratory's number beside another unit (RULES.md 1: 2.0 is normal in mg/dL and dangerous in mmol/L).
+    """
+    result = draw.result
+    number = result.original_value.lstrip("<>=≤≥^ ")
+    spelled = _SPELLINGS.get(result.original_units.lower(), CANONICAL[result.analyte])
+    try:
+        for unit in (spelled, *FACTORS[result.analyte]):
+            if canonical(result.analyte, Decimal(number), unit) == draw.value:
+                return Written(number, unit)
+    except InvalidOperation:
+        pass  # no number was sent with this version
+    value = draw.value
+    places = value if -2 <= int(value.as_tuple().exponent) <= 0 else value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return Written(f"{places:f}", CANONICAL[result.analyte])
+
+
+def shown(draw: Draw) -> str:
+    """Return a result with comparator and unit: ``6.3 mmol/L``, ``>10 mmol/L``."""
+    written = as_sent(draw)
+    return f"{draw.result.comparator}{written.number} {written.unit.value}"
 
 
 def name(draw: Draw) -> str:
@@ -55,37 +133,33 @@ def name(draw: Draw) -> str:
     return {"calcium_ionized": "Ionized calcium", "egfr": "eGFR"}.get(analyte, analyte.capitalize())
 
 
-def fit(lead: str, *more: str) -> str:
+def trend(draw: Draw, before: Draw | None) -> str:
     """
-    Return *lead* and as many of *more*, in order, as fit into 160 characters.
+    Return the change since *before* in words, in the unit in which *draw* was sent: ``up 0.4 in 2 h``.
 
-    >>> fit("Potassium 6.3 mmol/L", "no magnesium")
-    'Potassium 6.3 mmol/L, no magnesium.'
+    Empty without an earlier value, or where a comparator leaves the change unknown; ``up 3.9 or more in 2 h`` where a
+    comparator bounds it.
     """
-    text = lead[: LONGEST - 1]
-    for part in more:
-        longer = f"{text}{part}" if part.startswith((". ", "; ")) else f"{text}, {part}"
-        if part and len(longer) < LONGEST:
-            text = longer
-    return text + "."
-
-
-def change(draw: Draw, before: Draw | None) -> str:
-    """Return the trend in words, in the unit in which *draw* was sent: ``up 0.4 in 2 h``."""
-    if before is None or before.at >= draw.at:
+    if before is None or before.at >= draw.at or draw.at - before.at > TREND_WITHIN:
         return ""
-    numerator, denominator = FACTORS[draw.result.analyte].get(unit_of(draw), (Decimal(1), Decimal(1)))
+    written = as_sent(draw)
+    numerator, denominator = FACTORS[draw.result.analyte][written.unit]
     difference = (draw.value - before.value) * denominator / numerator
+    comparator = draw.result.comparator
+    bounded = (comparator.startswith(">") and difference > 0) or (comparator.startswith("<") and difference < 0)
+    if before.result.comparator or (comparator and not bounded):
+        return ""
     since = hours(draw.at - before.at)
-    places = Decimal("0.01") if abs(difference) < Decimal("0.1") else Decimal("0.1")
-    if difference.quantize(places) == 0:
+    fine = len(written.number.partition(".")[2]) >= 2 or 0 < abs(difference) < Decimal("0.05")
+    size = abs(difference).quantize(Decimal("0.01") if fine else Decimal("0.1"), ROUND_HALF_UP)
+    if size == 0:
         return f"unchanged in {since}"
-    return f"{'up' if difference > 0 else 'down'} {abs(difference).quantize(places)} in {since}"
+    return f"{'up' if difference > 0 else 'down'} {size}{' or more' if bounded else ''} in {since}"
 
 
 def age(draw: Draw, now: Instant) -> str:
     """Return the age of a draw: ``drawn 40 min ago``."""
-    return f"drawn {hours(max(0, now - draw.at))} ago"
+    return f"drawn {ago(draw.at, now)}"
 
 
 def ago(moment: Instant, now: Instant) -> str:
@@ -93,38 +167,74 @@ def ago(moment: Instant, now: Instant) -> str:
     return f"{hours(max(0, now - moment))} ago"
 
 
+def earlier(draws: Sequence[Draw], trigger: Draw) -> Draw | None:
+    """Return the draw that a trend starts from: the newest valid one before *trigger*, else the newest."""
+    before = [draw for draw in draws if draw.at < trigger.at]
+    return next((draw for draw in reversed(before) if draw.valid), before[-1] if before else None)
+
+
+# What was seen, and what is missing
+
+
 def seen_treatment(chart: Chart, since: Instant) -> str:
     """Return what potassium-lowering treatment the feed shows since *since*; none seen is not none given."""
     recent = [(at, kind) for at, kind in chart.treatments if since <= at <= chart.now]
     if not recent:
         return "no treatment seen in the feed"
-    at, kind = recent[-1]
-    word = "dialysis" if kind == "dialysis" else DRUG_WORDS[Drug(kind)]
-    return f"{word} {ago(at, chart.now)}"
+    return treatment_words(*recent[-1], chart.now)
 
 
-def missing_magnesium(chart: Chart, t_n: Instant) -> str:
-    """Return why there is no recent magnesium, for the end of a sentence."""
+def treatment_words(at: Instant, kind: str, now: Instant) -> str:
+    """Return ``insulin 4 h ago``, ``dialysis recorded 2 h ago``."""
+    return f"dialysis recorded {ago(at, now)}" if kind == "dialysis" else f"{DRUG_WORDS[Drug(kind)]} {ago(at, now)}"
+
+
+def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
+    """Return why there is no recent magnesium, for the end of a sentence: in full, and short."""
     status = chart.magnesium_status(t_n)
     if status == "old":
         newest = chart.magnesium[-1]
-        return f"last magnesium {shown(newest)}, {hours(max(0, chart.now - newest.at))} old"
+        aged = hours(max(0, chart.now - newest.at))
+        if newest.at >= t_n - chart.rulebook.magnesium_recent:
+            return f"last magnesium {shown(newest)}, but its draw time is not known", "last magnesium of unknown time"
+        return f"last magnesium {shown(newest)}, {aged} old", f"last magnesium {aged} old"
+    if status == "stale":
+        since = t_n - chart.rulebook.magnesium_recent
+        stale = next(d for d in reversed(chart.magnesium) if d.at >= since and chart.stale_magnesium(d, t_n))
+        what = "dialysis" if any(stale.at < s.started_at <= t_n for s in chart.dialyses) else "a magnesium dose"
+        return f"magnesium {shown(stale)} is from before {what}", f"magnesium older than {what}"
     return {
-        "pending": "magnesium pending, no result yet",
-        "invalid": "magnesium drawn, but the specimen is doubtful",
-        "stale": "magnesium was drawn before dialysis or a dose",
-        "unmapped": "a magnesium came under a code that is not mapped",
-        "never": "no magnesium result on record",
+        "pending": ("magnesium pending, no result yet", "magnesium pending"),
+        "invalid": ("magnesium drawn, but the specimen is doubtful", "magnesium specimen doubtful"),
+        "unmapped": ("a magnesium came under a code that is not mapped", "magnesium under an unmapped code"),
+        "never": ("no magnesium result on record", "no magnesium result"),
     }[status]
 
 
-def exposure_words(exposure: Exposure, now: Instant) -> str:
-    """Return whether the infusion runs or ended, how that is known, and the grams recorded."""
-    grams = f"{exposure.grams.normalize():f} g recorded" if exposure.grams is not None else "amount not recorded"
+_KNOWN = {RECORDED: "recorded", ASSUMED: "end assumed", DISCHARGED: "end assumed at discharge"}
+
+
+def exposure_words(exposure: Exposure, now: Instant, book: Rulebook, *, brief: bool = False) -> str:
+    """
+    Return whether the infusion runs or ended, how that is known, and the grams recorded (RULES.md 4.2).
+
+    *brief* leaves out how a recorded end is known, which is the usual case.
+    """
+    amounts = [course.grams for course in exposure.courses]
+    if exposure.grams is None:
+        grams = "amount not recorded"
+    else:
+        grams = f"{exposure.grams.normalize():f} g recorded" + (", more without an amount" if None in amounts else "")
     if exposure.running(now):
-        return f"infusion running, {grams}"
-    known = "" if exposure.end_known == "recorded" else f" ({exposure.end_known})"
-    return f"infusion ended {ago(exposure.end, now)}{known}, {grams}"
+        return f"infusion running{'' if brief else ' (by its record, no end recorded)'}, {grams}"
+    if exposure.end > now:
+        return f"infusion recorded to end in {hours(exposure.end - now)}, {grams}"
+    what = "infusion ended" if any(course.infusion for course in exposure.courses) else "last dose"
+    known = _KNOWN[exposure.end_known]
+    if exposure.end_known == ASSUMED:
+        known += f" after {book.shown('infusion_assumed')}"
+    known = "" if brief and exposure.end_known == RECORDED else f" ({known})"
+    return f"{what} {ago(exposure.end, now)}{known}, {grams}"
 
 
 def unexplained(chart: Chart, finding: Finding) -> bool:
@@ -142,110 +252,148 @@ def unexplained(chart: Chart, finding: Finding) -> bool:
 # One sentence a rule
 
 
-def _hyperkalemia(chart: Chart, finding: Finding) -> str:
-    trigger = finding.evidence[0]
+class Scene(NamedTuple):
+    """What a sentence is made from."""
+
+    chart: Chart
+    finding: Finding
+    behind: Instant | None
+
+    @property
+    def trigger(self) -> Draw:
+        """Return the triggering result."""
+        return self.finding.evidence[0]
+
+    @property
+    def late(self) -> Part:
+        """Return how far the feed is behind, where a timer was overruled because of it (RULES.md 8)."""
+        return Part("" if self.behind is None else f"the feed is {hours(self.behind)} behind", 0)
+
+    @property
+    def renal(self) -> Part:
+        """Return the renal function, where magnesium may leave slowly."""
+        renal = self.chart.renal
+        return Part("" if renal.status == "not impaired" else f"renal function {renal.status}", OPTIONAL, "", ", ")
+
+
+def _lead(scene: Scene, before: Draw | None, *, nothing: str = "", prefix: str = "") -> str:
+    """Return value, change and interval, age of the draw."""
+    trigger = scene.trigger
+    doubt = "" if trigger.valid else " (possibly spurious)"
+    head = f"{name(trigger)} {shown(trigger)}{doubt}"
+    if prefix:
+        head = f"{prefix}: {head[0].lower()}{head[1:]}"
+    change = trend(trigger, before) if before is not None else nothing
+    return ", ".join(text for text in (head, change, age(trigger, scene.chart.now)) if text)
+
+
+def _hyperkalemia(scene: Scene) -> str:
+    chart, finding, trigger = scene.chart, scene.finding, scene.trigger
     episode = finding.notes["episode"]
-    before = _before(episode.draws, trigger) if isinstance(episode, Episode) else None
-    since = episode.first.at if isinstance(episode, Episode) else trigger.at
-    failed = treatment_failure(chart, episode, trigger) if isinstance(episode, Episode) else None
-    seen = seen_treatment(chart, since - 6 * HOUR)
-    if finding.criterion == "rebound":
-        seen = f"risen again after clearing, {seen}"
-    elif failed is None and finding.criterion == "persistence":
-        seen = f"persistent, {seen}"
+    assert isinstance(episode, Episode)
+    failed = treatment_failure(chart, episode, trigger)
+    seen = seen_treatment(chart, episode.first.at - 6 * HOUR)
+    if finding.criterion == "treatment_failure" and failed is not None:
+        seen = f"still high after {treatment_words(*failed, chart.now)}"
+    elif finding.criterion == "rebound":
+        seen = f"high again after clearing, {seen}"
+    else:
+        seen = f"persistent over {hours(trigger.at - episode.first.at)}, {seen}"
+    lacking, short = missing_magnesium(chart, trigger.at)
     return fit(
-        f"{_headline(trigger)}",
-        change(trigger, before),
-        age(trigger, chart.now),
-        *_worse_beside(chart, trigger),
-        f"; {missing_magnesium(chart, trigger.at)}",
-        f"; {seen}",
+        _lead(scene, earlier(episode.draws, trigger)),
+        *_worse_beside(scene),
+        Part(seen, 3, seen.replace("no treatment seen in the feed", "no treatment seen")),
+        Part(lacking, 1, short),
+        scene.late,
+        scene.renal,
     )
 
 
-def _low_magnesium(chart: Chart, finding: Finding) -> str:
-    trigger, magnesium = finding.evidence[0], finding.evidence[1]
-    episode = finding.notes["episode"]
-    before = _before(episode.draws, trigger) if isinstance(episode, Episode) else None
-    since = episode.first.at if isinstance(episode, Episode) else trigger.at
+def _low_magnesium(scene: Scene) -> str:
+    chart, finding, trigger = scene.chart, scene.finding, scene.trigger
+    magnesium, episode = finding.notes["magnesium_draw"], finding.notes["episode"]
+    assert isinstance(magnesium, Draw)
+    assert isinstance(episode, Episode)
+    seen = seen_treatment(chart, episode.first.at - 6 * HOUR)
     return fit(
-        _headline(trigger),
-        change(trigger, before),
-        age(trigger, chart.now),
-        f"; magnesium low, {shown(magnesium)}",
-        *_worse_beside(chart, trigger),
-        f"; {seen_treatment(chart, since - 6 * HOUR)}",
+        _lead(scene, earlier(chart.potassium, trigger)),
+        *_worse_beside(scene),
+        Part(f"magnesium low, {shown(magnesium)} {age(magnesium, chart.now)}", 1, f"magnesium low, {shown(magnesium)}"),
+        Part(seen, 3, seen.replace("no treatment seen in the feed", "no treatment seen")),
+        scene.renal,
     )
 
 
-def _hypokalemia(chart: Chart, finding: Finding) -> str:
-    trigger = finding.evidence[0]
-    run = finding.notes["run"]
-    magnesium = finding.notes["magnesium_draw"]
-    before = _before(run, trigger) if isinstance(run, list) else None
-    low = (
-        f"; magnesium low, {shown(magnesium)}"
-        if isinstance(magnesium, Draw)
-        else f"; {missing_magnesium(chart, trigger.at)}"
-    )
+def _hypokalemia(scene: Scene) -> str:
+    chart, trigger = scene.chart, scene.trigger
+    magnesium = scene.finding.notes["magnesium_draw"]
+    if isinstance(magnesium, Draw):
+        low = f"magnesium low, {shown(magnesium)}"
+        said = Part(f"{low} {age(magnesium, chart.now)}", 1, low)
+    else:
+        lacking, short = missing_magnesium(chart, trigger.at)
+        said = Part(lacking, 1, short)
+    recovering = Part("rising from the lowest" if scene.finding.notes["recovering"] else "", 3)
     return fit(
-        _headline(trigger), change(trigger, before), age(trigger, chart.now), low, *_worse_beside(chart, trigger)
+        _lead(scene, earlier(chart.potassium, trigger)),
+        *_worse_beside(scene),
+        recovering,
+        said,
+        scene.late,
+        scene.renal,
     )
 
 
-def _hypermagnesemia(chart: Chart, finding: Finding) -> str:
-    trigger = finding.evidence[0]
-    before = next((draw for draw in reversed(chart.magnesium) if draw.at < trigger.at), None)
-    exposure = finding.exposure
-    lead = _headline(trigger)
-    if unexplained(chart, finding):
-        lead = f"More than the recorded dose explains: {lead[0].lower()}{lead[1:]}"
+def _hypermagnesemia(scene: Scene) -> str:
+    chart, exposure = scene.chart, scene.finding.exposure
+    prefix = "More than the recorded dose explains" if unexplained(chart, scene.finding) else ""
+    if exposure is None:
+        dose = Part("no magnesium dose on record")
+    else:
+        dose = Part(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
     return fit(
-        lead,
-        change(trigger, before),
-        age(trigger, chart.now),
-        *_worse_beside(chart, trigger),
-        f"; {exposure_words(exposure, chart.now)}" if exposure is not None else "; no magnesium dose on record",
-        "renal function unknown" if chart.renal.status == "unknown" else "",
-        "renal function impaired" if chart.renal.impaired else "",
+        _lead(scene, earlier(chart.magnesium, scene.trigger), prefix=prefix), *_worse_beside(scene), dose, scene.renal
     )
 
 
-def _after_magnesium(chart: Chart, finding: Finding) -> str:
-    trigger = finding.evidence[0]
-    before = finding.notes["baseline"]
-    magnesium = finding.notes["magnesium_draw"]
-    exposure = finding.exposure
+def _after_magnesium(scene: Scene) -> str:
+    chart, exposure = scene.chart, scene.finding.exposure
+    before, magnesium = scene.finding.notes["baseline"], scene.finding.notes["magnesium_draw"]
+    nothing = f"no value of the {chart.rulebook.shown('after_baseline')} before"
+    assert exposure is not None
     return fit(
-        _headline(trigger),
-        change(trigger, before) if isinstance(before, Draw) else "no earlier value on record",
-        age(trigger, chart.now),
-        f"; magnesium {exposure_words(exposure, chart.now)}" if exposure is not None else "",
-        f"; magnesium now {shown(magnesium)}" if isinstance(magnesium, Draw) else "; magnesium not measured since",
+        _lead(scene, before if isinstance(before, Draw) else None, nothing=nothing),
+        *_worse_beside(scene),
+        Part(_of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True)), 2),
+        Part(f"magnesium now {shown(magnesium)}" if isinstance(magnesium, Draw) else "magnesium not measured since"),
+        scene.renal,
     )
 
 
-def _gap(chart: Chart, finding: Finding) -> str:
-    exposure = finding.exposure
-    lacking = [word for word in ("magnesium", "potassium") if finding.notes[f"{word}_draw"] is None]
-    what = f"Magnesium {exposure_words(exposure, chart.now)}" if exposure is not None else "Magnesium dose recorded"
-    return fit(what, f"; no {' and no '.join(lacking)} measured since", f"; renal function {chart.renal.status}")
+def _of_magnesium(words: str) -> str:
+    """Name the drug in an exposure's words: ``magnesium infusion running``, ``last magnesium dose 4 h ago``."""
+    return words.replace("infusion", "magnesium infusion", 1).replace("last dose", "last magnesium dose", 1)
 
 
-def _spurious(chart: Chart, finding: Finding) -> str:
-    trigger = finding.evidence[0]
-    why = {
-        "clot": "specimen clotted or contaminated",
-        "hemolysis": "specimen hemolyzed",
-        "edta": "pattern of K-EDTA contamination",
-        "jump": "differs abruptly from the value before",
-    }.get(trigger.why, "specimen doubtful")
+def _gap(scene: Scene) -> str:
+    chart, exposure = scene.chart, scene.finding.exposure
+    lacking = [word for word in ("magnesium", "potassium") if scene.finding.notes[f"{word}_draw"] is None]
+    assert exposure is not None
+    dose = _of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
     return fit(
-        f"{name(trigger)} {shown(trigger)}", why, age(trigger, chart.now), "; possibly spurious, no valid repeat yet"
+        f"{dose[0].upper()}{dose[1:]}",
+        Part(f"no {' and no '.join(lacking)} measured since"),
+        scene.renal._replace(joint="; ", rank=1),
     )
 
 
-_SENTENCES: dict[Rule, Callable[[Chart, Finding], str]] = {
+def _spurious(scene: Scene) -> str:
+    why = WHY_DOUBTFUL.get(scene.trigger.why, "specimen doubtful")
+    return fit(_lead(scene, None), Part(why, joint=", "), Part("no valid repeat yet"))
+
+
+_SENTENCES: dict[Rule, Callable[[Scene], str]] = {
     Rule.POST_INFUSION_HYPERMAGNESEMIA: _hypermagnesemia,
     Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: _hypermagnesemia,
     Rule.REFRACTORY_HYPERKALEMIA: _hyperkalemia,
@@ -258,75 +406,127 @@ _SENTENCES: dict[Rule, Callable[[Chart, Finding], str]] = {
 }
 
 
-def _headline(draw: Draw) -> str:
-    doubt = "" if draw.valid else " (possibly spurious)"
-    return f"{name(draw)} {shown(draw)}{doubt}"
-
-
-def _before(draws: list[Draw], trigger: Draw) -> Draw | None:
-    return next((draw for draw in reversed(draws) if draw.at < trigger.at), None)
-
-
-def _worse_beside(chart: Chart, trigger: Draw) -> list[str]:
-    """Name a calcium or creatinine that is worse than the headline."""
+def _worse_beside(scene: Scene) -> list[Part]:
+    """Name a calcium, creatinine or (beside magnesium) potassium that is worse than the headline."""
+    chart, trigger = scene.chart, scene.trigger
     book = chart.rulebook
     found = []
-    calcium = next(
-        (d for d in reversed(chart.calcium) if d.valid and abs(d.at - trigger.at) <= book.calcium_near), None
-    )
-    if calcium is not None and calcium.value < book.calcium_low:
-        found.append(f"calcium {shown(calcium)}")
+    if trigger.result.analyte is Analyte.MAGNESIUM:
+        found += _near(chart.potassium, trigger, book.magnesium_step_within, lambda value: value >= book.potassium_high)
+    if trigger.result.analyte is not Analyte.CALCIUM:
+        found += _near(chart.calcium, trigger, book.calcium_near, lambda value: value < book.calcium_low)
     creatinine = chart.renal.creatinine
     if creatinine is not None and any(why.startswith(("eGFR", "acute")) for why in chart.renal.why):
-        found.append(f"creatinine {shown(creatinine)}")
-    return found
+        found.append(creatinine)
+    return [Part(f"{name(draw).lower()} {shown(draw)}", 3 if draw is creatinine else 2, joint=", ") for draw in found]
 
 
-_ENDS = {
+def _near(draws: Sequence[Draw], trigger: Draw, within: Instant, worse: Callable[[Decimal], bool]) -> list[Draw]:
+    near = [draw for draw in draws if draw.valid and abs(draw.at - trigger.at) <= within and worse(draw.value)]
+    return near[-1:]
+
+
+# Endings
+
+ENDS = {
     "magnesium_resulted": "magnesium has resulted",
     "superseded": "another alert now tells more",
     "potassium_cleared": "potassium has cleared",
     "magnesium_cleared": "magnesium has cleared",
     "magnesium_recovered": "magnesium has recovered",
     "potassium_recovered": "potassium has recovered",
-    "measured": "both magnesium and potassium are measured",
+    "measured": "magnesium and potassium are both measured",
     "calcium_recovered": "calcium has recovered",
     "repeat_resulted": "a valid repeat has resulted",
-    "expired": "no further result came in time: closed without being resolved",
+    "expired": "nothing further came in time",
     "discharged": "the patient was discharged",
     "deceased": "the patient has died",
-    "merged": "the patient's record was merged: it goes on under the surviving number",
+    "merged": "the record was merged and goes on under the surviving number",
     "withdrawn": "what it stood on was withdrawn by its sender",
     "corrected": "what it stood on was corrected by its sender",
     "invalidated": "the specimen that it stood on is no longer believed",
 }
+"""Words of every reason with which an alert ends (RULES.md 4, 5, 7)."""
 
-_TITLES = {
-    Rule.POST_INFUSION_HYPERMAGNESEMIA: "High magnesium after infusion",
-    Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: "High magnesium without a known dose",
-    Rule.REFRACTORY_HYPERKALEMIA: "High potassium without a recent magnesium",
-    Rule.HYPERKALEMIA_LOW_MAGNESIUM: "High potassium with low magnesium",
-    Rule.HYPERKALEMIA_AFTER_MAGNESIUM: "Potassium risen after magnesium",
-    Rule.REFRACTORY_HYPOKALEMIA: "Low potassium with low or unmeasured magnesium",
-    Rule.MAGNESIUM_MONITORING_GAP: "Magnesium without monitoring",
-    Rule.HYPOCALCEMIA_AFTER_MAGNESIUM: "Low calcium after magnesium",
-    Rule.SPURIOUS_POTASSIUM: "Doubtful potassium",
+_SUPERSEDED = {
+    Rule.REFRACTORY_HYPERKALEMIA: "magnesium is low, and the alert on low magnesium goes on",
+    Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: "a dose is now on record, and the alert on that infusion goes on",
 }
+_SILENCE = {
+    Rule.POST_INFUSION_HYPERMAGNESEMIA: ("no further magnesium for {}", "magnesium_silence"),
+    Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: ("no further magnesium for {}", "magnesium_silence"),
+    Rule.REFRACTORY_HYPERKALEMIA: ("no further potassium for {}", "episode_silence"),
+    Rule.HYPERKALEMIA_LOW_MAGNESIUM: ("no further potassium for {}", "episode_silence"),
+    Rule.HYPERKALEMIA_AFTER_MAGNESIUM: ("no further potassium for {}", "episode_silence"),
+    Rule.REFRACTORY_HYPOKALEMIA: ("no further potassium for {}", "hypokalemia_gap"),
+    Rule.MAGNESIUM_MONITORING_GAP: ("not measured within {} of its end", "gap_expiry"),
+    Rule.HYPOCALCEMIA_AFTER_MAGNESIUM: ("no further calcium for {}", "hypocalcemia_silence"),
+    Rule.SPURIOUS_POTASSIUM: ("no valid repeat within {}", "spurious_expiry"),
+}
+
+TITLES = {
+    Rule.POST_INFUSION_HYPERMAGNESEMIA: "high magnesium after infusion",
+    Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: "high magnesium without a known dose",
+    Rule.REFRACTORY_HYPERKALEMIA: "high potassium without a recent magnesium",
+    Rule.HYPERKALEMIA_LOW_MAGNESIUM: "high potassium with low magnesium",
+    Rule.HYPERKALEMIA_AFTER_MAGNESIUM: "potassium risen after magnesium",
+    Rule.REFRACTORY_HYPOKALEMIA: "low potassium with low or unmeasured magnesium",
+    Rule.MAGNESIUM_MONITORING_GAP: "magnesium without monitoring",
+    Rule.HYPOCALCEMIA_AFTER_MAGNESIUM: "low calcium after magnesium",
+    Rule.SPURIOUS_POTASSIUM: "doubtful potassium",
+}
+"""Every rule in plain words."""
+
+
+def _why_ended(rule: Rule, reason: str, book: Rulebook) -> str:
+    if reason == "superseded":
+        return _SUPERSEDED.get(rule, ENDS[reason])
+    if reason == "expired":
+        words, parameter = _SILENCE[rule]
+        return words.format(book.shown(parameter))
+    return ENDS.get(reason, "its finding is gone")
+
+
+def _ended(chart: Chart, alert: Alert, change: Change, reason: str, by: Draw | None) -> str:
+    """Return how an alert ended: resolved by what, closed without being resolved, or retracted."""
+    title, why = TITLES[alert.rule], _why_ended(alert.rule, reason, chart.rulebook)
+    now = f"{name(by).lower()} {shown(by)}" if by is not None else ""
+    if change is Change.RESOLVED:
+        return fit(f"Resolved: {title}", Part(why), Part(f"{now}, {age(by, chart.now)}" if by else "", 1, now, ", "))
+    if change is Change.CLOSED:
+        return fit(f"Closed, not resolved: {title}", Part(why))
+    gone = Part("the alert no longer stands")
+    return fit(f"Retracted: {title}", Part(why), Part(f"{now} now" if by else "", 2), gone)
 
 
 def summary(
-    chart: Chart, alert: Alert, change_: Change, finding: Finding | None, reason: str | None, ending: Draw | None
+    chart: Chart,
+    alert: Alert,
+    change: Change,
+    finding: Finding | None,
+    reason: str | None,
+    *,
+    ending: Draw | None = None,
+    trigger: Draw | None = None,
+    behind: Instant | None = None,
 ) -> str:
-    """Return the sentence of one transition."""
-    title = _TITLES[alert.rule]
-    if change_ is Change.RETRACTED:
-        return fit(
-            f"Retracted: {title.lower()}", f"; {_ENDS.get(reason or '', 'its finding is gone')}", "disregard the alert"
-        )
-    if change_ in (Change.RESOLVED, Change.CLOSED):
-        word = "Resolved" if change_ is Change.RESOLVED else "Closed"
-        by = f" ({name(ending).lower()} {shown(ending)}, {age(ending, chart.now)})" if ending is not None else ""
-        return fit(f"{word}: {title.lower()}", f"; {_ENDS.get(reason or '', 'ended')}{by}")
+    """
+    Return the sentence of one transition.
+
+    Args:
+        chart: The patient at the moment of the transition.
+        alert: The alert after it.
+        change: What the alert did.
+        finding: What its rule finds now, where it does.
+        reason: The transition's reason.
+        ending: The result that ended the alert, where one did.
+        trigger: The alert's triggering result in its present version, where it still stands.
+        behind: How far the feed is behind, when a timer was overruled because of it.
+    """
+    if change in (Change.RESOLVED, Change.CLOSED, Change.RETRACTED):
+        return _ended(chart, alert, change, reason or "", ending if change is Change.RESOLVED else trigger)
     if finding is None:
-        return fit(f"{title}: still open", f"; last finding {ago(alert.trigger_at, chart.now)}")
-    return _SENTENCES[alert.rule](chart, finding)
+        seen = f"{name(trigger)} {shown(trigger)}, {age(trigger, chart.now)}" if trigger is not None else ""
+        lead = seen or f"Last finding {ago(alert.trigger_at, chart.now)}"
+        return fit(lead, Part(f"the alert is still open ({TITLES[alert.rule]})"))
+    return _SENTENCES[alert.rule](Scene(chart, finding, behind))
