@@ -36,6 +36,8 @@ VALUES = {
     Analyte.EGFR: ("12", "29", "30", "80"),
     Analyte.DIGOXIN: ("1.1", "2.1"),
 }
+Transitions = list[Transition]
+
 SPAN = 60
 """Hours that a history covers: longer than the longest silence."""
 
@@ -132,7 +134,7 @@ class Run:
         self.state = state
         self.now: Instant = 0
         self.rulebook = rulebook
-        self.transitions: list[Transition] = []
+        self.transitions: Transitions = []
 
     def take(self, *events: PatientEvent) -> "Run":
         """Judge events, with what is due by each before it."""
