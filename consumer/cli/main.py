@@ -1,4 +1,4 @@
-"""The commands and their options (DESIGN.md 2)."""
+"""The commands of DESIGN.md 2 and their options."""
 
 import sys
 from enum import StrEnum
