@@ -50,6 +50,9 @@ UNITS: Mapping[str, Unit] = {
 }
 UNINDEXED = frozenset(spelling for spellings in _UNITS["unindexed"].values() for spelling in spellings)
 
+PUMP_METRICS: Mapping[str, str] = {name: kind for kind, names in table("pumps")["metrics"].items() for name in names}
+"""A pump's metric by its name (``MDC_…``) or number, to what it is; `consumer.hl7.pumps`."""
+
 LOINC_SYSTEMS = frozenset({"", "LN", "LOINC", "LNC"})
 _SYMBOL_SIGNS = " +0123456789.-"
 _WORDS = re.compile(r"[^\W_]+")
@@ -67,6 +70,7 @@ class Kind(StrEnum):
     HEMOLYSIS_INDEX = "hemolysis_index"
     DIALYSIS = "dialysis"
     SITE_EXCLUDED = "site_excluded"
+    PUMP = "pump"
 
 
 class Observation(NamedTuple):
@@ -166,6 +170,11 @@ def classify(identifier: Identifier, confirmed: frozenset[tuple[str, str]] = fro
     *confirmed* holds (code, text) pairs, text case folded, that a site has looked at and vouches for.
     """
     first = identifier.code or identifier.alternate_code
+    if identifier.text.startswith("MDC_") or identifier.system == "MDC":
+        # Of a pump: by name first, since numbers are often 0; a node of the containment tree has a time to inherit.
+        name = identifier.text.upper()
+        metric = next((each for each in (name, first) if each in PUMP_METRICS), "")
+        return Observation(Kind.PUMP if metric or name.startswith("MDC_DEV_") else Kind.OTHER, metric or first)
     if not first:
         looks = looks_like(identifier)
         return Observation(Kind.UNMAPPED if looks else Kind.NO_CODE, "", looks)

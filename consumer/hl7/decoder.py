@@ -25,6 +25,7 @@ from consumer.hl7.identity import patient_from
 from consumer.hl7.orders import Order
 from consumer.hl7.outcome import Decoded, DecodedMessage, NotOurs, Outcome, Reason, Rejected
 from consumer.hl7.patient_group import Gathering, PatientGroup
+from consumer.hl7.pumps import is_pump, read_pump
 from consumer.hl7.results import Gathered, read_order
 from consumer.hl7.site import Site
 from rules.events import Administration, Analyte, Instant, MagnesiumOrder, Patient, PatientEvent, Source
@@ -162,18 +163,29 @@ def _event(patient: Patient, context: Context, source: Source, parts: Parts) -> 
 def _read_results(group: PatientGroup, context: Context, *, known: bool) -> Parts | None:
     """Return the results, tubes and sessions of a group's orders; None when there are none."""
     gathered = Gathered()
+    administrations: list[Administration] = []
+    pump = group.pump_observations > 0 and is_pump(context)
     for order in group.orders:
         if order.found or order.notes or order.specimens:
             read_order(order, context, gathered, known=known)
+        if pump:
+            administrations += read_pump(order, context, known=known)
+    if not pump:
+        _set_pump_aside(group, context)
     if gathered.results or gathered.has_index:
         return {
             "results": tuple(gathered.results),
             "tubes": tuple(gathered.tubes),
             "dialyses": tuple(gathered.dialyses),
+            "administrations": tuple(administrations),
             "unmapped_magnesium_at": gathered.unmapped_magnesium_at,
         }
-    if gathered.dialyses or gathered.unmapped_magnesium_at is not None:
-        return {"dialyses": tuple(gathered.dialyses), "unmapped_magnesium_at": gathered.unmapped_magnesium_at}
+    if gathered.dialyses or administrations or gathered.unmapped_magnesium_at is not None:
+        return {
+            "dialyses": tuple(gathered.dialyses),
+            "administrations": tuple(administrations),
+            "unmapped_magnesium_at": gathered.unmapped_magnesium_at,
+        }
     return None
 
 
@@ -258,6 +270,7 @@ _OF_INTEREST = frozenset({Kind.OURS, Kind.DISAGREE, Kind.HEMOLYSIS_INDEX, Kind.D
 def _set_aside(groups: list[PatientGroup], context: Context, why: NotOurs) -> None:
     """Count the OBX of a message that is not read for results."""
     for group in groups:
+        _set_pump_aside(group, context)
         for found in group.found:
             context.not_ours[why] += 1
             if found.observation.kind is Kind.OURS and why is NotOurs.OTHER_MESSAGE:
@@ -267,11 +280,19 @@ def _set_aside(groups: list[PatientGroup], context: Context, why: NotOurs) -> No
 def _reject_ours(groups: list[PatientGroup], context: Context, reason: Reason, where: str) -> None:
     """Reject every OBX for us of a message that can't be read; the others are set aside."""
     for group in groups:
+        _set_pump_aside(group, context)
         for found in group.found:
             if found.observation.kind in _OF_INTEREST:
                 context.reject(reason, where, found.observation.code, observations=1)
             else:
                 context.not_ours[NotOurs.OTHER_MESSAGE] += 1
+
+
+def _set_pump_aside(group: PatientGroup, context: Context) -> None:
+    """Count the pump's OBX of a message that is not a pump's."""
+    count = group.pump_observations
+    if count:
+        context.not_ours[NotOurs.OTHER_CODE] += count
 
 
 def _joined(first: PatientEvent, second: PatientEvent) -> PatientEvent:

@@ -39,12 +39,13 @@ class Drawn(NamedTuple):
 class Order:
     """What one OBR (or a run of OBX without one) gathers."""
 
-    __slots__ = ("_draws", "_number", "found", "notes", "obr", "orc", "placer_order_number", "specimens")
+    __slots__ = ("_draws", "_number", "found", "notes", "obr", "orc", "placer_order_number", "pump", "specimens")
 
     def __init__(self, obr: list[str], orc: list[str]) -> None:
         self.obr = obr
         self.orc = orc
         self.found: list[Found] = []
+        self.pump: list[Found] = []  # OBX of a pump's metrics and nodes
         self.notes: list[str] = []
         self.specimens: list[Specimen] = []
         self._draws: dict[tuple[str, str], Drawn | None] = {}

@@ -44,8 +44,13 @@ class PatientGroup:
 
     @property
     def found(self) -> Iterator[Found]:
-        """Every OBX that the tables know."""
+        """Every OBX that the tables know, those of pumps left out."""
         return (found for order in self.orders for found in order.found)
+
+    @property
+    def pump_observations(self) -> int:
+        """How many OBX are a pump's."""
+        return sum(len(order.pump) for order in self.orders)
 
 
 class Gathering:
@@ -90,7 +95,8 @@ class Gathering:
                 else:
                     if order is None:
                         order = self._new_order(group, [])
-                    order.found.append(Found(number, head[3], segment.split(FIELD), observation))
+                    found = Found(number, head[3], segment.split(FIELD), observation)
+                    (order.pump if kind is Kind.PUMP else order.found).append(found)
             elif name == "NTE":
                 if order is not None:
                     note = segment.split(FIELD, 4)
