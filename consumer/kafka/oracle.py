@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupLoadInProgressError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka import compat
@@ -128,6 +128,9 @@ class Oracle:
         found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
             group, partitions=partitions
         )
+        if not found.keys() >= set(partitions):
+            # aiokafka takes an error of the whole group for an answer without partitions.
+            raise GroupLoadInProgressError(group)
         return {place: offset for place, offset in found.items() if offset.offset >= 0}
 
     def _observe(self, low: int | None) -> None:

@@ -68,7 +68,8 @@ async def play(lab: Lab, own: Broker, seed: int, count: int, logs: Path) -> Find
                 found.faults += 1
                 whole = time.monotonic() - begun
                 found.longest_stall = max(found.longest_stall, whole)
-                say(f"{number:3}/{count} {kind:30} {'NOT RECOVERED' if took is None else f'recovered, {whole:.1f} s'}")
+                how = "NOT RECOVERED" if took is None else f"recovered, {whole:.1f} s"
+                say(f"{number:3}/{count} {kind:30} {how:20} {feed.model.alerts} messages")
                 if took is None:
                     found.no_recovery += 1
                     break

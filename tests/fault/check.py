@@ -118,6 +118,7 @@ def _alerts(model: Model, alerts: list[Record], found: Findings) -> None:
     """Invariant 1: exactly the model's alerts, each once, each patient's in order."""
     told: dict[str, list[dict[str, Any]]] = {}
     holds: Counter[str] = Counter()
+    wrong: list[int] = []
     for record in alerts:
         alert = json.loads(record.value or b"")
         if "hold" in alert:
@@ -130,10 +131,13 @@ def _alerts(model: Model, alerts: list[Record], found: Findings) -> None:
         seen = Counter(alert["number"] for alert in told.get(patient, []))
         found.lost += sum((expected - seen).values())
         found.doubled += sum((seen - expected).values())
+        wrong.extend(sorted((seen - expected) + (expected - seen)))
         counts = [alert["count"] for alert in told.get(patient, [])]
         in_order = [alert["number"] for alert in told.get(patient, [])] == model.judged.get(patient, [])
         if counts != list(range(1, len(counts) + 1)) or (patient in model.ordered and not in_order):
             found.out_of_order += 1
+    if wrong:
+        found.notes.append(f"lost or doubled are {len(wrong)} between messages {min(wrong)} and {max(wrong)}")
     found.false_holds = sum(times for patient, times in holds.items() if patient not in model.holds)
     found.lost_holds = len(model.holds - set(holds))
     found.doubled += sum(times - 1 for patient, times in holds.items() if patient in model.holds)

@@ -161,6 +161,8 @@ class Faults:
         """Delete the judge's offsets while nobody runs, see that nothing is judged, and apply the printed remedy."""
         config, topic = self._lab.config, self._lab.topic(Output.EVENTS)
         await self._members.stop_all()
+        # Without a fence, what was committed a moment ago may not show yet (KAFKA.md fact 2).
+        await asyncio.sleep(2)
         before = {place: offset.offset for place, offset in (await committed(config, "judge")).items()}
         group = config.group("judge")
         await self._lab.admin(lambda admin: _delete_group(admin, group))

@@ -61,7 +61,7 @@ def test_w13_nothing_to_commit() -> None:
 def test_w16_version_is_one_that_was_looked_at() -> None:
     """The private parts that `compat` uses are there in the aiokafka that is installed, and its version was tried."""
     assert version("aiokafka").rpartition(".")[0] in compat.TRIED_VERSIONS
-    for name in ("_send_req", "request_rejoin", "fetch_committed_offsets", "check_errors", "coordinator_dead"):
+    for name in ("_send_req", "request_rejoin", "ensure_coordinator_known", "check_errors", "coordinator_dead"):
         assert callable(getattr(GroupCoordinator, name)), name
     inits = {
         GroupCoordinator: ("generation", "member_id", "coordinator_id", "group_id", "_coordination_task"),
