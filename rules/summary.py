@@ -295,7 +295,7 @@ def _hyperkalemia(scene: Scene) -> str:
     seen = seen_treatment(chart, episode.first.at - 6 * HOUR)
     if finding.criterion == "treatment_failure" and failed is not None:
         seen = f"still high after {treatment_words(*failed, chart.now)}"
-    elif finding.criterion == "rebound":
+    elif episode.reopened_at is not None and trigger.at >= episode.reopened_at:
         seen = f"high again after clearing, {seen}"
     else:
         seen = f"persistent over {hours(trigger.at - episode.first.at)}, {seen}"
@@ -495,8 +495,13 @@ def _ended(chart: Chart, alert: Alert, change: Change, reason: str, by: Draw | N
         return fit(f"Resolved: {title}", Part(why), Part(f"{now}, {age(by, chart.now)}" if by else "", 1, now, ", "))
     if change is Change.CLOSED:
         return fit(f"Closed, not resolved: {title}", Part(why))
-    gone = Part("the alert no longer stands")
-    return fit(f"Retracted: {title}", Part(why), Part(f"{now} now" if by else "", 2), gone)
+    if alert.rule is Rule.SPURIOUS_POTASSIUM and reason == "invalidated":
+        return fit(f"Retracted: {title}", Part(f"its specimen is no longer doubted{f', {now} counts' if now else ''}"))
+    if by is not None and not by.valid:
+        now = WHY_DOUBTFUL.get(by.why, "")
+    elif now:
+        now += " now"
+    return fit(f"Retracted: {title}", Part(why), Part(now, 2), Part("the alert no longer stands"))
 
 
 def summary(

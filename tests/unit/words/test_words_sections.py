@@ -1,0 +1,166 @@
+"""Each sentence of RULES.md that says what the text has to say, held against the golden cases."""
+
+from functools import cache
+
+import pytest
+
+from rules.alert import Change, Rule, Transition
+from tests.unit.words.cases import all_cases
+from tests.unit.words.histories import R
+
+
+@cache
+def spoken() -> dict[tuple[Rule, str], Transition]:
+    """Return the last transition of each case, by rule and title."""
+    return {(case.rule, case.title): case.transitions[-1] for case in all_cases()}
+
+
+def text(one: Transition) -> str:
+    """Return all that a transition says."""
+    return "\n".join((one.summary, *one.considerations, *one.missing, one.resolves_when))
+
+
+HIGH, LOW_MG, INFUSED = R.REFRACTORY_HYPERKALEMIA, R.HYPERKALEMIA_LOW_MAGNESIUM, R.POST_INFUSION_HYPERMAGNESEMIA
+UNKNOWN, K_AFTER, CA_AFTER = (
+    R.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN,
+    R.HYPERKALEMIA_AFTER_MAGNESIUM,
+    R.HYPOCALCEMIA_AFTER_MAGNESIUM,
+)
+HYPO, GAP, SPURIOUS = R.REFRACTORY_HYPOKALEMIA, R.MAGNESIUM_MONITORING_GAP, R.SPURIOUS_POTASSIUM
+
+SENTENCES: tuple[tuple[str, Rule, str, str], ...] = (
+    # Intended use
+    ("intended use", HIGH, "persistence", "magnesium has not been measured"),
+    ("intended use", HIGH, "persistence", "renal function not impaired, eGFR 83"),
+    ("intended use", HIGH, "persistence", "ECG, urine output, cells, albumin, pH"),
+    ("intended use", HIGH, "persistence", "weakly supported (evidence grade low)"),
+    ("intended use", HIGH, "persistence", "a valid magnesium arrives"),
+    ("intended use", LOW_MG, "one tube, magnesium very low, no calcium", "EDTA contamination not excluded"),
+    ("intended use", INFUSED, "long after the infusion", "check reflexes, breathing, urine output"),
+    ("intended use", UNKNOWN, "no dose on record", "check reflexes, breathing, urine output"),
+    ("intended use", GAP, "six grams, nothing measured", "check reflexes, breathing, urine output"),
+    # 1 and 2: what was assumed
+    ("1", HIGH, "unit and status assumed, censored, age unknown", "unit not sent, taken as its usual one"),
+    ("1", HIGH, "unit and status assumed, censored, age unknown", "Potassium >8.0 mEq/L, up 1.9 or more in 2 h"),
+    ("1", HIGH, "unit and status assumed, censored, age unknown", "beyond what the laboratory measures"),
+    ("1", HIGH, "magnesium: old, in mg/dL", "last magnesium 2.0 mg/dL, 34 h old"),
+    ("1", HIGH, "magnesium: old, a spelling of mg/dL", "last magnesium 2.0 mg/dL, 34 h old"),
+    ("2", HIGH, "unit and status assumed, censored, age unknown", "result status not sent, taken as final"),
+    ("2", HIGH, "unit and status assumed, censored, age unknown", "draw time not known to the minute"),
+    ("2", HIGH, "two values of one specimen", "the same specimen also gave 5.8 mmol/L"),
+    # 3
+    ("3", SPURIOUS, "hemolyzed", "possibly spurious: repeat the specimen, look at the ECG"),
+    ("3", HIGH, "a hemolyzed potassium in the episode", "possibly spurious: repeat the specimen, look at the ECG"),
+    ("3", HIGH, "two hemolyzed ones agree", "an earlier specimen agrees with it"),
+    # 4.1
+    ("4.1", HIGH, "persistence", "persistent over 2 h, no treatment seen in the feed"),
+    ("4.1", HIGH, "persistence", "treatment data: not available"),
+    ("4.1", HIGH, "treatment failure: insulin", "still high after insulin 2 h ago"),
+    ("4.1", HIGH, "dialysis, magnesium from before it", "dialysis recorded 2 h ago"),
+    ("4.1", HIGH, "rebound", "high again after clearing"),
+    ("4.1", HIGH, "persistence", "no magnesium result on record"),
+    ("4.1", HIGH, "magnesium: pending", "magnesium pending, no result yet"),
+    ("4.1", HIGH, "magnesium: invalid", "magnesium drawn, but the specimen is doubtful"),
+    ("4.1", HIGH, "dialysis, magnesium from before it", "magnesium 0.6 mmol/L is from before dialysis"),
+    ("4.1", HIGH, "magnesium: stale, a dose after it", "magnesium 0.55 mmol/L is from before a magnesium dose"),
+    ("4.1", HIGH, "magnesium: unmapped", "a magnesium came under a code that is not mapped"),
+    ("4.1", HIGH, "magnesium: old", "last magnesium 0.80 mmol/L, 34 h old"),
+    ("4.1", HIGH, "magnesium: drawn at a time not known", "its draw time is not known"),
+    ("4.1", HIGH, "digoxin", "counted towards the severity: digoxin"),
+    # Issue 5: worse beside the headline
+    ("4.1", HIGH, "calcium and creatinine", "drawn 45 min ago, calcium 1.6 mmol/L, creatinine 480 umol/L"),
+    # 4.2
+    ("4.2", INFUSED, "while the infusion runs, kidneys impaired", "verify the draw site"),
+    ("4.2", INFUSED, "while the infusion runs, kidneys impaired", "repeat now from another site"),
+    ("4.2", INFUSED, "obstetric", "verify the draw site"),
+    ("4.2", INFUSED, "soon after the infusion, a dose without an amount", "verify the draw site"),
+    ("4.2", INFUSED, "while the infusion runs, kidneys impaired", "infusion running (by its record, no end recorded)"),
+    ("4.2", INFUSED, "long after the infusion", "infusion ended 4 h ago (recorded), 4 g recorded, last record 4 h ago"),
+    ("4.2", INFUSED, "end assumed after 24 h", "infusion ended 6 h ago (end assumed after 24 h)"),
+    ("4.2", INFUSED, "end assumed at discharge", "infusion ended 4 h ago (end assumed at discharge)"),
+    ("4.2", INFUSED, "soon after the infusion, a dose without an amount", "4 g recorded, more without an amount"),
+    ("4.2", INFUSED, "a dose, route assumed", "route of the magnesium not sent, taken as parenteral"),
+    ("4.2", INFUSED, "more than the dose explains", "a contaminated draw or a dosing error"),
+    ("4.2", UNKNOWN, "no dose on record", "no magnesium dose on record"),
+    ("4.2", INFUSED, "potassium, calcium and creatinine worse", "potassium 6.3 mmol/L, calcium 1.7 mmol/L"),
+    # 5
+    ("5", K_AFTER, "potassium rises", "Potassium 6.1 mmol/L, up 1.5 in 10 h"),
+    ("5", CA_AFTER, "total calcium falls", "total calcium, not corrected for albumin"),
+    ("5", CA_AFTER, "total calcium falls", "magnesium 1.4 mmol/L, drawn 30 min ago"),
+    ("5", CA_AFTER, "total calcium falls", "low magnesium lowers calcium too"),
+    ("5", CA_AFTER, "ionized, continuous dialysis", "this may be a post-filter sample"),
+    ("5", HIGH, "digoxin", "intravenous calcium in digoxin toxicity is disputed"),
+    ("5", HYPO, "no magnesium", "no magnesium result on record"),
+    ("5", HYPO, "low magnesium", "magnesium low, 0.60 mmol/L"),
+    ("5", GAP, "six grams, nothing measured", "no magnesium and no potassium measured since"),
+    ("5", LOW_MG, "refractory, magnesium low", "0.695 mmol/L (1.7 mg/dL) or above"),
+    ("5", K_AFTER, "grouped", "another alert of the same message notifies and names this one"),
+    # 6
+    ("6", HIGH, "a child", "the thresholds are those of adults"),
+    ("6", HIGH, "unit and status assumed, censored, age unknown", "age: unknown, taken as adult"),
+    ("6", HYPO, "no magnesium", "Potassium 2.8 mmol/L, down 0.1 in 6 h"),
+    ("6", INFUSED, "end assumed after 24 h", "renal function: unknown"),
+    # 7
+    ("7", HIGH, "stale", "old: the result was drawn 14 h ago, nobody is notified"),
+    ("7", HIGH, "history dropped", "history incomplete"),
+    ("7", HIGH, "goes on after a merge", "under a number that was merged"),
+    ("7", SPURIOUS, "jump: the specimen is not believed any more", "its specimen is no longer doubted"),
+    # 8
+    ("8", HIGH, "the feed is behind", "the feed is 25 min behind"),
+    ("8", HIGH, "catching up", "while the service catches up with its feed"),
+    ("8", HIGH, "caught up", "was silent while the service was catching up"),
+)
+"""Section of RULES.md, rule, case, and words that have to be in it."""
+
+
+@pytest.mark.parametrize(("section", "rule", "title", "words"), SENTENCES)
+def test_the_text_says_what_rules_md_wants(section: str, rule: Rule, title: str, words: str) -> None:
+    """RULES.md intended use, 1, 2, 3, 4.1, 4.2, 5, 6, 7, 8: what the text has to say, it says."""
+    assert words in text(spoken()[rule, title]), section
+
+
+def test_a_value_that_the_dose_cannot_explain_says_so_first() -> None:
+    """Issue 5: what the recorded dose cannot explain leads the summary (RULES.md 4.2)."""
+    summary = spoken()[INFUSED, "more than the dose explains"].summary
+    assert summary.startswith("More than the recorded dose explains: magnesium 3.4 mmol/L")
+
+
+def test_another_site_is_asked_for_only_when_high_or_critical() -> None:
+    """RULES.md 4.2: a warning drawn early asks to verify the site, and for no repeat."""
+    warning = spoken()[INFUSED, "soon after the infusion, a dose without an amount"]
+    assert warning.severity.label == "warning"
+    assert "repeat now from another site" not in text(warning)
+    assert "verify the draw site" not in text(spoken()[INFUSED, "long after the infusion"])
+
+
+def test_a_calcium_in_the_tube_excludes_edta() -> None:
+    """RULES.md intended use: with a calcium in the tube nothing is said of EDTA."""
+    assert "EDTA" not in text(spoken()[LOW_MG, "calcium in the tube"])
+
+
+def test_every_alert_leads_with_what_was_measured() -> None:
+    """Issue 5: value with unit and age of the draw come first; a monitoring gap leads with the magnesium given."""
+    begin = (
+        "Potassium ",
+        "Magnesium ",
+        "Calcium ",
+        "Ionized calcium ",
+        "More than the recorded dose",
+        "Last magnesium",
+    )
+    for case in all_cases():
+        for one in case.transitions:
+            if one.change not in (Change.RESOLVED, Change.RETRACTED, Change.CLOSED):
+                assert one.summary.startswith(begin)
+                assert one.rule is GAP or "drawn " in one.summary.partition(";")[0]
+
+
+def test_every_alert_says_what_it_cannot_see() -> None:
+    """RULES.md intended use: the thresholds used, and what the service cannot see, are in every alert."""
+    for case in all_cases():
+        for one in case.transitions:
+            assert one.thresholds
+            assert one.evidence_grade in ("low", "moderate", "high")
+            if one.change not in (Change.RESOLVED, Change.RETRACTED, Change.CLOSED):
+                assert any(words.startswith("not visible to this service") for words in one.considerations)
+                assert one.resolves_when

@@ -1,0 +1,111 @@
+"""Values, units, trends and ages as they are written (RULES.md 1, intended use)."""
+
+from decimal import Decimal
+
+import pytest
+
+from rules.events import Analyte, Result
+from rules.specimen import Draw
+from rules.summary import age, shown, trend
+from rules.units import Unit, canonical
+from tests.unit.rules.builders import crea, h, k, mg, result
+
+
+def draw(of: Result) -> Draw:
+    """Return a valid draw of a result."""
+    assert of.value is not None
+    return Draw(of, of.value, 0, "valid", "")
+
+
+def sent(analyte: Analyte, number: str, units: str, unit: Unit, comparator: str = "", at: int = h(0)) -> Draw:
+    """Return a result as sent: *number* and *units* on the wire, which mean *unit*."""
+    value = canonical(analyte, Decimal(number), unit)
+    of = result(analyte, str(value), at)
+    return draw(of._replace(original_value=comparator + number, original_units=units, comparator=comparator))
+
+
+MG, K, CA, CREA = Analyte.MAGNESIUM, Analyte.POTASSIUM, Analyte.CALCIUM, Analyte.CREATININE
+
+
+@pytest.mark.parametrize(
+    ("analyte", "number", "units", "unit", "comparator", "text"),
+    [
+        (K, "6.3", "mmol/L", Unit.MMOL_L, "", "6.3 mmol/L"),
+        (K, "6.3", "MEQ/L", Unit.MEQ_L, "", "6.3 mEq/L"),
+        (K, "6.3", "", Unit.MMOL_L, "", "6.3 mmol/L"),
+        (K, "10", "mmol/L", Unit.MMOL_L, ">", ">10 mmol/L"),
+        (K, "2.0", "mEq/L", Unit.MEQ_L, "<", "<2.0 mEq/L"),
+        (MG, "2.0", "mg/dL", Unit.MG_DL, "", "2.0 mg/dL"),
+        (MG, "2.0", "MG/DL", Unit.MG_DL, "", "2.0 mg/dL"),
+        (MG, "2.0", "mg%", Unit.MG_DL, "", "2.0 mg/dL"),
+        (MG, "2.0", "", Unit.MG_DL, "", "2.0 mg/dL"),
+        (MG, "1.6", "mval/l", Unit.MEQ_L, "", "1.6 mEq/L"),
+        (CA, "7.4", "mg/100ml", Unit.MG_DL, "", "7.4 mg/dL"),
+        (CREA, "1.4", "mgdl", Unit.MG_DL, "", "1.4 mg/dL"),
+        (CREA, "0.12", "mmoll", Unit.MMOL_L, "", "0.12 mmol/L"),
+    ],
+)
+def test_a_number_never_stands_beside_another_unit(
+    analyte: Analyte, number: str, units: str, unit: Unit, comparator: str, text: str
+) -> None:
+    """RULES.md 1: 2.0 is normal in mg/dL and dangerous in mmol/L; a spelling that is not ours changes no unit."""
+    assert shown(sent(analyte, number, units, unit, comparator)) == text
+
+
+def test_a_version_without_a_number_is_shown_in_the_canonical_unit() -> None:
+    """RULES.md 2: a U without a value makes the earlier one final; its unit has no number to stand beside."""
+    value = canonical(MG, Decimal("2.0"), Unit.MG_DL)
+    assert value is not None
+    final = mg(None, h(0), status="U")._replace(original_units="mg/dL")
+    assert shown(Draw(final, value, 0, "valid", "")) == "0.82 mmol/L"
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "hours", "text"),
+    [
+        ("6.0", "6.4", 2, "up 0.4 in 2 h"),
+        ("6.4", "6.0", 2, "down 0.4 in 2 h"),
+        ("6.4", "6.4", 3, "unchanged in 3 h"),
+        ("6.40", "6.43", 1.5, "up 0.03 in 90 min"),
+        ("6.0", "6.4", 72, "up 0.4 in 3 d"),
+        ("6.0", "6.4", 73, ""),
+        ("6.0", "6.25", 2, "up 0.25 in 2 h"),
+    ],
+)
+def test_the_trend_in_words(before: str, value: str, hours: float, text: str) -> None:
+    """Change and interval; none where the earlier value is older than three days."""
+    assert trend(draw(k(value, h(hours))), draw(k(before, h(0)))) == text
+
+
+def test_the_trend_is_in_the_unit_of_the_newest() -> None:
+    """A laboratory that changed its unit between two results changes no trend."""
+    before = sent(MG, "0.80", "mmol/L", Unit.MMOL_L)
+    assert trend(sent(MG, "4.4", "mg/dL", Unit.MG_DL, at=h(4)), before) == "up 2.5 in 4 h"
+
+
+@pytest.mark.parametrize(
+    ("comparator", "number", "before", "text"),
+    [
+        (">", "8.0", "6.0", "up 2.0 or more in 2 h"),
+        ("<", "2.0", "3.0", "down 1.0 or more in 2 h"),
+        (">", "8.0", "8.4", ""),
+        ("<", "2.0", "1.8", ""),
+    ],
+)
+def test_a_censored_value_bounds_its_trend(comparator: str, number: str, before: str, text: str) -> None:
+    """RULES.md 1: >8.0 is 8.0 flagged; of the change only what is sure is said."""
+    assert trend(sent(K, number, "mmol/L", Unit.MMOL_L, comparator, at=h(2)), draw(k(before, h(0)))) == text
+
+
+def test_no_trend_from_a_censored_value() -> None:
+    """Of a change from a value beyond the analyser's range nothing is sure."""
+    assert trend(draw(k("6.0", h(2))), sent(K, "8.0", "mmol/L", Unit.MMOL_L, ">")) == ""
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(-0.1, "0 min"), (0.75, "45 min"), (1.5, "90 min"), (2, "2 h"), (30, "30 h"), (72, "3 d"), (200, "8 d")],
+)
+def test_ages(hours: float, text: str) -> None:
+    """Times as durations: minutes up to two hours, hours up to three days; a clock ahead is no age."""
+    assert age(draw(crea("90", h(0))), h(hours)) == f"drawn {text} ago"
