@@ -92,7 +92,7 @@ def _of_order(order: list[Administration], discharges: Sequence[Instant], rulebo
         elif running and record.started_at >= running[0].started_at:
             yield _stopped(running, record)
             running = []
-        elif record.rate is None or record.rate > 0:
+        elif record.rate is None or record.rate > 0 or record.ended_at is not None:
             end = record.ended_at if record.ended_at is not None else record.started_at
             yield Course(
                 record.started_at, end, RECORDED, record.grams, record.rate is not None, (key_text(record),), record

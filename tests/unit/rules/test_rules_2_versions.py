@@ -93,7 +93,7 @@ def test_rules_2_revisions_alone_are_draws_of_their_own() -> None:
 def test_rules_2_identity_is_order_code_and_sub_id() -> None:
     """Another code or sub-id is another result; another draw time is another draw. RULES.md 2."""
     assert identity(k("5", h(0), order="A")) == identity(k("6", h(1), order="A"))
-    assert len({identity(k("5", h(0), order="A", **more)) for more in ({}, {"code": "6298-4"}, {"sub": "1"})}) == 3  # type: ignore[arg-type]
+    assert len({identity(k("5", h(0), order="A", **more)) for more in ({}, {"code": "6298-4"}, {"sub": "1"})}) == 3
 
 
 @pytest.mark.parametrize("pair", ["WD", "DX", "XC", "CA", "AF", "FP", "PR", "RI"], ids="-".join)

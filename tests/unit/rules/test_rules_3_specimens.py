@@ -27,7 +27,7 @@ def test_rules_3_what_is_said_of_a_tube(
     tube = [k("5", h(0), container="T"), mg("1", h(0), container="T")]
     tube += [ca("2", h(0), container="T"), crea("80", h(0), container="T")]
     drawn = chart(*tube, said(tube[0], condition))
-    of = [drawn.all_potassium, drawn.all_magnesium, drawn._drawn.of(tube[2].analyte), drawn._drawn.of(tube[3].analyte)]  # noqa: SLF001
+    of = [drawn.all_potassium, drawn.all_magnesium, drawn._drawn.of(tube[2].analyte), drawn._drawn.of(tube[3].analyte)]
     assert [draws[0].verdict for draws in of] == [potassium, magnesium, calcium, creatinine]
 
 

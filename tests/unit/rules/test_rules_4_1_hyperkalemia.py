@@ -179,9 +179,8 @@ def test_rules_4_1_what_is_a_treatment(treatment: Fact, found: bool) -> None:
 
 def test_rules_4_1_a_rate_change_is_no_new_treatment() -> None:
     """An infusion of insulin counts from its start, not from its rate changes. RULES.md 4.1."""
-    runs = [given(Drug.INSULIN, h(hour), rate="4", order="I") for hour in (0, 7)]
-    facts = (k("6.4", h(0)), *runs, k("5.8", h(7)), k("5.8", h(8.5)))
-    assert criteria(*facts) == []
+    first, changed = (given(Drug.INSULIN, h(hour), rate="4", order="I") for hour in (0, 7))
+    assert criteria(k("6.4", h(0)), first, changed, k("5.8", h(7)), k("5.8", h(8.5))) == []
 
 
 @pytest.mark.parametrize(
