@@ -164,13 +164,13 @@ def _read_results(group: PatientGroup, context: Context, *, known: bool) -> Part
     """Return the results, tubes and sessions of a group's orders; None when there are none."""
     gathered = Gathered()
     administrations: list[Administration] = []
-    pump = group.pump_observations > 0 and is_pump(context)
+    pump = group.has_pump and is_pump(context)
     for order in group.orders:
         if order.found or order.notes or order.specimens:
             read_order(order, context, gathered, known=known)
         if pump:
             administrations += read_pump(order, context, known=known)
-    if not pump:
+    if group.has_pump and not pump:
         _set_pump_aside(group, context)
     if gathered.results or gathered.has_index:
         return {
@@ -290,9 +290,8 @@ def _reject_ours(groups: list[PatientGroup], context: Context, reason: Reason, w
 
 def _set_pump_aside(group: PatientGroup, context: Context) -> None:
     """Count the pump's OBX of a message that is not a pump's."""
-    count = group.pump_observations
-    if count:
-        context.not_ours[NotOurs.OTHER_CODE] += count
+    if group.has_pump:
+        context.not_ours[NotOurs.OTHER_CODE] += group.pump_observations
 
 
 def _joined(first: PatientEvent, second: PatientEvent) -> PatientEvent:

@@ -46,7 +46,7 @@ def read_record(raw: bytes) -> list[Message]:
     Takes CR, LF and CRLF in any mixture, a byte order mark, MLLP framing, UTF-16, blank lines, indentation, FHS/BHS
     batches and several MSH in a record.
     """
-    if raw.startswith(b"MSH|^~\\&|") and raw.find(b"MSH", 3) < 0 and raw.find(b"\x1c") < 0:
+    if raw.rfind(b"MSH") == 0 and raw.startswith(b"MSH|^~\\&|"):
         return [_read_message(raw, ())]
     flags: tuple[str, ...] = ()
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in raw[:8]:

@@ -65,13 +65,13 @@ class Order:
         """A specimen of another kind: urine, dialysate, a fluid, cord blood."""
         if self.specimens and any(specimen.vetoed for specimen in self.specimens):
             return True
-        source = self.field(15)
-        return bool(source) and source != NULL and vetoes(source)
+        source = self.obr[15] if len(self.obr) > 15 else ""
+        return source not in ("", NULL) and vetoes(source)
 
     @property
     def of_a_patient(self) -> bool:
         """SPM-11 is P or empty."""
-        return all(specimen.of_a_patient for specimen in self.specimens)
+        return not self.specimens or all(specimen.of_a_patient for specimen in self.specimens)
 
     @property
     def specimen_identifier(self) -> str:
@@ -102,16 +102,17 @@ class Order:
         yields to a later candidate of the same date that has one.
         """
         key = (obx[14], obx[19]) if len(obx) > 19 else (obx[14] if len(obx) > 14 else "", "")
-        if key not in self._draws:
-            found = self._find_draw(context, *key)
-            if found is None:
-                self._draws[key] = None
-            else:
-                moment, flags = found
-                identifier = self.specimen_identifier
-                container = f"spm:{identifier}" if identifier else f"{self.number(context)}@{moment.instant}"
-                self._draws[key] = Drawn(moment, flags, self._resulted_at(context, key[1]), container)
-        return self._draws[key]
+        if key in self._draws:
+            return self._draws[key]
+        drawn = None
+        found = self._find_draw(context, *key)
+        if found is not None:
+            moment, flags = found
+            identifier = self.specimen_identifier
+            container = f"spm:{identifier}" if identifier else f"{self.number(context)}@{moment.instant}"
+            drawn = Drawn(moment, flags, self._resulted_at(context, key[1]), container)
+        self._draws[key] = drawn
+        return drawn
 
     def _find_draw(self, context: Context, observed: str, analyzed: str) -> tuple[Moment, tuple[str, ...]] | None:
         coarse: tuple[Stamp, Moment] | None = None

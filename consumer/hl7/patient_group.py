@@ -20,6 +20,7 @@ class PatientGroup:
     __slots__ = (
         "dg1",
         "given",
+        "has_pump",
         "mrg",
         "orc_only",
         "orders",
@@ -30,6 +31,7 @@ class PatientGroup:
 
     def __init__(self, pid: list[str] | None) -> None:
         self.pid = pid
+        self.has_pump = False
         self.pv1: list[str] = []
         self.mrg: list[tuple[int, list[str]]] = []
         self.dg1: list[list[str]] = []
@@ -60,7 +62,7 @@ class Gathering:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._numbers = {"RXA": 0, "RXE": 0, "RXD": 0, "RXG": 0, "RXO": 0, "PR1": 0, "MRG": 0}
+        self._numbers: dict[str, int] = {}
         self._orc: list[str] = []
         self._order: Order | None = None
         self._route = ""
@@ -77,7 +79,7 @@ class Gathering:
         observation_of = context.sender.observation
         known: dict[str, Observation] = {} if truncation else context.sender.observations
         number = others = 0
-        other = Kind.OTHER
+        other, pump = Kind.OTHER, Kind.PUMP
         for segment in segments:
             name = segment[:3]
             if name == "OBX":
@@ -86,8 +88,9 @@ class Gathering:
                 if len(head) < 4 or not head[3]:
                     context.not_ours[NotOurs.NO_CODE] += 1
                     continue
-                observation = known.get(head[3]) or observation_of(head[3], truncation)
-                kind = observation.kind
+                raw = head[3]
+                observation = known.get(raw) or observation_of(raw, truncation)
+                kind = observation[0]
                 if kind is other:
                     others += 1
                 elif kind is Kind.NO_CODE:
@@ -95,8 +98,12 @@ class Gathering:
                 else:
                     if order is None:
                         order = self._new_order(group, [])
-                    found = Found(number, head[3], segment.split(FIELD), observation)
-                    (order.pump if kind is Kind.PUMP else order.found).append(found)
+                    found = Found(number, raw, segment.split(FIELD), observation)
+                    if kind is pump:
+                        order.pump.append(found)
+                        group.has_pump = True
+                    else:
+                        order.found.append(found)
             elif name == "NTE":
                 if order is not None:
                     note = segment.split(FIELD, 4)
@@ -148,14 +155,14 @@ class Gathering:
         elif name == "RXR":
             self._route_of(segment.split(FIELD), group)
         elif name in _GIVEN:
-            self._numbers[name] += 1
+            self._numbers[name] = self._numbers.get(name, 0) + 1
             group.given.append((name, Given(segment.split(FIELD), self._numbers[name], self._orc, self._route)))
         elif name == "PR1":
-            self._numbers["PR1"] += 1
-            group.pr1.append((self._numbers["PR1"], segment.split(FIELD)))
+            self._numbers[name] = self._numbers.get(name, 0) + 1
+            group.pr1.append((self._numbers[name], segment.split(FIELD)))
         elif name == "MRG":
-            self._numbers["MRG"] += 1
-            group.mrg.append((self._numbers["MRG"], segment.split(FIELD)))
+            self._numbers[name] = self._numbers.get(name, 0) + 1
+            group.mrg.append((self._numbers[name], segment.split(FIELD)))
 
     def _route_of(self, fields: list[str], group: PatientGroup) -> None:
         """An RXR is of the drug before it; one before any drug of its order holds for those that come."""

@@ -1,7 +1,6 @@
 """Observations of one order to results and tubes (HL7.md 2, RULES.md 1 to 3)."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from consumer.hl7.outcome import NotOurs, Reason, Unmapped
 from consumer.hl7.values import MUST_HAVE_VALUE, WITHOUT_VALUE, is_empty, read_number, read_status
 from rules.events import Analyte, Condition, Dialysis, Result, Tube
 
+_OURS = Kind.OURS
 _NO_RESULT = frozenset({"ED", "RP"})  # a document or a pointer beside the value
 _TEXT = frozenset({"TX", "FT", "ST"})
 _RANKS = {
@@ -63,9 +63,12 @@ def read_order(order: Order, context: Context, gathered: Gathered, *, known: boo
     indexes: list[Found] = []
     vetoed = order.vetoed
     of_a_patient = vetoed or order.of_a_patient
+    plain = known and of_a_patient and not vetoed
     for found in order.found:
         kind = found.observation.kind
-        if kind is Kind.EXCLUDED:
+        if plain and kind is _OURS and found.fields[2] not in _NO_RESULT:
+            ours.append(found)  # as nearly all of them are
+        elif kind is Kind.EXCLUDED:
             context.not_ours[NotOurs.CODE_EXCLUDED] += 1
         elif kind is Kind.SITE_EXCLUDED:
             context.not_ours[NotOurs.SITE_EXCLUDED] += 1
@@ -91,9 +94,10 @@ def read_order(order: Order, context: Context, gathered: Gathered, *, known: boo
                 gathered.dialyses.append(dialysis)
         else:
             ours.append(found)
-    drafted = _draft_all(order, ours, context)
-    gathered.results.extend(each.result for each in drafted)
-    _read_tubes(order, drafted, indexes, context, gathered)
+    results = _draft_all(order, ours, context) if ours else []
+    gathered.results += results
+    if indexes or order.notes or order.specimens:
+        _read_tubes(order, results, indexes, context, gathered)
 
 
 def _note_unmapped(found: Found, order: Order, context: Context, gathered: Gathered) -> None:
@@ -116,7 +120,7 @@ def _note_unmapped(found: Found, order: Order, context: Context, gathered: Gathe
             gathered.unmapped_magnesium_at = instant if latest is None else max(latest, instant)
 
 
-def _draft_all(order: Order, ours: list[Found], context: Context) -> list[Drafted]:
+def _draft_all(order: Order, ours: list[Found], context: Context) -> list[Result]:
     """Return a result for each OBX of ours that gives one; repeats of one identity are joined or rejected."""
     if len(ours) > 1:
         keys = [(found.observation.code, found.fields[4] if len(found.fields) > 4 else "") for found in ours]
@@ -124,17 +128,13 @@ def _draft_all(order: Order, ours: list[Found], context: Context) -> list[Drafte
             groups: dict[tuple[str, str], list[Found]] = defaultdict(list)
             for key, found in zip(keys, ours, strict=True):
                 groups[key].append(found)
-            return [drafted for group in groups.values() for drafted in _draft_group(order, group, context)]
-    drafted = []
-    for found in ours:
-        result = _draft(order, found, context)
-        if result is not None:
-            drafted.append(Drafted(found, result))
-            context.used += 1
-    return drafted
+            return [result for group in groups.values() for result in _draft_group(order, group, context)]
+    results = [result for found in ours if (result := _draft(order, found, context)) is not None]
+    context.used += len(results)
+    return results
 
 
-def _draft_group(order: Order, group: list[Found], context: Context) -> list[Drafted]:
+def _draft_group(order: Order, group: list[Found], context: Context) -> list[Result]:
     """
     Return the results of OBX that share OBX-3 and OBX-4.
 
@@ -147,13 +147,13 @@ def _draft_group(order: Order, group: list[Found], context: Context) -> list[Dra
             numbered = group[:1]
         context.fragments += len(group) - len(numbered)
     valued: dict[int, list[Drafted]] = defaultdict(list)
-    kept: list[Drafted] = []
+    kept: list[Result] = []
     for found in numbered:
         result = _draft(order, found, context)
         if result is None:
             continue
         if result.value is None:
-            kept.append(Drafted(found, result))
+            kept.append(result)
         else:
             valued[result.observed_at].append(Drafted(found, result))
     for same in valued.values():
@@ -163,7 +163,7 @@ def _draft_group(order: Order, group: list[Found], context: Context) -> list[Dra
                     Reason.AMBIGUOUS_REPEAT, f"OBX[{each.found.number}]-5", each.found.observation.code, observations=1
                 )
         else:
-            kept.append(max(same, key=lambda each: _RANKS[each.result.status]))
+            kept.append(max(same, key=lambda each: _RANKS[each.result.status]).result)
             context.fragments += len(same) - 1
     context.used += len(kept)
     return kept
@@ -253,13 +253,13 @@ def _reject(context: Context, found: Found, reason: Reason, field: int) -> Resul
 
 
 def _read_tubes(
-    order: Order, drafted: list[Drafted], indexes: Iterable[Found], context: Context, gathered: Gathered
+    order: Order, results: list[Result], indexes: list[Found], context: Context, gathered: Gathered
 ) -> None:
     """Add what the order says of its tubes: SPM-24, SPM-21, remarks, the text under a result, a hemolysis index."""
     conditions = order.conditions(context.site.hemolysis_comments)
     said: list[tuple[str, Condition]] = []
     if conditions:
-        containers = {each.result.container for each in drafted}
+        containers = {result.container for result in results}
         if not containers:
             drawn = order.drawn(context, [])
             if drawn is not None:

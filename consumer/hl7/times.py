@@ -90,12 +90,12 @@ def read_time(text: str) -> Stamp | None:
 
 def place(stamp: Stamp, zone: tzinfo | int) -> Moment:
     """Return the instant of *stamp*, which takes *zone* (minutes east, or a time zone) when it says no offset."""
-    offset = stamp.offset
+    local, offset, _ = stamp
     if offset is None:
         if not isinstance(zone, int):
-            return _place_in_zone(stamp.local, zone)
+            return _place_in_zone(local, zone)
         offset = zone
-    return Moment(stamp.local - offset * MINUTE, offset)
+    return Moment(local - offset * MINUTE, offset)
 
 
 @lru_cache(maxsize=8192)
