@@ -1,0 +1,173 @@
+"""A deployment of the real service for a test: topics of its own, `lab-alert run` in processes, feeds in, alerts out."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from consumer.app import kafka_config
+from consumer.kafka import clients, topics
+from consumer.kafka.config import KafkaConfig
+from consumer.settings import PREFIX, Settings
+from consumer.stage import Output, Record
+
+MAY_DIFFER = ("published_at", "cause", "service_version")
+"""DESIGN.md 2: the only parts of an alert that may differ when the same input is judged again."""
+
+
+class Placed(NamedTuple):
+    """An inbound message: where it stands and when it was received."""
+
+    received_at: int
+    partition: int
+    key: bytes | None
+    raw: bytes
+
+
+class Process:
+    """One `lab-alert run`."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115  (closed in `end`)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "consumer", "run"],
+            env=os.environ | environment,
+            stderr=self._log,
+            stdout=self._log,
+            cwd=Path(__file__).parents[2],
+        )
+
+    def log(self) -> str:
+        """Everything that it has printed."""
+        return Path(self._log.name).read_text(encoding="utf-8")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and body of an HTTP request to it; status 0 while it does not listen."""
+        lines = [line for line in self.log().splitlines() if '"url"' in line]
+        if not lines:
+            return 0, ""
+        try:
+            with urllib.request.urlopen(json.loads(lines[0])["url"] + path, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def ready(self, seconds: float = 60) -> "Process":
+        """Wait until /readyz says so."""
+        until(lambda: self.get("/readyz")[0] == 200, seconds, lambda: self.log()[-3_000:])
+        return self
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._process.kill()
+        self._process.wait()
+
+    def end(self) -> int:
+        """End it as an operator does; return its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(15)
+        finally:
+            self._process.kill()
+            self._log.close()
+
+
+class Deployment:
+    """Topics of one test, and the settings with which the service runs on them."""
+
+    def __init__(self, servers: str, *, clock: str, partitions: int = 12, inbound: int = 12) -> None:
+        name = f"e2e-{uuid.uuid4().hex[:8]}"
+        self.inbound_partitions = inbound
+        self.settings = {
+            "deployment": name,
+            "clock": clock,
+            "http_port": "0",
+            "kafka_bootstrap_servers": servers,
+            "kafka_inbound_topics": f"{name}.inbound",
+            **{f"kafka_{output.value}_topic": f"{name}.{output.value}" for output in Output},
+            "kafka_status_topic": f"{name}.status",
+            "kafka_partitions": str(partitions),
+            "kafka_replication_factor": "1",
+            "kafka_min_insync_replicas": "1",
+            "kafka_session_timeout_ms": "6000",
+        }
+        self.config: KafkaConfig = kafka_config(Settings(**self.settings))  # type: ignore[arg-type]
+        asyncio.run(self._make())
+
+    async def _make(self) -> None:
+        await topics.create(self.config)
+        await topics.create_inbound(self.config, self.inbound_partitions)
+
+    @contextlib.contextmanager
+    def running(self, count: int = 1, **more: str) -> Iterator[list[Process]]:
+        """Run the service in *count* processes until the end of the block."""
+        environment = {PREFIX + name.upper(): value for name, value in (self.settings | more).items()}
+        processes = [Process(environment) for _ in range(count)]
+        try:
+            yield processes
+        finally:
+            for process in processes:
+                process.end()
+
+    def write(self, placed: Sequence[Placed]) -> None:
+        """Write messages to the inbound topic, each to its partition with its time."""
+        topic = self.config.inbound_topics[0]
+
+        async def write() -> None:
+            async with clients.Writer(self.config) as writer:
+                await writer.write(
+                    topic, [Record(topic, one.partition, -1, one.received_at, one.key, one.raw, ()) for one in placed]
+                )
+
+        asyncio.run(write())
+
+    def read(self, output: Output) -> list[Record]:
+        """Everything that a read_committed reader finds on one of our topics now."""
+
+        async def read() -> list[Record]:
+            return [record async for record in clients.read(self.config, self.config.topics[output])]
+
+        return asyncio.run(read())
+
+    def alerts(self, expected: int, *, seconds: float = 150) -> list[Record]:
+        """Wait until *expected* alerts are there, and a moment longer for any that should not be."""
+        deadline = time.monotonic() + seconds
+        found = self.read(Output.ALERTS)
+        while len(found) < expected and time.monotonic() < deadline:
+            time.sleep(0.5)
+            found = self.read(Output.ALERTS)
+        time.sleep(3)
+        return self.read(Output.ALERTS)
+
+
+def until(fact: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
+    """Wait until *fact* holds; fail with *what* when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
+
+
+def by_patient(events: Sequence[bytes]) -> dict[str, list[str]]:
+    """Return each patient's events in order, as text without what may differ."""
+    found: dict[str, list[str]] = {}
+    for event in events:
+        parsed: dict[str, Any] = json.loads(event)
+        for name in MAY_DIFFER:
+            del parsed["data"][name]
+        found.setdefault(parsed["subject"], []).append(json.dumps(parsed))
+    return found
