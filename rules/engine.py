@@ -4,6 +4,7 @@ The one door to the rules: judge a message, a timer, a merge (RULES.md 7, 8).
 Pure: a patient's state and a moment in, the new state and the transitions out. The caller brings the clock.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 from rules.alert import Change, Rule, Severity, Transition
@@ -76,7 +77,7 @@ def judge(
     encounter = event.encounter
     occasion = Occasion(
         received_at=event.received_at,
-        withdrew=_withdrew(before, event),
+        withdrew=partial(_withdrew, before, event),
         discharged=encounter is not None and any(d.came == after.seen for d in chart.discharges),
         died=encounter is not None and encounter.deceased and chart.deceased,
         catching_up=catching_up,

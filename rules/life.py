@@ -6,7 +6,7 @@ transition at most for each: ended, escalated, reminded, updated, or silence. Wh
 when its hold is over. Then it is settled who notifies: one message, one page (RULES.md 5).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid5
@@ -53,7 +53,7 @@ class Occasion(NamedTuple):
 
     received_at: Instant
     timer: str | None = None  # the cause when it was no message
-    withdrew: str = "invalidated"  # what the message did, should a finding be gone: withdrawn, corrected, invalidated
+    withdrew: Callable[[], str] = lambda: "invalidated"  # what the message did, asked when a finding is gone
     discharged: bool = False  # this message is a discharge that counts
     died: bool = False
     catching_up: bool = False
@@ -193,7 +193,7 @@ def _go_on(chart: Chart, alert: Alert, finding: Finding | None, occasion: Occasi
     if occasion.died:
         return _ended(chart, alert, End(Change.CLOSED, "deceased"))
     if finding is None and _never_stood(chart, alert):
-        return _ended(chart, alert, End(Change.RETRACTED, occasion.withdrew))
+        return _ended(chart, alert, End(Change.RETRACTED, occasion.withdrew()))
     end = BY_RULE[alert.rule].end(chart, claim_of(chart, alert))
     if end is not None:
         return _ended(chart, alert, end)

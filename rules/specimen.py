@@ -29,19 +29,25 @@ class Draw:
     and draw time that do not speak.
     """
 
-    __slots__ = ("at", "came", "edta", "others", "result", "tube", "valid", "value", "verdict", "why")
+    tube = VALID
+    """The verdict by what is said of its tube alone."""
+    verdict = VALID
+    valid = True
+    why = ""
+    edta = False
+    others: "Sequence[Draw]" = ()
 
-    def __init__(self, result: Result, value: Decimal, came: int, tube: str, why: str) -> None:
+    def __init__(self, result: Result, value: Decimal, came: int) -> None:
         self.result = result
         self.value = value
         self.came = came
         self.at: Instant = result.observed_at
-        self.tube = tube  # the verdict by what is said of its tube alone
-        self.verdict = tube
-        self.valid = tube == VALID
+
+    def doubt(self, verdict: str, why: str) -> None:
+        """Take the verdict on its tube, which is not valid."""
+        self.tube = self.verdict = verdict
+        self.valid = False
         self.why = why
-        self.edta = False
-        self.others: Sequence[Draw] = ()
 
     @property
     def key(self) -> str:
@@ -107,21 +113,20 @@ class Drawn:
             return known
         pending: list[StoredResult] = []
         specimens: dict[Instant, list[Draw]] = {}
-        said = self._said
-        for version in newest_versions(self._stored.get(analyte, ())):
-            newest, value = version.result, version.value
+        for newest, value, came, _ in newest_versions(self._stored.get(analyte, ())):
             if newest.status not in _USABLE:
                 if newest.status not in RETRACTING:
-                    pending.append(StoredResult(newest, version.came))
+                    pending.append(StoredResult(newest, came))
             elif value is not None:
-                verdict, why = (
-                    _tube_verdict(newest, said[newest.container]) if newest.container in said else (VALID, "")
-                )
-                draw = Draw(newest, value, version.came, verdict, why)
-                if newest.observed_at in specimens:
-                    specimens[newest.observed_at].append(draw)
+                draw = Draw(newest, value, came)
+                if newest.container in self._said:
+                    verdict, why = _tube_verdict(newest, self._said[newest.container])
+                    if verdict != VALID:
+                        draw.doubt(verdict, why)
+                if draw.at in specimens:
+                    specimens[draw.at].append(draw)
                 else:
-                    specimens[newest.observed_at] = [draw]
+                    specimens[draw.at] = [draw]
         speaking = [draws[0] if len(draws) == 1 else _speaker(draws, analyte) for draws in specimens.values()]
         speaking.sort(key=_drawn_at)
         self._speaking[analyte], self._pending[analyte] = speaking, pending
@@ -177,16 +182,15 @@ def newest_versions(results: Sequence[StoredResult]) -> Iterable[Present]:
     """
     by_identity: dict[tuple[str, str, str], list[StoredResult]] = {}
     for entry in results:
-        result = entry.result
-        key = (result.order_number, result.observation_identifier, result.sub_id)
+        key = entry.result[1:4]  # order_number, observation_identifier, sub_id: what `identity` names, and the quickest
         if key in by_identity:
             by_identity[key].append(entry)
         else:
             by_identity[key] = [entry]
     for versions in by_identity.values():
         if len(versions) == 1:
-            only = versions[0]
-            yield Present(only.result, only.result.value, only.came, only.said)
+            result, came, said = versions[0]
+            yield Present(result, result.value, came, said)
         else:
             yield from _draws_of(versions)
 
