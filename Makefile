@@ -3,7 +3,8 @@
 PYTHON ?= python3
 DURATION ?= 45
 COUNT ?= 200000
-SEED ?= 0
+FAULTS ?= 40
+SEED ?= 1
 VENV := .venv
 RUN := $(VENV)/bin
 STORIES := $(wildcard ../shared/stories/check.py)
@@ -12,7 +13,7 @@ TESTS := tests/unit tests/property rules consumer
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install kafka-jars demo check lint test test-ops test-deep fuzz coverage bench bench-quick kafka lock clean
+.PHONY: help install kafka-jars demo check lint test test-ops test-deep test-faults mutants fuzz coverage bench bench-quick kafka lock clean
 
 help: ## list the tasks
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,8 +64,15 @@ test-ops: install .build/promtool ## Prometheus rules and /metrics, tried by Pro
 test-deep: install ## properties with 5,000 examples each (an hour or more)
 	HYPOTHESIS_PROFILE=deep $(RUN)/pytest tests/property
 
-fuzz: install ## the HL7 decoder against COUNT=200000 mutated messages, from SEED=0 on
+fuzz: install ## the HL7 decoder against COUNT=200000 mutated messages, from SEED=1 on
 	$(RUN)/python -m tests.fuzz.hl7 --count $(COUNT) --seed $(SEED)
+
+test-faults: install kafka-jars ## members and a broker killed, frozen, cut off, FAULTS=40 times; then every invariant
+	$(RUN)/python -m tests.fault --seed $(SEED) --faults $(FAULTS)
+
+mutants: install kafka-jars ## the fault run with each rule of KAFKA.md switched off; it has to notice every time
+	@for rule in $$($(RUN)/python -c 'from tests.fault.mutants import MUTANTS; print(*MUTANTS)'); do \
+		if $(RUN)/python -m tests.fault --seed $(SEED) --mutant $$rule; then echo "$$rule switched off went unnoticed"; exit 1; fi; done
 
 coverage: install ## which lines unit and property tests reach
 	HYPOTHESIS_PROFILE=check $(RUN)/coverage run -m pytest --quiet $(TESTS)
