@@ -5,16 +5,17 @@ from decimal import Decimal
 import pytest
 
 from rules.events import Analyte, Result
-from rules.specimen import Draw
+from rules.patient import StoredResult
+from rules.rulebook import DEFAULT
+from rules.specimen import Draw, Drawn
 from rules.summary import age, shown, trend
 from rules.units import Unit, canonical
-from tests.unit.rules.builders import crea, h, k, mg, result
+from tests.unit.rules.builders import crea, h, k, result
 
 
 def draw(of: Result) -> Draw:
     """Return a valid draw of a result."""
-    assert of.value is not None
-    return Draw(of, of.value, 0, "valid", "")
+    return Drawn([StoredResult(of, 0)], (), DEFAULT).of(of.analyte)[-1]
 
 
 def sent(analyte: Analyte, number: str, units: str, unit: Unit, comparator: str = "", at: int = h(0)) -> Draw:
@@ -54,10 +55,10 @@ def test_a_number_never_stands_beside_another_unit(
 
 def test_a_version_without_a_number_is_shown_in_the_canonical_unit() -> None:
     """RULES.md 2: a U without a value makes the earlier one final; its unit has no number to stand beside."""
-    value = canonical(MG, Decimal("2.0"), Unit.MG_DL)
-    assert value is not None
-    final = mg(None, h(0), status="U")._replace(original_units="mg/dL")
-    assert shown(Draw(final, value, 0, "valid", "")) == "0.82 mmol/L"
+    first = sent(MG, "2.0", "mg/dL", Unit.MG_DL).result._replace(status="P")
+    final = first._replace(status="U", value=None, original_value="", resulted_at=h(1))
+    draws = Drawn([StoredResult(first, 0), StoredResult(final, 1)], (), DEFAULT).of(MG)
+    assert [shown(draw) for draw in draws] == ["0.82 mmol/L"]
 
 
 @pytest.mark.parametrize(
