@@ -69,7 +69,7 @@ def judge(
         raise ZeroDivisionError("in a rule")
     now = max(now, state.now if state else 0)
     state = (state or new_state(event.patient))._replace(now=now, last_event_at=now)
-    state = state._replace(count=state.count + 1)
+    state = state._replace(seen=state.seen + 1)
     if words == "retire":
         return Judgement(None, (), None)
     due = now + int(words[1:]) * MINUTE if words[:1] == "t" else None
@@ -88,7 +88,7 @@ def tick(
 
 def depart(state: PatientState, event: PatientEvent, *, now: int, rulebook: Rulebook) -> Departure:
     """Stand for `engine.depart`."""
-    return Departure((said(state.patient, f"departs with {state.count}", now),), state)
+    return Departure((said(state.patient, f"departs with {state.seen}", now),), state)
 
 
 def join(
@@ -103,8 +103,8 @@ def join(
     """Stand for `engine.join`."""
     assert event.merge is not None
     state = state or new_state(event.merge.surviving)
-    state = state._replace(now=max(now, state.now), count=state.count + (history.count if history else 0))
-    return Judgement(state, (said(state.patient, f"has {state.count}", state.now),), None)
+    state = state._replace(now=max(now, state.now), seen=state.seen + (history.seen if history else 0))
+    return Judgement(state, (said(state.patient, f"has {state.seen}", state.now),), None)
 
 
 def caught_up(state: PatientState, *, now: int, rulebook: Rulebook) -> Judgement:

@@ -120,7 +120,7 @@ def test_an_exception_in_a_rule_leaves_the_state_and_dead_letters_the_event() ->
     kept = judge.stored("A")
     assert kept is not None
     assert kept.state is not None
-    assert (kept.state.count, kept.state.history_incomplete, kept.due) == (1, True, 30 * MINUTE)
+    assert (kept.state.seen, kept.state.history_incomplete, kept.due) == (1, True, 30 * MINUTE)
     assert outcome.counts["judge", "judge_errors"] == 1
 
 

@@ -57,7 +57,7 @@ class Hospital:
     def living(self) -> dict[str, int]:
         """Keys that hold a state, with the number of events that it knows."""
         stored = {key: self.home(key).stored(key) for key in (A, B, C)}
-        return {key: one.state.count for key, one in stored.items() if one is not None and one.state is not None}
+        return {key: one.state.seen for key, one in stored.items() if one is not None and one.state is not None}
 
 
 def test_the_history_goes_to_the_surviving_key_and_later_events_follow() -> None:
@@ -132,7 +132,7 @@ def test_a_home_elsewhere_gets_the_history_with_its_path() -> None:
     outcome = judge.process([record(event(here, 1, "a")), record(merge(here, there, 2))], watermark=None, wall=0)
     (handover,) = forwards(outcome)
     assert handover.history is not None
-    assert (handover.kind, handover.patient.key, handover.history.count) == (Kind.HANDOVER, there, 1)
+    assert (handover.kind, handover.patient.key, handover.history.seen) == (Kind.HANDOVER, there, 1)
     assert [(hop.key, hop.target.key, hop.merged_at) for hop in handover.path] == [(here, there, 2 * MINUTE)]
 
 
