@@ -10,9 +10,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
 
 HEAD = """# The rules in plain words
 
-With the figures of the default rulebook. Made by `python -m tests.unit.words.regenerate` from `rules/explain.py`, and held
-to it by a test; `python -m rules --explain RULE` prints one of them, `lab-alert rules` with a site's own figures. What the
-alerts then say is in [the golden table](../tests/unit/words/golden.md).
+With the figures of the default rulebook. Made by `python -m tests.unit.words.regenerate` from `rules/explain.py`, and
+held to it by a test; `python -m rules --explain RULE` prints one of them, `lab-alert rules` with a site's own figures.
+What the alerts then say is in [the golden table](../tests/unit/words/golden.md).
 """
 
 
