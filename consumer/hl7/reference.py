@@ -1,5 +1,7 @@
 """
-The tables of docs/hl7.md, written from the data so that they stay true: ``python -m consumer.hl7.reference docs/hl7.md``.
+The tables of docs/hl7.md, written from the data so that they stay true.
+
+``python -m consumer.hl7.reference docs/hl7.md`` writes them anew.
 """
 
 import sys
@@ -38,7 +40,8 @@ def _lines() -> Iterator[str]:
     yield ""
     for analyte in Analyte:
         words = names["names"].get(analyte.value, names["names"]["calcium"])
-        yield f"- {analyte.value.replace('_', ' ')}: {', '.join(words)}; as a symbol {', '.join(names['symbols'][analyte.value])}"
+        symbols = ", ".join(names["symbols"][analyte.value])
+        yield f"- {analyte.value.replace('_', ' ')}: {', '.join(words)}; as a symbol {symbols}"
     yield ""
     yield "Another fluid: " + ", ".join(names["other_meaning"]["fluid"]) + "."
     yield ""
@@ -58,7 +61,8 @@ def _lines() -> Iterator[str]:
         cells = (_of(drugs[part], drug) for part in ("rxnorm", "ndc_prefixes", "names"))
         yield f"| {drug.replace('_', ' ')} | {' | '.join(cells)} |"
     yield ""
-    yield f"Given (RXA-20): {', '.join(drugs['completion']['given'])}. Not given: {', '.join(drugs['completion']['not_given'])}."
+    completion = drugs["completion"]
+    yield f"Given (RXA-20): {', '.join(completion['given'])}. Not given: {', '.join(completion['not_given'])}."
     yield ""
     yield (
         "Dialysis (PR1-3): "
@@ -74,11 +78,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "### Reasons"
     yield ""
-    yield (
-        "Dead letters, in part or whole, and ignored messages: "
-        + ", ".join(f"`{reason.value}`" for reason in Reason)
-        + "."
-    )
+    reasons = ", ".join(f"`{reason.value}`" for reason in Reason)
+    yield f"Dead letters, in part or whole, and ignored messages: {reasons}."
     yield ""
     yield "Not ours, counted: " + ", ".join(f"`{reason.value}`" for reason in NotOurs) + "."
     yield ""
