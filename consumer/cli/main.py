@@ -19,7 +19,11 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(help="Make or verify the topics, their settings and our rights on them.", no_args_is_help=True)
 offsets_app = typer.Typer(help="The remedy when offsets and state disagree.", no_args_is_help=True)
+letters_app = typer.Typer(help="Look at dead letters and resubmit them.", no_args_is_help=True)
+state_app = typer.Typer(help="Look at what is stored of a patient, or erase it.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
+app.add_typer(letters_app, name="dead-letters")
+app.add_typer(state_app, name="state")
 app.add_typer(offsets_app, name="offsets")
 
 
@@ -152,6 +156,50 @@ def offsets_set(
     from consumer.cli import administering
 
     administering.set_offsets(stage.value, topic, partition, to)
+
+
+@letters_app.command("list")
+def letters_list(
+    reason: Annotated[str | None, typer.Option(help="only those of this reason")] = None,
+    explain: Annotated[bool, typer.Option(help="add what hl7apy finds wrong with each message")] = False,
+) -> None:
+    """Print a JSON line a dead letter: where it lies, why, and what record it was; no bytes of the message."""
+    from consumer.cli import letters
+
+    letters.show(reason, explain=explain)
+
+
+@letters_app.command("replay")
+def letters_replay(
+    letter: Annotated[list[str] | None, typer.Argument(metavar="[PARTITION:OFFSET]…", help="which letters")] = None,
+    reason: Annotated[str | None, typer.Option(help="all of this reason")] = None,
+    force: Annotated[bool, typer.Option(help="also those that have been tried twice")] = False,
+) -> None:
+    """Put the original bytes back where they came from; `attempt` grows."""
+    from consumer.cli import letters
+
+    letters.resubmit(letter or [], reason, force=force)
+
+
+@state_app.command("show")
+def state_show(patient: Annotated[str, typer.Argument(help="patient key, AUTHORITY|MRN")]) -> None:
+    """Print what is stored of a patient, open alerts first."""
+    from consumer.cli import stored
+
+    stored.show(patient)
+
+
+@state_app.command("erase")
+def state_erase(
+    patient: Annotated[str, typer.Argument(help="patient key, AUTHORITY|MRN")],
+    yes: Annotated[bool, typer.Option(help="don't ask")] = False,
+) -> None:
+    """Have the owner of the patient's partition forget the patient, aliases too; says where copies remain."""
+    from consumer.cli import stored
+
+    if not yes:
+        typer.confirm(f"Erase what is stored of {patient}?", abort=True)
+    stored.erase(patient)
 
 
 def main() -> int:

@@ -22,8 +22,10 @@ Headers = Sequence[tuple[str, bytes]]
 
 
 @contextlib.asynccontextmanager
-async def _consumer(config: KafkaConfig, topic: str) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
-    """Give a consumer that is assigned all partitions of *topic* and stands at their beginning."""
+async def _consumer(
+    config: KafkaConfig, topic: str, partition: int | None = None
+) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
+    """Give a consumer that is assigned one or all partitions of *topic* and stands at their beginning."""
     consumer = AIOKafkaConsumer(
         **config.client("reader"),
         enable_auto_commit=False,
@@ -36,6 +38,8 @@ async def _consumer(config: KafkaConfig, topic: str) -> AsyncIterator[tuple[AIOK
     try:
         async with asyncio.timeout(CALL_SECONDS):
             places = await compat.all_partitions(consumer, [topic])
+            if partition is not None:
+                places = [place for place in places if place.partition == partition]
             consumer.assign(places)
             if places:
                 await consumer.seek_to_beginning(*places)
@@ -46,9 +50,9 @@ async def _consumer(config: KafkaConfig, topic: str) -> AsyncIterator[tuple[AIOK
                 await consumer.stop()
 
 
-async def read(config: KafkaConfig, topic: str) -> AsyncIterator[Record]:
-    """Yield every record of *topic* up to the ends as they stand now, partition by partition in order of offset."""
-    async with _consumer(config, topic) as (consumer, places):
+async def read(config: KafkaConfig, topic: str, partition: int | None = None) -> AsyncIterator[Record]:
+    """Yield every record of *topic* (or of one partition) up to the ends as they stand now; of each in order."""
+    async with _consumer(config, topic, partition) as (consumer, places):
         ends = await consumer.end_offsets(places) if places else {}
         left = {place for place in places if await consumer.position(place) < ends[place]}
         while left:

@@ -1,4 +1,4 @@
-"""A deployment of the real service for a test: topics of its own, `lab-alert run` in processes, feeds in, alerts out."""
+"""The real service for a test: topics of its own, `lab-alert run` in processes, feeds in, alerts out."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from consumer.app import kafka_config
 from consumer.kafka import clients, topics
-from consumer.kafka.config import KafkaConfig
 from consumer.settings import PREFIX, Settings
 from consumer.stage import Output, Record
 
@@ -58,7 +57,7 @@ class Process:
         if not lines:
             return 0, ""
         try:
-            with urllib.request.urlopen(json.loads(lines[0])["url"] + path, timeout=5) as answer:
+            with urllib.request.urlopen(json.loads(lines[0])["url"] + path, timeout=5) as answer:  # noqa: S310  (our own)
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -75,12 +74,16 @@ class Process:
         self._process.kill()
         self._process.wait()
 
-    def end(self) -> int:
+    def stop(self) -> int:
         """End it as an operator does; return its exit code."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(15)
+
+    def end(self) -> None:
+        """End it whatever it takes, and throw its log away."""
         try:
-            return self._process.wait(15)
+            self.stop()
         finally:
             self._process.kill()
             self._log.close()
@@ -105,7 +108,7 @@ class Deployment:
             "kafka_min_insync_replicas": "1",
             "kafka_session_timeout_ms": "6000",
         }
-        self.config: KafkaConfig = kafka_config(Settings(**self.settings))  # type: ignore[arg-type]
+        self.config = kafka_config(Settings(**self.settings))  # type: ignore[arg-type]
         asyncio.run(self._make())
 
     async def _make(self) -> None:

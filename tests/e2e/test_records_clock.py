@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -71,19 +72,15 @@ def replayed(feed: list[Placed]) -> list[bytes]:
         offsets[one.partition] += 1
     ordered.sort()
     machine = Replay(DEFAULT, Site.default())
-    return [encode_alert(event) for event in _events(machine, ordered)]
+    issuer = Issuer("", "", DEFAULT.fingerprint())
+    messages = ((raw, Source("inbound", partition, offset)) for _, partition, offset, raw in ordered)
+    return [
+        encode_alert(alert_event(transition, source=source, published_at=0, issuer=issuer))
+        for transition, source in machine.run(messages, until=ordered[-1][0])
+    ]
 
 
-def _events(machine: Replay, ordered: list[tuple[int, int, int, bytes]]):  # noqa: ANN202  (an iterator of events)
-    feed = ((raw, Source("inbound", partition, offset)) for _, partition, offset, raw in ordered)
-    for transition, source in machine.run(feed, until=ordered[-1][0]):
-        yield alert_event(transition, source=source, published_at=0, issuer=ISSUER(machine))
-
-
-def ISSUER(machine: Replay) -> Issuer:  # noqa: N802
-    """Return what the service says of itself."""
-    del machine
-    return Issuer("", "", DEFAULT.fingerprint())
+Fault = Callable[[list[Process], Deployment, int], None]
 
 
 def nothing(processes: list[Process], deployment: Deployment, expected: int) -> None:
@@ -94,6 +91,7 @@ def kill_and_restart(processes: list[Process], deployment: Deployment, expected:
     """SIGKILL half way, and a new process."""
     half(deployment, expected)
     processes[0].kill()
+    assert len(deployment.read(Output.ALERTS)) < expected, "it was killed too late to prove anything"
     # The new one has to wait for nobody: per-partition ids fence what the dead one left open.
     with deployment.running() as again:
         processes += again
@@ -104,6 +102,7 @@ def kill_one_of_two(processes: list[Process], deployment: Deployment, expected: 
     """SIGKILL one of two that share the work."""
     half(deployment, expected)
     processes[0].kill()
+    assert len(deployment.read(Output.ALERTS)) < expected, "it was killed too late to prove anything"
 
 
 def half(deployment: Deployment, expected: int) -> None:
@@ -120,7 +119,7 @@ def half(deployment: Deployment, expected: int) -> None:
     ids=["keyed", "unkeyed", "killed and restarted", "one of two killed"],
 )
 def test_the_service_says_what_a_replay_says(
-    kafka: Broker, messages: list[tuple[int, str, bytes]], keyed: bool, processes: int, fault
+    kafka: Broker, messages: list[tuple[int, str, bytes]], keyed: bool, processes: int, fault: Fault
 ) -> None:
     """Order by patient, each id once, every byte but `published_at`, `cause` and `service_version`."""
     feed = placed(messages, keyed=keyed)

@@ -1,0 +1,117 @@
+"""`lab-alert dead-letters`: what could not be used, and putting it back once the reason is mended."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from consumer import deadletter, settings
+from consumer.app import kafka_config
+from consumer.cli.administering import reaching
+from consumer.errors import Refused
+from consumer.kafka import clients
+from consumer.kafka.config import KafkaConfig
+from consumer.stage import Output, Record
+
+ATTEMPTS = 2
+"""A record that failed so often fails for a reason that trying again does not mend; more needs ``--force``."""
+
+
+class Letter(NamedTuple):
+    """A dead letter as it lies in its topic, with its headers as text."""
+
+    record: Record
+    headers: dict[str, str]
+
+    @property
+    def place(self) -> str:
+        """Where it lies, as the command line names it."""
+        return f"{self.record.partition}:{self.record.offset}"
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt failed."""
+        return deadletter.attempt_of(self.record.headers)
+
+    @property
+    def row(self) -> dict[str, object]:
+        """What is shown of it: no key, no bytes."""
+        return {
+            "letter": self.place,
+            "reason": self.headers.get("reason"),
+            "detail": json.loads(self.headers.get("detail", "[]")),
+            "stage": self.headers.get("stage"),
+            "source": f"{self.headers.get('source_topic')} partition {self.headers.get('source_partition')} "
+            f"offset {self.headers.get('source_offset')}",
+            "received_at": self.headers.get("received_at"),
+            "failed_at": self.headers.get("failed_at"),
+            "attempt": self.attempt,
+            "bytes": len(self.record.value or b""),
+        }
+
+
+def show(reason: str | None, *, explain: bool) -> None:
+    """Print a line a letter."""
+    from consumer.hl7.conformance import opinion  # hl7apy takes a while to import
+
+    config = kafka_config(settings.load())
+    for letter in reaching(config, _chosen(config, [], reason)):
+        row = letter.row
+        if explain and letter.headers.get("stage") == "ingest":
+            row["hl7apy"] = opinion(letter.record.value or b"")
+        print(json.dumps(row, ensure_ascii=False))
+
+
+def resubmit(places: list[str], reason: str | None, *, force: bool) -> None:
+    """
+    Put letters back: of ingest to their inbound topic, of the judge to the events topic.
+
+    Raises:
+        Refused: None was named, one is not there, one is a stub, or one has been tried often enough.
+    """
+    if not places and reason is None:
+        raise Refused("nothing to replay:", ["name letters as PARTITION:OFFSET, or a --reason"])
+    config = kafka_config(settings.load())
+    letters = reaching(config, _chosen(config, places, reason))
+    faults = [f"{place}: there is no such letter" for place in set(places) - {letter.place for letter in letters}]
+    for letter in letters:
+        if letter.headers.get("reason") == deadletter.TOO_LARGE:
+            faults.append(f"{letter.place}: it was too large to keep; its bytes are at {letter.row['source']}")
+        elif letter.attempt >= ATTEMPTS and not force:
+            faults.append(f"{letter.place}: it has failed {letter.attempt} times; --force tries again")
+    if faults:
+        raise Refused("nothing was replayed:", faults)
+    records = [_again(config, letter) for letter in letters]
+
+    async def send() -> int:
+        number = 0
+        async with clients.Writer(config) as writer:
+            for record in records:
+                number += await writer.write(record.topic, [record])
+        return number
+
+    print(f"{reaching(config, send())} records put back")
+
+
+def _again(config: KafkaConfig, letter: Letter) -> Record:
+    """Return the record to send: the original bytes and key, when it was received first, and the next attempt."""
+    judge = letter.headers.get("stage") == "judge"
+    topic = config.topics[Output.EVENTS] if judge else letter.headers.get("source_topic", "")
+    received_at = letter.headers.get("received_at", "")
+    headers = (("attempt", str(letter.attempt + 1).encode()), ("received_at", received_at.encode()))
+    # The events partition of a patient is the partition that the judge's letter was written to.
+    partition = letter.record.partition if judge else -1
+    at = deadletter.instant(received_at) or letter.record.timestamp
+    return Record(topic, partition, -1, at, letter.record.key, letter.record.value, headers)
+
+
+async def _chosen(config: KafkaConfig, places: list[str], reason: str | None) -> list[Letter]:
+    return [
+        letter
+        async for letter in _letters(config)
+        if (not places or letter.place in places) and reason in (None, letter.headers.get("reason"))
+    ]
+
+
+async def _letters(config: KafkaConfig) -> AsyncIterator[Letter]:
+    async for record in clients.read(config, config.topics[Output.DEAD_LETTERS]):
+        yield Letter(record, {name: value.decode("utf-8", "replace") for name, value in record.headers})

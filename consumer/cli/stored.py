@@ -1,0 +1,85 @@
+"""`lab-alert state`: what is stored of one patient, and its erasure."""
+
+import json
+import time
+
+import msgspec
+
+from consumer import settings
+from consumer.address import partition_of
+from consumer.app import kafka_config
+from consumer.cli.administering import reaching
+from consumer.errors import Refused
+from consumer.kafka import clients
+from consumer.kafka.config import KafkaConfig
+from consumer.stage import Output, Record
+from consumer.wire import EventRecord, Kind, PatientRecord, decode_patient, encode_event
+from rules.events import DAY, Patient
+
+
+def show(key: str) -> None:
+    """
+    Print what is stored of a patient as JSON.
+
+    Raises:
+        Refused: Nothing is stored under the key.
+    """
+    config = kafka_config(settings.load())
+    records = reaching(config, _states(config, partition_of(key.encode(), config.partitions)))
+    stored = records.get(key)
+    if stored is None:
+        raise Refused("no such patient:", [f"nothing is stored under {key}; a key is AUTHORITY|MRN"])
+    state = stored.state
+    told = {
+        "key": key,
+        "merged_into": None if stored.alias is None else stored.alias.target.key,
+        "waiting": len(stored.inbox),
+        "open_alerts": [] if state is None else _plain([alert for alert in state.alerts if alert.ended is None]),
+        "state": _plain(None if state is None else state._asdict()),
+    }
+    print(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+def erase(key: str) -> None:
+    """Ask the owner of the patient's partition to forget the patient, and whatever alias leads to it."""
+    config = kafka_config(settings.load())
+    records = reaching(config, _states(config, None))
+    keys = [key, *(other for other, one in records.items() if one.alias is not None and one.alias.target.key == key)]
+    reaching(config, _send_erasures(config, keys))
+    print(f"asked the owners of {len(keys)} keys to erase them: {', '.join(keys)}")
+    print("copies remain, until their topics drop them:")
+    days = {
+        config.topics[Output.EVENTS]: "7 days",
+        config.topics[Output.ALERTS]: f"{config.alerts_retention_ms // DAY} days",
+        config.topics[Output.DEAD_LETTERS]: f"{config.dead_letters_retention_ms // DAY} days",
+        config.topics[Output.STATE]: "until it is compacted",
+        **dict.fromkeys(config.inbound_topics, "as long as the site keeps them"),
+    }
+    for topic, long in days.items():
+        print(f"  {topic}: {long}")
+
+
+async def _states(config: KafkaConfig, partition: int | None) -> dict[str, PatientRecord]:
+    found: dict[str, PatientRecord] = {}
+    async for record in clients.read(config, config.topics[Output.STATE], partition):
+        key = (record.key or b"").decode()
+        if record.value is None:
+            found.pop(key, None)
+        else:
+            found[key] = decode_patient(record.value)
+    return found
+
+
+async def _send_erasures(config: KafkaConfig, keys: list[str]) -> None:
+    topic = config.topics[Output.EVENTS]
+    async with clients.Writer(config) as writer:
+        for key in keys:
+            name = key.encode()
+            value = encode_event(EventRecord(Kind.ERASE, Patient(key, "", ""), None))
+            home = partition_of(name, config.partitions)
+            await writer.write(topic, [Record(topic, home, -1, time.time_ns() // 1_000_000, name, value, ())])
+
+
+def _plain(value: object) -> object:
+    """Return a value of ours as plain JSON."""
+    return msgspec.to_builtins(value)
