@@ -286,7 +286,7 @@ class Chart:
     @lazy
     def obstetric(self) -> bool:
         """
-        Say whether the current visit is under the obstetric protocol.
+        Say whether the current visit is under the obstetric protocol (RULES.md 6).
 
         Diagnosis, service or location in the site's lists.
         """

@@ -109,7 +109,7 @@ EXPIRED = End(Change.CLOSED, "expired")
 
 def silence(draws: Sequence[Draw], since: Instant, limit: Instant) -> tuple[Instant, list[Draw]]:
     """
-    Return when *limit* without a draw has passed after *since*, and the draws until then.
+    Return when *limit* without a draw has passed after *since*, and the draws until then (RULES.md 7, `expired`).
 
     Args:
         draws: Oldest first; those at or before *since* are passed over.

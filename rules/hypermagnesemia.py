@@ -98,7 +98,11 @@ def belonging(chart: Chart, exposure: Exposure) -> list[Draw]:
 
 
 def severity_of(chart: Chart, exposure: Exposure, draw: Draw, rungs: Ladder) -> Severity | None:
-    """Return the severity of one magnesium of an exposure by its own phase, before the step up; None below warning."""
+    """
+    Return the severity of one magnesium of an exposure by its own phase, before the step up (RULES.md 3, 4.2).
+
+    None below warning.
+    """
     book = chart.rulebook
     severity = rungs.severity(draw.value)
     if severity is None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from rules.alert import Rule
@@ -245,11 +246,11 @@ class Rulebook:
     results_at_most: Decimal = _quantity("400", "1", "50", "5000", "7", _SPEC)
     retire_after: int = _time("30 d", "14 d", "400 d", "7", _SPEC)
     retire_context_after: int = _time("7 d", "1 d", "400 d", "7", _SPEC)
-    modes: Mapping[str, str] = field(default_factory=dict, metadata={})
+    modes: Mapping[str, str] = field(default_factory=dict, hash=False, metadata={})
     """Rule name to ``active`` (default), ``shadow`` or ``off``."""
 
     def mode(self, rule: Rule) -> str:
-        """Return ``active``, ``shadow`` or ``off``."""
+        """Return ``active``, ``shadow`` or ``off`` (RULES.md 7 and issue 5)."""
         return self.modes.get(rule.value, "active")
 
     def rows(self) -> Iterator[tuple[str, str, str, str, str, str]]:
@@ -274,9 +275,14 @@ class Rulebook:
 
     def fingerprint(self) -> str:
         """Return ``sha256:…`` of all values; every alert carries it."""
-        lines = [f"{name}={value}" for name, value, *_ in self.rows()]
-        lines += [f"{rule.value}={self.mode(rule)}" for rule in Rule]
-        return "sha256:" + hashlib.sha256("\n".join([RULE_VERSION, *lines]).encode()).hexdigest()
+        return _fingerprint(self)
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(book: Rulebook) -> str:
+    lines = [f"{name}={value}" for name, value, *_ in book.rows()]
+    lines += [f"{rule.value}={book.mode(rule)}" for rule in Rule]
+    return "sha256:" + hashlib.sha256("\n".join([RULE_VERSION, *lines]).encode()).hexdigest()
 
 
 def _shown(value: object, unit: str) -> str:
@@ -309,7 +315,7 @@ _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(\S.*?)?\s*")
 
 def load(data: Mapping[str, Any]) -> Rulebook:
     """
-    Return the rulebook that *data* describes, over the defaults.
+    Return the rulebook that *data* describes, over the defaults; what RULES.md 1 forbids is refused.
 
     Args:
         data: ``{"parameters": {name: "1.5 mmol/L"}, "rules": {rule: {"mode": "shadow"}}}``, as parsed from TOML.

@@ -138,7 +138,7 @@ def trend(draw: Draw, before: Draw | None) -> str:
     Return the change since *before* in words, in the unit in which *draw* was sent: ``up 0.4 in 2 h``.
 
     Empty without an earlier value, or where a comparator leaves the change unknown; ``up 3.9 or more in 2 h`` where a
-    comparator bounds it.
+    comparator bounds it (RULES.md 1).
     """
     if before is None or before.at >= draw.at or draw.at - before.at > TREND_WITHIN:
         return ""
@@ -190,7 +190,7 @@ def treatment_words(at: Instant, kind: str, now: Instant) -> str:
 
 
 def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
-    """Return why there is no recent magnesium, for the end of a sentence: in full, and short."""
+    """Return why there is no recent magnesium, for the end of a sentence: in full, and short (RULES.md 4.1)."""
     status = chart.magnesium_status(t_n)
     if status == "old":
         newest = chart.magnesium[-1]

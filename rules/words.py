@@ -161,7 +161,7 @@ def transition(
     timer: str | None = None,
     behind: Instant | None = None,
 ) -> Transition:
-    """Return the transition that *alert* has just made, with all its words."""
+    """Return the transition that *alert* has just made, with all its words; *behind* as in RULES.md 8."""
     state = chart.state
     ending = _ending(chart, alert)
     trigger = _trigger(chart, alert)
