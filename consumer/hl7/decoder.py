@@ -111,12 +111,11 @@ class Decoder:
             return _ended(context, ())
         if len(groups) == 1:
             return _ended(context, tuple(self._events(groups[0], gathering.evn, context, source)))
-        events: dict[str, PatientEvent] = {}
+        events: dict[str, list[PatientEvent]] = {}
         for group in groups:
             for event in self._events(group, gathering.evn, context, source):
-                key = event.patient.key
-                events[key] = _joined(events[key], event) if key in events else event
-        return _ended(context, tuple(events.values()))
+                events.setdefault(event.patient.key, []).append(event)
+        return _ended(context, tuple(_joined(of_one) for of_one in events.values()))
 
     def _events(self, group: PatientGroup, evn: list[str], context: Context, source: Source) -> list[PatientEvent]:
         """Return the events of one patient's segments: one, none, or one a merge."""
@@ -294,22 +293,23 @@ def _set_pump_aside(group: PatientGroup, context: Context) -> None:
         context.not_ours[NotOurs.OTHER_CODE] += group.pump_observations
 
 
-def _joined(first: PatientEvent, second: PatientEvent) -> PatientEvent:
-    """Return one event of two that a message gives for one patient."""
-    latest = max(
-        (at for at in (first.unmapped_magnesium_at, second.unmapped_magnesium_at) if at is not None), default=None
-    )
+def _joined(events: list[PatientEvent]) -> PatientEvent:
+    """Return one event of all that a message gives for one patient."""
+    first = events[0]
+    if len(events) == 1:
+        return first
+    seen = [event.unmapped_magnesium_at for event in events if event.unmapped_magnesium_at is not None]
     return first._replace(
-        demographics=second.demographics or first.demographics,
-        visit=second.visit or first.visit,
-        results=first.results + second.results,
-        tubes=first.tubes + second.tubes,
-        administrations=first.administrations + second.administrations,
-        dialyses=first.dialyses + second.dialyses,
-        magnesium_orders=first.magnesium_orders + second.magnesium_orders,
-        unmapped_magnesium_at=latest,
-        encounter=second.encounter or first.encounter,
-        merge=first.merge or second.merge,
+        demographics=next((event.demographics for event in reversed(events) if event.demographics), None),
+        visit=next((event.visit for event in reversed(events) if event.visit), None),
+        results=tuple(each for event in events for each in event.results),
+        tubes=tuple(each for event in events for each in event.tubes),
+        administrations=tuple(each for event in events for each in event.administrations),
+        dialyses=tuple(each for event in events for each in event.dialyses),
+        magnesium_orders=tuple(each for event in events for each in event.magnesium_orders),
+        unmapped_magnesium_at=max(seen, default=None),
+        encounter=next((event.encounter for event in reversed(events) if event.encounter), None),
+        merge=next((event.merge for event in events if event.merge), None),
     )
 
 

@@ -60,9 +60,10 @@ def read_pump(order: Order, context: Context, *, known: bool) -> Iterator[Admini
     Without a patient what is ours is rejected: whose infusion it is stands in the pump's order, not in our reach.
     """
     metrics, times = _gather(order, context)
+    tree = _Tree(metrics)
     left = len(metrics)
-    for channel in _channels(metrics):
-        facets = _facets_of(channel, metrics)
+    for channel in tree.channels():
+        facets = tree.facets_of(channel)
         drug = _drug_of(facets, order, context)
         if drug is None or facets.keys().isdisjoint(("flow", "dose_rate", "event", "status")):
             continue
@@ -80,17 +81,41 @@ def read_pump(order: Order, context: Context, *, known: bool) -> Iterator[Admini
         context.not_ours[NotOurs.OTHER_CODE] += left
 
 
-def _channels(metrics: dict[str, Facet]) -> list[str]:
-    """Return the channels to read: those with a drug of their own, else one a VMD, else the device."""
-    labelled = {path.rpartition(".")[0] for path, facet in metrics.items() if facet.kind == "drug"}
-    if labelled:
-        return sorted(labelled)
-    channels = sorted({path.rpartition(".")[0] for path in metrics})
-    first_of: dict[str, str] = {}
-    for channel in channels:
-        if channel.split(".")[1] != "0":
-            first_of.setdefault(".".join(channel.split(".")[:2]), channel)
-    return list(first_of.values()) or channels[:1]
+class _Tree:
+    """The metrics of an order by channel, by VMD and by device; the first of a kind counts."""
+
+    def __init__(self, metrics: dict[str, Facet]) -> None:
+        self._of_channel: dict[str, dict[str, Facet]] = {}
+        for path, facet in metrics.items():
+            self._of_channel.setdefault(path.rpartition(".")[0], {}).setdefault(facet.kind, facet)
+        self._shared: dict[str, dict[str, Facet]] = {}
+        for channel, facets in self._of_channel.items():
+            # A channel with a drug of its own speaks for itself alone.
+            if "drug" not in facets:
+                shared = self._shared.setdefault(_vmd(channel), {})
+                for kind, facet in facets.items():
+                    shared.setdefault(kind, facet)
+
+    def channels(self) -> list[str]:
+        """Return the channels to read: those with a drug of their own, else one a VMD, else the device."""
+        labelled = [channel for channel, facets in self._of_channel.items() if "drug" in facets]
+        if labelled:
+            return sorted(labelled)
+        first_of: dict[str, str] = {}
+        for channel in sorted(self._of_channel):
+            if not _vmd(channel).endswith(".0"):
+                first_of.setdefault(_vmd(channel), channel)
+        return list(first_of.values()) or sorted(self._of_channel)[:1]
+
+    def facets_of(self, channel: str) -> dict[str, Facet]:
+        """Return what is said of a channel, by kind: its own first, then of its VMD, then of the device."""
+        device = self._shared.get(channel.partition(".")[0] + ".0", {})
+        return device | self._shared.get(_vmd(channel), {}) | self._of_channel[channel]
+
+
+def _vmd(channel: str) -> str:
+    """Return the path of a channel's VMD: ``1.1`` of ``1.1.2``."""
+    return ".".join(channel.split(".")[:2])
 
 
 def _gather(order: Order, context: Context) -> tuple[dict[str, Facet], dict[str, str]]:
@@ -111,22 +136,6 @@ def _gather(order: Order, context: Context) -> tuple[dict[str, Facet], dict[str,
             continue
         metrics[path] = Facet(kind, fields[5], fields[6], found)
     return metrics, times
-
-
-def _facets_of(channel: str, metrics: dict[str, Facet]) -> dict[str, Facet]:
-    """
-    Return what is said of a channel, by kind: its own metrics first, then those of its VMD, then those of the device.
-
-    A sibling with a drug of its own speaks for itself alone.
-    """
-    facets = {facet.kind: facet for path, facet in metrics.items() if path.rpartition(".")[0] == channel}
-    labelled = {path.rpartition(".")[0] for path, facet in metrics.items() if facet.kind == "drug"}
-    mds, vmd = channel.split(".")[:2]
-    for prefix in (f"{mds}.{vmd}.", f"{mds}.0."):
-        for path, facet in metrics.items():
-            if path.startswith(prefix) and path.rpartition(".")[0] not in labelled:
-                facets.setdefault(facet.kind, facet)
-    return facets
 
 
 def _drug_of(facets: dict[str, Facet], order: Order, context: Context) -> DrugFound | None:
