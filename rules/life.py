@@ -210,10 +210,12 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
 
     At none of the moments at which it was raised or changed is there a finding over what had come by then, results and
     administrations in their present versions and verdicts. Of what was dropped beyond the limit of results nothing can
-    be said: such an alert has stood.
+    be said, and a changed rulebook retracts nothing: such an alert has stood.
     """
     state = chart.state
     if state.history_incomplete and (not state.results or alert.trigger_at < state.results[0].result.observed_at):
+        return False
+    if alert.rulebook != chart.rulebook.fingerprint() and _trigger_stands(chart, alert):
         return False
     for moment in alert.moments:
         then = chart.known_by(moment.seen, moment.now)
@@ -223,6 +225,13 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
         ):
             return False
     return True
+
+
+def _trigger_stands(chart: Chart, alert: Alert) -> bool:
+    """Say whether the trigger of an alert is still a result that counts, or a dose that was given."""
+    draws: Iterable[Draw] = (*chart.all_potassium, *chart.magnesium, *chart.calcium, *chart.ionized)
+    doses = (key for exposure in chart.exposures for key in exposure.keys)
+    return any(draw.key == alert.trigger for draw in draws) or alert.trigger in doses
 
 
 def _ended(chart: Chart, alert: Alert, end: End) -> Draft:
@@ -278,13 +287,13 @@ def _changed(chart: Chart, alert: Alert, finding: Finding, occasion: Occasion) -
     return draft
 
 
-def is_stale(finding: Finding, chart: Chart) -> bool:
+def is_stale(found: Finding | Alert, chart: Chart) -> bool:
     """Say whether the trigger is too old to page anybody: more than 12 h, critical 24 h (RULES.md 7, Age limit)."""
-    if finding.rule in TIMELESS:
+    if found.rule in TIMELESS:
         return False
     book = chart.rulebook
-    limit = book.stale_after_critical if finding.severity is Severity.CRITICAL else book.stale_after
-    return chart.now - finding.trigger_at > limit
+    limit = book.stale_after_critical if found.severity is Severity.CRITICAL else book.stale_after
+    return chart.now - found.trigger_at > limit
 
 
 def _reminder_due(chart: Chart, alert: Alert, finding: Finding) -> bool:
@@ -380,6 +389,7 @@ def _raise(
         silent_stale=severe and stale and chart.supported and mode == "active",
         continues=_continued(occasion, finding.rule),
         mode=mode,
+        rulebook=chart.rulebook.fingerprint(),
     )
     return Draft(alert, Change.RAISED, finding, stale=stale, wants=severe and not stale and mode == "active"), own
 
@@ -474,7 +484,7 @@ def _why_silent(chart: Chart, draft: Draft, drafts: Sequence[Draft], occasion: O
 def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occasion) -> list[Alert]:
     """When the alert that spoke for others is retracted, let the most severe of them speak (RULES.md 5)."""
     silent = {key for draft in drafts if draft.change is Change.RETRACTED for key in draft.alert.spoke_for}
-    if not silent or occasion.catching_up:
+    if not silent:
         return kept
     waiting: list[Alert | Draft] = [
         *(alert for alert in kept if alert.alert_id in silent and _still_unheard(alert)),
@@ -491,8 +501,11 @@ def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occ
         moved = chosen._replace(
             sequence=chosen.sequence + 1, moments=(*chosen.moments, Moment(chart.now, chart.state.seen))
         )
-        draft = Draft(moved, Change.REMINDED, finding)
+        draft = Draft(moved, Change.UPDATED, finding)
         drafts.append(draft)
+    if occasion.catching_up:
+        draft.alert = draft.alert._replace(awaits_catch_up=True)
+        return kept
     draft.change, draft.notify, draft.reason = Change.REMINDED, True, "ungrouped"
     draft.alert = _notified(draft.alert, draft.finding, chart.now, reminder=True)
     return kept
@@ -516,7 +529,7 @@ def caught_up(chart: Chart) -> Lived:
             kept.append(alert)
             continue
         finding = _take(findings, alert)
-        stale = finding is not None and is_stale(finding, chart)
+        stale = is_stale(alert if finding is None else finding, chart)
         cleared = alert._replace(awaits_catch_up=False)
         if stale or alert.severity < Severity.HIGH or not chart.supported or alert.mode != "active":
             kept.append(cleared)

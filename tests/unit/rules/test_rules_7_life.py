@@ -438,6 +438,31 @@ def test_rules_7_a_rule_switched_off_ends_its_alerts_by_their_ends() -> None:
     assert changes(play.seen) == ["raised high", "resolved magnesium_resulted"]
 
 
+def test_rules_7_a_changed_threshold_retracts_nothing() -> None:
+    """An alert whose finding the change removed stays until its rule's end; withdrawn, it is retracted. Issue 5."""
+    stricter = load({"parameters": {"potassium_onset": "6.3 mmol/L", "potassium_high": "6.4 mmol/L"}})
+    for fact, end in (
+        (mg("0.9", h(4)), "resolved magnesium_resulted"),
+        (k(None, h(2), status="W"), "retracted withdrawn"),
+    ):
+        play = opened()
+        play.rulebook = stricter
+        play.tell(ca("2.2", h(3)))
+        assert changes(play.seen) == ["raised high"]
+        play.tell(fact, at=h(4))
+        assert changes(play.seen) == ["raised high", end]
+
+
+def test_rules_7_a_changed_threshold_lets_a_gap_stand() -> None:
+    """The same for an alert that a dose triggered. Issue 5."""
+    play = Play()
+    play.tell(dose(h(0), "4"))
+    play.wait(h(12))
+    play.rulebook = load({"parameters": {"gap_grams": "9 g"}})
+    play.tell(ca("2.2", h(13)))
+    assert changes(play.seen) == ["raised warning"]
+
+
 def test_rules_7_every_rule_has_one_family() -> None:
     """The families are one a rule, in the order in which ties are broken. RULES.md 5."""
     assert [family.rule for family in FAMILIES] == list(Rule)
