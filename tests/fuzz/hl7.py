@@ -23,6 +23,8 @@ from rules.events import Source
 from tests.fuzz.builder import MSH, OBR, ORC, PID, PV1, RECEIVED, join, obx, rxa, segment
 
 SLOWEST_SECONDS = 1.0
+LARGEST_BYTES = 1 << 20
+"""A broker's usual limit for a record."""
 
 SITE = """
 timezone = "Europe/Zurich"
@@ -263,7 +265,7 @@ def mutate(raw: bytes, random_: random.Random) -> bytes:
     """Return *raw* after a few mutations."""
     for _ in range(random_.randrange(4)):
         raw = random_.choice(MUTATIONS)(raw, random_)
-    return raw
+    return raw[:LARGEST_BYTES]
 
 
 def case(seed: int) -> bytes:
@@ -288,10 +290,10 @@ class Checker:
             AssertionError: An observation is lost, the prefilter drops something, or it took too long.
         """
         for decoder, prefilter in self._pairs:
-            begun = time.perf_counter()
+            begun = time.process_time()  # of this process: others may keep the machine busy
             decoded = decoder.decode(raw, received_at=RECEIVED, source=Source("fuzz", 0, 0))
             worth = prefilter.worth_decoding(raw)
-            took = time.perf_counter() - begun
+            took = time.process_time() - begun
             check_decoded(decoded)
             assert worth or is_nothing(decoded), "the prefilter drops what the decoder would use"
             assert took < SLOWEST_SECONDS, f"took {took:.1f} s"
