@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from consumer import settings
 from consumer.app import kafka_config
 from consumer.errors import LabAlertError, Refused, TopicsRefused
-from consumer.kafka import offsets, topics
+from consumer.kafka import compat, offsets, topics
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import UNREACHABLE
 
@@ -25,6 +25,7 @@ def reaching(config: KafkaConfig, doing: Coroutine[Any, Any, T]) -> T:
     Raises:
         Unreachable: The broker does not answer; one line says where it was looked for.
     """
+    compat.hush()
     try:
         return asyncio.run(doing)
     except UNREACHABLE as error:

@@ -45,16 +45,22 @@ class StageChoice(StrEnum):
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="ER7, batch, MLLP capture, or one message a line")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from consumer.version import version
+
+        typer.echo(version())
+        raise typer.Exit
+
+
 @app.callback()
 def lab_alert(
-    version: Annotated[bool, typer.Option("--version", help="print the version and end", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version and end", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """HL7 v2 in from Kafka, electrolyte alerts out, exactly once."""
-    if version:
-        from consumer.version import version as ours
-
-        typer.echo(ours())
-        raise typer.Exit
+    del version
 
 
 @app.command()
