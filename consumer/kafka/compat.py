@@ -2,10 +2,10 @@
 The only module that touches what aiokafka keeps to itself (W16: the version is pinned, and a test holds each name).
 
 Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``, ``member_id``, ``_send_req``,
-``request_rejoin``, ``ensure_coordinator_known``, ``coordinator_dead``, ``coordinator_id``, ``check_errors``, three tasks),
+``request_rejoin``, ``ensure_coordinator_known``, ``coordinator_dead``, ``coordinator_id``, ``check_errors``, tasks),
 ``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaProducer._txn_manager``
-(``producer_id``, ``producer_epoch``, ``_transaction_waiter``), ``AIOKafkaProducer._message_accumulator`` (``_batches``
-and their two futures).
+(``producer_id``, ``producer_epoch``, ``_transaction_waiter``), ``AIOKafkaProducer._sender``, ``_closed`` and
+``_message_accumulator`` (``_closed``, ``_batches``, ``_pending_batches`` and their two futures).
 """
 
 # ruff: noqa: SLF001  (what this module is for)
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
@@ -25,6 +26,7 @@ from aiokafka.errors import (
     KafkaError,
     NoError,
     NotCoordinatorForGroupError,
+    ProducerClosed,
     for_code,
 )
 from aiokafka.protocol.commit import OffsetFetchRequest
@@ -37,6 +39,8 @@ TRIED_VERSIONS = ("0.14",)
 RETRY_SECONDS = 0.1
 
 _numbers = count()
+
+log = structlog.get_logger(__name__)
 
 
 def own_assignor() -> type[StickyPartitionAssignor]:
@@ -185,18 +189,42 @@ async def abandon(consumer: AIOKafkaConsumer) -> None:
         await consumer._client.close()
 
 
-def look_at_errors(producer: AIOKafkaProducer) -> None:
+async def dispose(producer: AIOKafkaProducer, seconds: float) -> None:
     """
-    Look at the futures that aiokafka gives an error and nobody awaits, else asyncio prints a traceback for each.
+    Throw a producer away, whatever state it is in.
 
-    Nothing is missed: the same error has reached us through the future that we did await.
+    `stop` waits until everything has been delivered, and cancelled while it waits it leaves the sender running: with a
+    broker that is away, each producer given up would go on trying for ever.
     """
+    producer._closed = True
+    accumulator, sender = producer._message_accumulator, producer._sender.sender_task
+    accumulator._closed = True
     waiters = [producer._txn_manager._transaction_waiter]
-    for batches in producer._message_accumulator._batches.values():
-        waiters += [waiter for batch in batches for waiter in (batch.future, batch._drain_waiter)]
+    for batch in (
+        *accumulator._pending_batches,
+        *(batch for queue in accumulator._batches.values() for batch in queue),
+    ):
+        waiters += [batch.future, batch._drain_waiter]
     for waiter in waiters:
-        if waiter is not None and waiter.done() and not waiter.cancelled():
-            waiter.exception()
+        if waiter is not None:
+            # Nobody else looks at these; the same error has reached us through the future that we did await.
+            waiter.add_done_callback(_seen)
+    accumulator.fail_all(ProducerClosed())
+    for _ in range(2):
+        # Cancelled once, it waits for its requests; cancelled twice, it ends.
+        if sender is not None and not sender.done():
+            sender.cancel()
+            await asyncio.wait([sender], timeout=seconds / 4)
+    try:
+        async with asyncio.timeout(seconds / 2):
+            await producer.client.close()
+    except (TimeoutError, KafkaError, OSError) as error:
+        log.debug("producer.close_failed", error=type(error).__name__)
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def producer_epoch(producer: AIOKafkaProducer) -> tuple[int, int]:

@@ -218,6 +218,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _give_back(self) -> None:
         given = dict(self.tasks)
+        self.joined = False
         for running in given.values():
             running.task.drain()
         if given:
@@ -275,6 +276,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
         """Once a second: tell the lag, forget what nobody came back for, and see that every task gets on."""
         missed = 0
+        before: set[TopicPartition] = set()
         while True:
             await asyncio.sleep(1)
             now = time.monotonic()
@@ -288,9 +290,11 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 # Once is usual: a coordinator moves, or has just been elected.
                 self._reach.lost(self.stage, "no answer from the group's coordinator")
             self._tell_lag(consumer)
-            stuck = self._stuck(consumer, now)
+            found = self._stuck(consumer, now)
+            # Twice in a row: between an assignment and its callback a partition has no task for a moment.
+            stuck, before = sorted(before & set(found)), set(found)
             self.orphans = frozenset(stuck)
-            if stuck and now - self._forced_at > self._config.timeouts.no_progress_seconds:
+            if stuck and self._reach.ok and now - self._forced_at > self._config.timeouts.no_progress_seconds:
                 self._forced_at = now
                 self._observer.no_progress(self.stage)
                 log.error(
@@ -309,7 +313,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             still = running.task.state is not State.STOPPED and now - running.task.progress_at > limit
             if running.orphaned or still:
                 stuck.append(partition)
-        return sorted(stuck)
+        return stuck
 
     def _tell_lag(self, consumer: AIOKafkaConsumer) -> None:
         wall = wall_clock()

@@ -136,6 +136,7 @@ async def serve(
         TopicsRefused: A topic is missing or would lose data; every fault is listed.
     """
     compat.hush()
+    asyncio.get_running_loop().set_exception_handler(_unheard)
     reach = health.reach = Reach(config.bootstrap_servers, metrics)
     stop = asyncio.Event()
     with _signals(stop):
@@ -184,6 +185,14 @@ async def _run(
     await asyncio.wait({*members, *helpers, stopping}, timeout=STATUS_SECONDS)
     log.info("service.ended", code=code)
     return code
+
+
+def _unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Take an error that no code of ours awaited: aiokafka leaves some behind at the end of a producer's life."""
+    del loop
+    error = context.get("exception")
+    say = log.debug if error is None or isinstance(error, KafkaError) else log.error
+    say("loop.unheard", what=str(context.get("message")), exc_info=None if isinstance(error, KafkaError) else error)
 
 
 async def _turn(health: ServiceHealth) -> None:

@@ -199,14 +199,7 @@ class Transactor:
 
     async def close(self) -> None:
         """Close the connections; past the deadline they are cut."""
-        compat.look_at_errors(self._producer)
-        try:
-            async with asyncio.timeout(DISCARD_SECONDS):
-                await self._producer.stop()
-        except Exception:  # noqa: BLE001  (whatever a broken producer says at its end, it is gone)
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(DISCARD_SECONDS):
-                    await self._producer.client.close()
+        await compat.dispose(self._producer, DISCARD_SECONDS)
 
 
 def record_size(record: Outgoing) -> int:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from consumer.kafka import compat, topics
 from consumer.kafka.brokers import Broker, broker
+from consumer.stage import Output
 from tests.fault import mutants
 from tests.fault.check import Findings, Reader, check
 from tests.fault.faults import MEMBERS, Faults, Members
 from tests.fault.plan import Feed, lab_of
+from tests.fault.segments import lost_markers
 from tests.kafka.lab import Lab
 
 RECOVERY_SECONDS = 30.0
@@ -82,7 +84,10 @@ async def play(lab: Lab, own: Broker, seed: int, count: int, logs: Path) -> Find
     finally:
         members.kill_all()
     found.tracebacks = len(members.said_traceback())
-    await check(lab, feed.model, live, uncommitted, found)
+    lost = lost_markers(own, [lab.topic(output) for output in Output])
+    await check(lab, feed.model, live, uncommitted, found, lost)
+    if lost:
+        found.notes.append(f"the broker lost ABORT markers (KAFKA.md fact 13): {lost}")
     return found
 
 

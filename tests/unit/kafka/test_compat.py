@@ -48,9 +48,7 @@ WHOLE = answer((0, 7, "m", 0), (1, -1, "", 0))
     [
         pytest.param(answer(error_code=LOADING), id="loading: an error for the group, and no partition"),
         pytest.param(answer((0, -1, "", LOADING), (1, -1, "", LOADING)), id="loading, said of each partition"),
-        pytest.param(
-            answer((0, -1, "", UNKNOWN_TOPIC), (1, -1, "", 0)), id="a topic that the broker does not know yet"
-        ),
+        pytest.param(answer((0, -1, "", UNKNOWN_TOPIC), (1, -1, "", 0)), id="a topic not known yet"),
         pytest.param(answer((0, 7, "m", 0)), id="one partition left out"),
         pytest.param(answer(error_code=NOT_COORDINATOR), id="another is coordinator"),
     ],
