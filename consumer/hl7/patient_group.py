@@ -112,7 +112,7 @@ class Gathering:
             elif name == "OBR":
                 order = self._new_order(group, segment.split(FIELD))
             elif name == "SPM":
-                self._specimen(specimen_of(segment.split(FIELD)), order)
+                order = self._specimen(specimen_of(segment.split(FIELD)), order)
             elif name == "PID":
                 group = PatientGroup(segment.split(FIELD))
                 self.groups.append(group)
@@ -137,12 +137,13 @@ class Gathering:
         group.orders.append(order)
         return order
 
-    def _specimen(self, specimen: Specimen, order: Order | None) -> None:
+    def _specimen(self, specimen: Specimen, order: Order | None) -> Order | None:
         """An SPM belongs to the order before it; where orders follow their specimen, to those that come."""
         if self._context.header.trigger in _SPECIMEN_FIRST or order is None:
             self._specimens = [specimen]
-        else:
-            order.specimens.append(specimen)
+            return None
+        order.specimens.append(specimen)
+        return order
 
     def _other(self, name: str, segment: str, group: PatientGroup) -> None:
         """Take a segment that is neither result nor patient."""
