@@ -19,6 +19,7 @@ from rules.events import (
     Demographics,
     Dialysis,
     Drug,
+    Encounter,
     Instant,
     MagnesiumOrder,
     Patient,
@@ -219,7 +220,7 @@ def advance(state: PatientState, event: PatientEvent, now: Instant) -> PatientSt
             visit_number=event.visit.visit_number or state.visit_number,
         )
     if event.encounter is not None:
-        state = _with_encounter(state, event, count)
+        state = _with_encounter(state, event.encounter, event, count)
     return state
 
 
@@ -394,11 +395,9 @@ def _order_order(order: MagnesiumOrder) -> tuple[Instant, bool, Instant]:
     return (order.received_at, order.cancelled, order.ordered_at)
 
 
-def _with_encounter(state: PatientState, event: PatientEvent, count: int) -> PatientState:
+def _with_encounter(state: PatientState, encounter: Encounter, event: PatientEvent, count: int) -> PatientState:
     """Take in an ADT message; one that says nothing new of the visit leaves no trace."""
-    encounter, visit = event.encounter, event.visit
-    if encounter is None:
-        return state
+    visit = event.visit
     fact = EncounterFact(
         trigger=encounter.trigger,
         visit_number=visit.visit_number if visit else "",

@@ -54,6 +54,7 @@ def values(*versions: Fact) -> list[str]:
         pytest.param([one("5.0", "P"), one(None, "U")], ["5.0@0"], id="U makes the preliminary final"),
         pytest.param([one("5.0", "P"), one("5.4", "U")], ["5.4@0"], id="U with a value of its own"),
         pytest.param([one(None, "U")], [], id="U of nothing"),
+        pytest.param([one(None, "U"), one(None, "U", 60)], [], id="two U of nothing"),
         pytest.param([one("5.0"), one(None, "X"), one(None, "U", resulted=1)], [], id="U after a retraction"),
         pytest.param([one("5.0"), one("6.0", at=60)], ["5.0@0", "6.0@60"], id="serial draws under one order"),
     ],

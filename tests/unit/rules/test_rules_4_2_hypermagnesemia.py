@@ -284,6 +284,14 @@ def test_rules_4_2_a_deleted_dose_retracts() -> None:
     assert changes(play.seen, UNKNOWN) == ["raised critical"]
 
 
+def test_rules_4_2_a_closed_alert_of_a_deleted_dose_owns_nothing() -> None:
+    """What an ended alert stood on belongs to no exposure, once its dose is deleted. RULES.md 4.2."""
+    play = raised(*GENERAL)
+    play.tell(adt("A03"), at=h(4))
+    play.tell(dose(h(0), deleted=True), at=h(5))
+    assert changes(play.seen, UNKNOWN) == ["raised critical"]
+
+
 # Without an exposure
 
 

@@ -3,13 +3,16 @@
 import pytest
 
 from rules.alert import Rule
-from rules.events import DAY, MINUTE, Condition, Instant
+from rules.events import DAY, HOUR, MINUTE, Condition, Instant
+from rules.finding import EXPIRED
+from rules.life import BY_RULE
 from tests.unit.rules.builders import (
     Fact,
     Play,
     adt,
     ca,
     changes,
+    chart,
     crea,
     d,
     dig,
@@ -167,6 +170,33 @@ def test_rules_5_the_newest_potassium_and_the_latest_exposure() -> None:
     facts = (k("4.0", h(-1)), dose(h(0)), k("5.6", h(2)), k("4.2", h(9)), dose(h(10)), k("5.7", h(12)))
     (found,) = findings(AFTER, *facts)
     assert (found.trigger_at, found.exposure and found.exposure.start) == (h(12), h(10))
+
+
+def test_rules_5_the_newest_potassium_may_follow_the_earlier_exposure() -> None:
+    """A K that has risen only against the baseline of the first of two exposures is of that one. RULES.md 5."""
+    facts = (k("4.0", h(-1)), dose(h(0)), k("5.4", h(9)), dose(h(10)), k("6.0", h(11)), k("5.6", h(12)))
+    (found,) = findings(AFTER, *facts)
+    assert (found.trigger_at, found.exposure and found.exposure.start) == (h(12), h(0))
+
+
+def test_rules_5_after_48_hours_of_silence_nothing_clears() -> None:
+    """A potassium after the silence finds the finding expired, not cleared. RULES.md 5, 7."""
+    facts = chart(k("4.0", h(-1)), dose(h(0)), k("5.6", h(2)), k("5.0", h(50)))
+    family = BY_RULE[AFTER]
+    (found,) = family.findings(facts)
+    assert family.end(facts, found) == EXPIRED
+
+
+@pytest.mark.parametrize("rule", [GAP, Rule.POST_INFUSION_HYPERMAGNESEMIA], ids=str)
+def test_rules_5_an_alert_whose_exposure_is_gone_expires(rule: Rule) -> None:
+    """An alert of which no dose is stored ends by its expiry, counted from its trigger. RULES.md 7."""
+    play = Play()
+    play.tell(dose(h(0), "4"), mg("2.6", h(3)), at=h(3))
+    play.wait(h(12))
+    (alert,) = [alert for alert in play.open if alert.rule is rule]
+    family, silent = BY_RULE[rule], (24 if rule is GAP else 48) * HOUR
+    assert family.end(chart(now=alert.trigger_at + silent - 1), alert) is None
+    assert family.end(chart(now=alert.trigger_at + silent), alert) == EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -432,6 +462,13 @@ def test_rules_5_one_alert_an_analyte() -> None:
         "calcium",
         "calcium_ionized",
     }
+
+
+def test_rules_5_the_newest_calcium_may_follow_the_earlier_exposure() -> None:
+    """A calcium that has fallen only against the first baseline is of the first exposure. RULES.md 5."""
+    facts = (ca("2.3", h(-1)), dose(h(0)), ca("1.95", h(9)), dose(h(10)), ca("1.7", h(11)), ca("1.85", h(12)))
+    (found,) = findings(CALCIUM, *facts)
+    assert (found.trigger_at, found.exposure and found.exposure.start) == (h(12), h(0))
 
 
 def test_rules_5_calcium_is_of_the_latest_exposure() -> None:

@@ -291,6 +291,13 @@ def test_rules_7_what_stood_once_is_not_retracted() -> None:
     assert len(play.open) == 1
 
 
+def test_rules_7_another_order_of_the_same_draw_retracts_nothing() -> None:
+    """When another order comes to speak for the draw, the alert had stood by what had come: it ends. RULES.md 7."""
+    play = opened()
+    play.tell(k("4.2", h(2), order="B", resulted=h(3)), at=h(4))
+    assert changes(play.seen) == ["raised high", "resolved potassium_cleared"]
+
+
 # Ended, and raised again
 
 
