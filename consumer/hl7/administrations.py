@@ -49,7 +49,7 @@ def read_administration(given: Given, context: Context) -> Administration | None
     flags: tuple[str, ...] = ()
     deleted = component(given.field(21), 1).upper() == "D" and bool(context.sender.sender.delete_means_delete)
     completion = component(given.field(20), 1).strip().lower() or component(given.field(20), 2).strip().lower()
-    refused = bool(component(given.field(18), 1) or component(given.field(18), 2))
+    refused = bool(component(given.field(18), 1) or component(given.field(18), 2)) or _is_refusal(given.field(17))
     if not deleted:
         if completion in NOT_GIVEN:
             # A record that says "not given" takes back an earlier one of its order and time, if there was one.
@@ -58,9 +58,6 @@ def read_administration(given: Given, context: Context) -> Administration | None
             context.reject(Reason.ADMINISTRATION_UNCLEAR, f"{where}-20", found.code)
             return None
         elif not completion:
-            if given.field(17) and not given.field(6):  # a refusal one field early, and nothing given
-                context.reject(Reason.ADMINISTRATION_UNCLEAR, f"{where}-20", found.code)
-                return None
             flags = ("completion_assumed",)
     started = context.time(given.field(3), "RXA-3")
     if started is None:
@@ -76,6 +73,12 @@ def read_administration(given: Given, context: Context) -> Administration | None
     return _with_amount(given, context, found, moment, deleted=deleted, flags=flags)
 
 
+def _is_refusal(field: str) -> bool:
+    """Say whether a field holds a refusal reason: one vendor writes RXA-18 one field early."""
+    lowered = field.lower()
+    return "nip002" in lowered or "refus" in lowered or "declin" in lowered
+
+
 def _with_amount(
     given: Given, context: Context, found: DrugFound, moment: Moment, *, deleted: bool, flags: tuple[str, ...]
 ) -> Administration | None:
@@ -87,7 +90,9 @@ def _with_amount(
     rate: Decimal | None = None
     grams: Decimal | None = None
     time_unit = given.field(12).split(COMPONENT, 1)[0].strip()
-    if time_unit and not deleted:
+    if time_unit and deleted:
+        rate = Decimal(0)  # a record with a rate is taken back by one with a rate
+    elif time_unit:
         if amount is None:
             context.reject(Reason.ADMINISTRATION_INCOMPLETE, where, found.code)
             return None

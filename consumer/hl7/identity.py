@@ -44,9 +44,14 @@ def choose(found: list[Identifier], site: Site, sender: Sender) -> Identifier | 
     if len(found) < 2:
         return found[0] if found else None
     for wanted in sender.authorities:
-        for each in found:
-            if wanted in authority_names(each.authority) or wanted == _alias(each.authority, site):
-                return each
+        by_it = [
+            each
+            for each in found
+            if wanted in authority_names(each.authority) or wanted == _alias(each.authority, site)
+        ]
+        if by_it:
+            found = by_it
+            break
     for wanted in sender.types:
         # Of several of the type, one with an authority first.
         of_type = [each for each in found if each.type_code == wanted]
@@ -83,9 +88,10 @@ def authority_of(authority: str, site: Site, sender: Sender) -> tuple[str, tuple
         if SUBCOMPONENT not in authority:
             return unescape(authority).strip(), ()
         parts = [unescape(part).strip() for part in authority.split(SUBCOMPONENT)]
-        for part in parts[:2]:
-            if part and part != NULL:
-                return part, ()
+        if parts[0] and parts[0] != NULL:
+            return parts[0], ()
+        if parts[1] and parts[1] != NULL:
+            return parts[1], ("authority_by_universal_id",)
     if sender.authority:
         return sender.authority, ()
     return (sender.facility or sender.application), ("authority_assumed",)

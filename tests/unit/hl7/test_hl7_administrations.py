@@ -181,9 +181,19 @@ def test_completion(decode: Decode, completion: str, refusal: str, expected: str
         assert administration.deleted is (expected == "deleted")
 
 
-def test_refusal_one_field_early(decode: Decode) -> None:
-    """A refusal in RXA-17 with nothing given and no completion is unclear."""
-    assert decode(ras(rxa(amount="", f17="Refused", f20=""))).reason is Reason.ADMINISTRATION_UNCLEAR
+@pytest.mark.parametrize(("time_unit", "has_rate"), [("H", True), ("", False)])
+def test_what_is_taken_back_has_the_same_identity(decode: Decode, time_unit: str, has_rate: bool) -> None:
+    """A record with a rate is taken back by a record with a rate (RULES.md 4.2: what a record is)."""
+    administration = given(decode, ras(rxa(amount="", f12=time_unit, f20="NA")))
+    assert administration.deleted
+    assert (administration.rate is not None) is has_rate
+
+
+@pytest.mark.parametrize("field", ["Refused", "00^Parental decision^NIP002", "^Patient declined"])
+def test_refusal_one_field_early(decode: Decode, field: str) -> None:
+    """A refusal in RXA-17 is unclear, whatever RXA-20 says; a manufacturer there is none."""
+    assert decode(ras(rxa(f17=field))).reason is Reason.ADMINISTRATION_UNCLEAR
+    assert decode(ras(rxa(f17="PFR^Pfizer^MVX"))).outcome is Outcome.JUDGED
 
 
 def test_nothing_given(decode: Decode) -> None:

@@ -28,6 +28,7 @@ def keyed(decode: Decode, pid3: str, site: str = "", pid: str = "PID|1||{}") -> 
         ("1^^^A^PI~2^^^B^MR", 'identifier_types = ["PI", "MR"]', "A|1"),
         ("1^^^A^MR~2^^^B^PI", 'identifier_authorities = ["B"]', "B|2"),
         ("1^^^A^MR~2^^^B&1.2.3&ISO^PI", 'identifier_authorities = ["1.2.3"]', "B|2"),
+        ("1^^^A^MR~2^^^B^PI~3^^^B^MR", 'identifier_authorities = ["B"]', "B|3"),  # then by type
         ("123^^^HOSP&1.2&ISO^MR", "", "HOSP|123"),  # namespace, else universal id
         ("123^^^&1.2&ISO^MR", "", "1.2|123"),
         ("123^^^HOSP^MR", ALIAS, "H|123"),
