@@ -1,16 +1,18 @@
 """What holds for every history of a patient, whatever was sent and in whatever order it came."""
 
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rules import engine
 from rules.alert import Change, Severity, Transition
 from rules.chart import Chart
 from rules.events import DAY, PatientEvent, PatientMerge
+from rules.life import standing
 from rules.patient import PatientState
 from rules.rulebook import DEFAULT
 from tests.property.rules.histories import Run, histories
@@ -73,6 +75,37 @@ def test_rules_2_a_duplicate_changes_nothing(history: list[PatientEvent], data: 
     assert run.state is not None
     assert facts(run.state) == before
     assert run.transitions[said:] == []
+
+
+def found(state: PatientState) -> list[tuple[object, ...]]:
+    """Return what stands, without what earlier alerts and holds lend it."""
+    chart = Chart(state._replace(alerts=(), holds=()), state.now, DEFAULT)
+    return [(f.rule, f.subject, f.trigger, f.severity, f.criterion, f.value) for f in standing(chart)]
+
+
+@given(history=histories(), data=st.data())
+def test_rules_2_a_correction_and_its_undoing_restore_the_findings(
+    history: list[PatientEvent], data: st.DataObject
+) -> None:
+    """A value corrected and corrected back leaves the findings as they were. RULES.md 2."""
+    state = judged_only(history)
+    chart = Chart(state, state.now, DEFAULT)
+    plain = [
+        draw.result
+        for draws in (chart.all_potassium, chart.all_magnesium, chart.calcium, chart.creatinine)
+        for draw in draws
+        if draw.tube == "valid" and not draw.others and draw.result.value is not None
+    ]
+    assume(plain)
+    result = data.draw(st.sampled_from(plain))
+    at = state.now + DAY
+    wrong = result._replace(status="C", value=Decimal("3.9"), resulted_at=at, received_at=at)
+    right = result._replace(status="C", resulted_at=at + 1, received_at=at + 1)
+    after = judged_only([*history, event(wrong, at=at), event(right, at=at + 1)])
+    again = judged_only([*history, event(right, at=at + 1)])
+    expected = found(state._replace(now=at + 1))
+    assert found(after) == found(again)
+    assert sorted(found(after)) == sorted(expected)
 
 
 @given(history=histories())

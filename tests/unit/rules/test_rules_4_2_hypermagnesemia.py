@@ -288,7 +288,7 @@ def test_rules_4_2_a_closed_alert_of_a_deleted_dose_owns_nothing() -> None:
     """What an ended alert stood on belongs to no exposure, once its dose is deleted. RULES.md 4.2."""
     play = raised(*GENERAL)
     play.tell(adt("A03"), at=h(4))
-    play.tell(dose(h(0), deleted=True), at=h(5))
+    play.tell(dose(h(0), deleted=True), dose(h(4.5), "1"), at=h(5))
     assert changes(play.seen, UNKNOWN) == ["raised critical"]
 
 
