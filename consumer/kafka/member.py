@@ -26,11 +26,12 @@ from aiokafka.structs import ConsumerRecord
 from consumer.kafka import compat
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import UNREACHABLE
+from consumer.kafka.handover import Kept, MakeStage, wall_clock
 from consumer.kafka.lease import Lease
 from consumer.kafka.observe import Observer
 from consumer.kafka.reach import Reach
 from consumer.kafka.states import State
-from consumer.kafka.task import Kept, MakeStage, Task, wall_clock
+from consumer.kafka.task import Task
 from consumer.stage import Record
 
 log = structlog.get_logger(__name__)

@@ -13,12 +13,13 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.kafka import compat
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import UNREACHABLE
+from consumer.kafka.handover import wall_clock
 from consumer.kafka.member import Member
 from consumer.kafka.metadata import decode
 from consumer.kafka.observe import Observer
 from consumer.kafka.reach import Reach
 from consumer.kafka.states import State
-from consumer.kafka.task import Task, wall_clock
+from consumer.kafka.task import Task
 from consumer.kafka.watermark import Homes, Place, Reading, Stuck, low_watermark
 from consumer.stage import Output
 

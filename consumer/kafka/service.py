@@ -18,12 +18,12 @@ from consumer.errors import TopicsRefused
 from consumer.kafka import compat, topics
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import UNREACHABLE
+from consumer.kafka.handover import MakeStage, wall_clock
 from consumer.kafka.member import Member
 from consumer.kafka.observe import Observer
 from consumer.kafka.oracle import Oracle
 from consumer.kafka.reach import Reach
 from consumer.kafka.states import State
-from consumer.kafka.task import MakeStage, wall_clock
 
 STILL_SECONDS = 10.0
 """An event loop that did not turn for this long is taken for dead."""

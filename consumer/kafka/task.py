@@ -10,7 +10,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,13 +18,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from consumer.kafka import changelog, compat, recovery
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import REMEDIES, UNREACHABLE, Action, LeaseLost, Reason, Stop, judge_error
+from consumer.kafka.handover import Batch, Kept, wall_clock
 from consumer.kafka.lease import Lease
 from consumer.kafka.metadata import Metadata
 from consumer.kafka.observe import Observer
 from consumer.kafka.pending import Pending
 from consumer.kafka.states import TRANSITIONS, State
 from consumer.kafka.transaction import Transactor
-from consumer.stage import Output, Record, Stage
+from consumer.stage import Output, Record
 
 log = structlog.get_logger(__name__)
 
@@ -33,22 +34,6 @@ INBOX_BATCHES = 2
 
 READINGS = 64
 """Watermarks that may wait until the partition is read as far as they ask; older ones are worth more than newer."""
-
-
-class Kept(NamedTuple):
-    """A stage whose committed state is known up to a changelog position, and whether there is any (W11)."""
-
-    stage: Stage
-    position: int | None = None
-    holds: bool = False
-    since: float = 0.0
-
-
-class Batch(NamedTuple):
-    """Fetched records, and the position behind them (markers passed)."""
-
-    records: Sequence[Record]
-    position: int
 
 
 class Task:
@@ -403,15 +388,7 @@ class Task:
         self._observer.task_state(self.name, self.partition.topic, self.partition.partition, state)
 
 
-def wall_clock() -> int:
-    """Return the wall clock in milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 def _seen(future: asyncio.Future[Any]) -> None:
     """Look at a future's error, so that asyncio does not complain that nobody did."""
     if not future.cancelled():
         future.exception()
-
-
-MakeStage = Callable[[int], Stage]

@@ -11,11 +11,12 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewPartitions
 
 from consumer.address import partition_of
+from consumer.kafka.handover import wall_clock
 from consumer.kafka.member import Member
 from consumer.kafka.observe import Silent
 from consumer.kafka.oracle import Oracle
 from consumer.kafka.reach import Reach
-from consumer.kafka.task import Task, wall_clock
+from consumer.kafka.task import Task
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Output
 from tests.kafka.lab import Lab, counted, exactly_once, play, running, until
