@@ -136,11 +136,26 @@ class Judge:
             attempt = (("attempt", str(message.attempt).encode()),) if message.attempt > 1 else ()
             out.append(Outgoing(Output.EVENTS, home, key, encode_event(message), attempt))
         out += [self._failed(failure, wall) for failure in patients.failures]
-        out += [record for key in patients.touched if (record := self._changed(key)) is not None]
+        out += [record for key in patients.touched if (record := self._changed(key, counts)) is not None]
         patients.clear()
         return Outcome(out, urgent, self._stream_time, counts)
 
-    def _changed(self, key: str) -> Outgoing | None:
+    def _fitting(self, record: PatientRecord) -> tuple[bytes, int]:
+        """Return a patient packed within the limit, and how many of the oldest results had to go for that (W3)."""
+        packed = encode_patient(record)
+        dropped = 0
+        while len(packed) > self._settings.state_bytes and record.state is not None and record.state.results:
+            state = record.state
+            excess = max(1, len(state.results) // 4)
+            dropped += excess
+            state = state._replace(
+                results=state.results[excess:], history_incomplete=True, dropped=state.dropped + excess
+            )
+            record = record._replace(state=state)
+            packed = encode_patient(record)
+        return packed, dropped
+
+    def _changed(self, key: str, counts: dict[tuple[str, str], int]) -> Outgoing | None:
         """Return the changelog record of a touched patient; None for one that never was stored."""
         record = self._patients.get(key)
         name = key.encode()
@@ -148,7 +163,9 @@ class Judge:
             known = self._packed.get(key) is not None or self._packed.committed(key) is not None
             self._packed.set(key, None)
             return Outgoing(Output.STATE, self._settings.partition, name, None) if known else None
-        packed = encode_patient(record)
+        packed, dropped = self._fitting(record)
+        if dropped:
+            counts["judge", "results_dropped"] = counts.get(("judge", "results_dropped"), 0) + dropped
         self._packed.set(key, packed)
         headers: list[tuple[str, bytes]] = []
         turn = self._patients.next_due(key)

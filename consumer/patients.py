@@ -5,67 +5,29 @@ Decoded values only: bytes, offsets and transactions are `consumer/judge.py`'s. 
 """
 
 from collections import deque
-from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
 
 from consumer.address import partition_of
+from consumer.aliases import is_merge, route
+from consumer.homes import (
+    ALIAS_KEPT,
+    CRITICAL_AWAITS,
+    HOLD,
+    PARKED,
+    Clock,
+    Failure,
+    Judged,
+    Load,
+    Settings,
+)
 from consumer.schedule import Overlay, Rank, Schedule, Turn, timer_turn
 from consumer.wire import EMPTY, Alias, EventRecord, Hop, Kind, PatientRecord, Waiting
 from rules import engine
 from rules.alert import Severity, Transition
-from rules.events import DAY, HOUR, MINUTE, Instant, Patient, PatientEvent, Source
+from rules.events import Instant, Patient, PatientEvent, Source
 from rules.patient import new_state
 from rules.rulebook import Rulebook
 
-ALIAS_KEPT: Final = 400 * DAY
-"""A merge may be sent again, or late results come, for as long as a year after it (DESIGN.md 1)."""
-
-PARKED: Final = HOUR
-"""A timer whose rule raised an exception is tried again after this long."""
-
-CATCHING_UP_AFTER: Final = 15 * MINUTE
-CRITICAL_AWAITS: Final = 5 * MINUTE
-
-
-class Clock(StrEnum):
-    """Where time comes from (RULES.md 8)."""
-
-    LIVE = "live"
-    RECORDS = "records"
-    FILES = "files"
-
-
-class Judged(NamedTuple):
-    """A transition, and the message that caused it (None: a timer)."""
-
-    transition: Transition
-    source: Source | None
-
-
-class Failure(NamedTuple):
-    """An event (None: a timer) that a rule could not judge; the state stays as it was."""
-
-    patient: Patient
-    waiting: Waiting | None
-    error: Exception
-
-
-class Settings(NamedTuple):
-    """What a home needs to know besides the rulebook."""
-
-    clock: Clock
-    partition: int = 0
-    partitions: int = 1
-    events_topic: str = "lab-alert.events"
-    alias_kept: int = ALIAS_KEPT
-    catching_up_after: int = CATCHING_UP_AFTER
-
-
-class Load(Protocol):
-    """Where patients come from that have not been touched since the last commit."""
-
-    def __call__(self, key: str) -> PatientRecord | None:
-        """Return the stored patient, or None."""
+__all__ = ["ALIAS_KEPT", "Clock", "Failure", "Judged", "Patients", "Settings"]
 
 
 class Patients:
@@ -135,14 +97,14 @@ class Patients:
             self._drain()
 
     def overrule(self, *, behind: int) -> None:
-        """Fire the holds that are due by the wall clock although the watermark is stuck (RULES.md 8)."""
+        """Fire the holds due by the wall clock although the watermark is stuck; no other timer (RULES.md 8)."""
         for turn in self.schedule.due(self._wall):
-            if turn.rank is Rank.TIMER and turn not in self._overruled:
-                record = self.get(turn.key)
-                if record is not None and record.state is not None and record.due == turn.due:
-                    self._tick(turn.key, record, self._wall, behind=behind)
-                if self._turn(turn.key, self.get(turn.key)) == turn:
-                    self._overruled.add(turn)
+            record = self.get(turn.key)
+            if turn.rank is not Rank.TIMER or turn in self._overruled or record is None or record.due != turn.due:
+                continue
+            # Up to this timer; a hold behind another timer of the patient takes that one with it.
+            if not any(self._end_hold(turn.key, record, until, behind) for until in (turn.due, self._wall)):
+                self._overruled.add(turn)
         self._drain()
 
     def catch_up(self) -> None:
@@ -199,7 +161,7 @@ class Patients:
             if waiting.record.kind is Kind.ERASE:
                 self._put(key, None)
                 self._count("erased")
-            elif record.alias is not None and not _is_merge(waiting.record):
+            elif record.alias is not None and not is_merge(waiting.record):
                 self._follow(key, record, record.alias, waiting)
             elif self._settings.clock is Clock.RECORDS:
                 inbox = sorted((*record.inbox, waiting), key=_waiting_order)
@@ -227,7 +189,7 @@ class Patients:
         event = message.event
         if event is None:
             self._put(key, record)
-        elif _is_merge(message):
+        elif is_merge(message):
             self._merge(key, record, waiting, event)
         elif record.alias is not None:  # the merge had its turn while this one waited
             self._put(key, record)
@@ -248,7 +210,27 @@ class Patients:
             else:
                 self._keep(key, record, judgement, event.source)
 
-    def _tick(self, key: str, record: PatientRecord, until: Instant, *, behind: int | None = None) -> None:
+    def _end_hold(self, key: str, record: PatientRecord, until: Instant, behind: int) -> bool:
+        """Fire a patient's timers due at or before *until* if a hold is among them; return whether one was."""
+        if record.state is None:
+            return False
+        try:
+            judgement = engine.tick(
+                record.state,
+                watermark=until,
+                rulebook=self._rulebook,
+                catching_up=self._catching_up(record.due or until),
+                behind=behind,
+            )
+        except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
+            self._fail(key, record._replace(due=until + PARKED), None, error)
+            return True
+        if not any(transition.timer == HOLD for transition in judgement.transitions):
+            return False
+        self._keep(key, record, judgement, None)
+        return True
+
+    def _tick(self, key: str, record: PatientRecord, until: Instant) -> None:
         """Fire a patient's timers due at or before *until*."""
         if record.state is None:
             return
@@ -258,10 +240,9 @@ class Patients:
                 watermark=until,
                 rulebook=self._rulebook,
                 catching_up=self._catching_up(until if record.due is None else record.due),
-                behind=behind,
             )
             due = judgement.next_due
-            if behind is None and due is not None and due <= until:  # it would fire for ever
+            if due is not None and due <= until:  # it would fire for ever
                 judgement = judgement._replace(next_due=until + PARKED)
                 self._count("timers_parked")
         except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
@@ -319,32 +300,17 @@ class Patients:
             self._keep(key, record, judgement, event.source)
 
     def _follow(self, key: str, record: PatientRecord, alias: Alias, waiting: Waiting) -> None:
-        """
-        Send a record on to where its patient went; a cycle of merges ends at the target of the newest of them.
-
-        No record is forwarded for ever: a cycle is left at once for its newest target, which drops an alias that is
-        not newer than that; and a newer one than all that were met can't come for ever.
-        """
-        message = waiting.record
-        settled = message.settle is not None and alias.merged_at <= message.settle
-        hop = Hop(key, alias.target, alias.merged_at)
-        path = (*message.path, hop)
-        met = next((place for place, earlier in enumerate(path) if earlier.key == alias.target.key), None)
-        if not settled and met is None:
-            self._forward(_readdressed(message, alias.target)._replace(path=path), waiting)
+        """Send a record on to where its patient went, or judge it here where a cycle of merges ends."""
+        message, settled_at = route(key, alias, waiting.record)
+        if settled_at is None:
+            self._forward(message, waiting)
             return
-        newest = max(path[met:], key=lambda one: (one.merged_at, one.key)) if met is not None else hop
-        if settled or newest.target.key == key:
-            self._count("merge_cycles")
-            merged_at = alias.merged_at if settled else newest.merged_at
-            settled_at = max(merged_at, message.settle or 0, record.settled_at or 0)
-            # The alias is gone before the record is judged here.
-            here = record._replace(alias=None, due=None if record.state is None else record.due, settled_at=settled_at)
-            self._put(key, here)
-            self._local.appendleft(Waiting(message._replace(settle=None), waiting.partition, waiting.offset))
-        else:
-            onward = _readdressed(message, newest.target)._replace(path=(), settle=newest.merged_at)
-            self._forward(onward, waiting)
+        self._count("merge_cycle")
+        # The alias is gone before the record is judged here.
+        settled_at = max(settled_at, record.settled_at or 0)
+        due = None if record.state is None else record.due
+        self._put(key, record._replace(alias=None, due=due, settled_at=settled_at))
+        self._local.appendleft(waiting._replace(record=message))
 
     def _forward(self, message: EventRecord, waiting: Waiting) -> None:
         home = partition_of(message.patient.key.encode(), self._settings.partitions)
@@ -416,11 +382,6 @@ class Patients:
         self.counts[place] = self.counts.get(place, 0) + number
 
 
-def _is_merge(message: EventRecord) -> bool:
-    """Say whether a record retires the key that it is addressed to (a handover has done that already)."""
-    return message.kind is Kind.EVENT and message.event is not None and message.event.merge is not None
-
-
 def _is_nothing(record: PatientRecord) -> bool:
     return record.state is None and record.alias is None and not record.inbox
 
@@ -430,15 +391,3 @@ def _waiting_order(waiting: Waiting) -> tuple[Instant, Source, int]:
     if event is None:
         return (0, Source("", 0, 0), 0)
     return (event.received_at, event.source, 0 if waiting.record.kind is Kind.HANDOVER else 1)
-
-
-def _readdressed(message: EventRecord, target: Patient) -> EventRecord:
-    """Return a record for another home; the rules then see the patient who is judged there."""
-    event = message.event
-    if event is None:
-        return message._replace(patient=target)
-    if message.kind is Kind.HANDOVER and event.merge is not None:
-        event = event._replace(merge=event.merge._replace(surviving=target))
-    else:
-        event = event._replace(patient=target)
-    return message._replace(patient=target, event=event)

@@ -35,7 +35,7 @@ def check_config() -> None:
         for load in (load_rulebook, load_site):
             try:
                 loaded = load(effective)
-            except SettingsRefused as error:
+            except Refused as error:
                 faults += error.faults
             else:
                 rulebook = loaded if isinstance(loaded, Rulebook) else rulebook

@@ -1,14 +1,22 @@
 """The judge stage: whose turn it is, what is kept, what comes back after a failure or a restart."""
 
 import json
+import random
 from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from consumer.judge import Judge
 from consumer.patients import Clock
 from consumer.stage import Outcome, Output
-from rules.events import MINUTE, PatientEvent
+from consumer.wire import EventRecord, Kind, decode_patient
+from rules import engine
+from rules.engine import Judgement
+from rules.events import MINUTE, Analyte, PatientEvent, Result
+from rules.patient import PatientState, StoredResult
 from rules.rulebook import DEFAULT
 from tests.unit import fake_rules as fake
 from tests.unit.fake_rules import event, record, words
@@ -171,7 +179,7 @@ def test_a_stuck_watermark_is_overruled(watermarks: list[tuple[int, int]], fires
     said = []
     for watermark, wall in watermarks:
         said += words(judge.tick(watermark=watermark * MINUTE, wall=wall * MINUTE))
-    assert said == (["00:15 A timer behind 15"] if fires else [])
+    assert said == (["00:12 A timer behind 15"] if fires else [])
     judge.commit()
     if fires:
         assert words(judge.tick(watermark=0, wall=16 * MINUTE)) == []
@@ -201,3 +209,58 @@ def test_the_attempt_of_a_resubmitted_event_goes_on() -> None:
     outcome = judge.process([again], watermark=None, wall=0)
     letter = next(one for one in outcome.outgoing if one.output is Output.DEAD_LETTERS)
     assert dict(letter.headers)["attempt"] == b"2"
+
+
+def test_a_state_that_does_not_fit_drops_its_oldest_results() -> None:
+    """W3: counted, and said in the patient's alerts; what is kept are the newest."""
+    small = fake.settings()._replace(state_bytes=3_000)
+    judge = Judge(DEFAULT, small, fake.ISSUER)
+    many = PatientState(fake.patient("A"), 0, 1, 0, results=tuple(StoredResult(result(n), n) for n in range(400)))
+    handover = EventRecord(Kind.HANDOVER, fake.patient("A"), fake.merge("B", "A", 1), many)
+    with patch.object(engine, "join", lambda *_, **__: Judgement(many, (), None)):
+        outcome = judge.process([record(handover)], watermark=None, wall=0)
+    (stored,) = (one for one in outcome.outgoing if one.output is Output.STATE)
+    assert len(stored.value or b"") <= 3_000
+    kept = decode_patient(stored.value or b"").state
+    assert kept is not None
+    assert kept.results == many.results[400 - len(kept.results) :]
+    assert kept.history_incomplete
+    assert outcome.counts["judge", "results_dropped"] == 400 - len(kept.results) == kept.dropped
+
+
+def result(number: int) -> Result:
+    """A result that compresses badly."""
+    noise = random.Random(number).randbytes(20).hex()
+    return Result(
+        analyte=Analyte.POTASSIUM,
+        order_number=noise,
+        observation_identifier="2823-3",
+        sub_id="",
+        observed_at=number,
+        observed_offset=0,
+        resulted_at=number,
+        received_at=number,
+        status="F",
+        value=Decimal("4.1"),
+        comparator="",
+        original_value="4.1",
+        original_units="mmol/L",
+        container=noise,
+        message_control_id=noise,
+    )
+
+
+def test_an_overruled_watermark_ends_holds_alone() -> None:
+    """RULES.md 8: an expiry waits for the watermark, however far the feed is behind."""
+    judge = home()
+    feed(judge, event("A", 0, "t12"), watermark=0, wall=10)
+    tick = fake.tick
+
+    def expiry(*arguments: Any, **named: Any) -> Judgement:
+        judged = tick(*arguments, **named)
+        return judged._replace(transitions=tuple(one._replace(timer="expiry") for one in judged.transitions))
+
+    with patch.object(engine, "tick", expiry):
+        for wall in (12, 14, 16, 18):
+            assert words(judge.tick(watermark=0, wall=wall * MINUTE)) == []
+        assert words(judge.tick(watermark=12 * MINUTE, wall=20 * MINUTE)) == ["00:12 A timer"]

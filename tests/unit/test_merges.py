@@ -110,7 +110,7 @@ def test_a_merge_there_and_back(order: tuple[int, int]) -> None:
         event(A, 0, "a"), event(B, 0, "b"), first, second, first, event(B, 5, "x"), event(A, 6, "y")
     )
     assert hospital.living() == {A: 4}
-    assert hospital.counts["merge_cycles"] >= 1
+    assert hospital.counts["merge_cycle"] >= 1
 
 
 def test_events_that_wait_follow_their_patient() -> None:

@@ -1,0 +1,64 @@
+"""What a home of patients is told and tells: its settings, what was judged, what failed."""
+
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+from consumer.wire import PatientRecord, Waiting
+from rules.alert import Transition
+from rules.events import DAY, HOUR, MINUTE, Patient, Source
+
+ALIAS_KEPT: Final = 400 * DAY
+"""A merge may be sent again, or late results come, for as long as a year after it (DESIGN.md 1)."""
+
+PARKED: Final = HOUR
+"""A timer whose rule raised an exception is tried again after this long."""
+
+CATCHING_UP_AFTER: Final = 15 * MINUTE
+HOLD: Final = "hold"
+"""What the rules call the timer that ends a hold."""
+
+CRITICAL_AWAITS: Final = 5 * MINUTE
+
+
+class Clock(StrEnum):
+    """Where time comes from (RULES.md 8)."""
+
+    LIVE = "live"
+    RECORDS = "records"
+    FILES = "files"
+
+
+class Judged(NamedTuple):
+    """A transition, and the message that caused it (None: a timer)."""
+
+    transition: Transition
+    source: Source | None
+
+
+class Failure(NamedTuple):
+    """An event (None: a timer) that a rule could not judge; the state stays as it was."""
+
+    patient: Patient
+    waiting: Waiting | None
+    error: Exception
+
+
+class Settings(NamedTuple):
+    """What a home needs to know besides the rulebook."""
+
+    clock: Clock
+    partition: int = 0
+    partitions: int = 1
+    events_topic: str = "lab-alert.events"
+    state_bytes: int = 2_000_000
+    """What a stored patient may weigh; 48 KB below the default of ``max.message.bytes`` (KAFKA.md W3)."""
+
+    alias_kept: int = ALIAS_KEPT
+    catching_up_after: int = CATCHING_UP_AFTER
+
+
+class Load(Protocol):
+    """Where patients come from that have not been touched since the last commit."""
+
+    def __call__(self, key: str) -> PatientRecord | None:
+        """Return the stored patient, or None."""
