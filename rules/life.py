@@ -104,7 +104,8 @@ def live(chart: Chart, occasion: Occasion) -> Lived:
     findings = standing(chart)
     drafts: list[Draft] = []
     kept: list[Alert] = []
-    for alert in state.alerts:
+    # Late doses may join two exposures that have an alert each: the one with the newest trigger follows their finding.
+    for alert in sorted(state.alerts, key=lambda a: a.trigger_at, reverse=True):
         if alert.ended is not None:
             kept.append(alert)
             continue
@@ -217,8 +218,9 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
         return False
     if alert.rulebook != chart.rulebook.fingerprint() and _trigger_stands(chart, alert):
         return False
+    alone = chart.with_state(state._replace(alerts=(alert,)))  # what others stand on now, they did not own then
     for moment in alert.moments:
-        then = chart.known_by(moment.seen, moment.now)
+        then = alone.known_by(moment.seen, moment.now)
         family = BY_RULE[alert.rule]
         if any(
             _same_subject(alert, finding) and family.end(then, finding) is None for finding in family.findings(then)

@@ -292,6 +292,19 @@ def test_rules_4_2_a_closed_alert_of_a_deleted_dose_owns_nothing() -> None:
     assert changes(play.seen, UNKNOWN) == ["raised critical"]
 
 
+def test_rules_4_2_a_late_dose_that_joins_two_exposures_retracts_nothing() -> None:
+    """Both alerts stood by what had come: the newest follows the joined exposure, and both end with it. RULES.md 4.2."""
+    play = Play(*GENERAL)
+    play.tell(dose(h(0)), mg("2.6", h(3)), at=h(3))
+    play.tell(dose(h(8)), mg("2.7", h(10)), at=h(10))
+    play.tell(dose(h(4)), at=h(11))
+    play.tell(mg("2.8", h(12)))
+    assert changes(play.seen, RULE) == ["raised critical", "raised critical", "reminded critical"]
+    assert len({alert.trigger for alert in play.open}) == 2
+    play.tell(mg("1.0", h(20)))
+    assert changes(play.seen, RULE)[3:] == ["resolved magnesium_cleared"] * 2
+
+
 # Without an exposure
 
 
