@@ -19,6 +19,7 @@ from tests.unit.rules.builders import (
     dose,
     given,
     h,
+    ica,
     infusion,
     k,
     mg,
@@ -211,6 +212,8 @@ def what_stands_beside() -> Iterator[Case]:
     single = Play(adt("A01"))
     single.tell(k("6.1", h(0)), at=h(0.5))
     yield then(R.REFRACTORY_HYPERKALEMIA, "two values of one specimen", single, pair, until(h(3)))
+    twice_the_same = told(k("6.2", h(2), order="A"), k("6.2", h(2), order="B"), at=h(2.5))
+    yield then(R.REFRACTORY_HYPERKALEMIA, "one value twice in a specimen", single, twice_the_same, until(h(3)))
     complete = told(k("6.6", h(0)), mg("0.60", h(0)), ca("2.1", h(0)), at=h(0.5))
     yield then(R.HYPERKALEMIA_LOW_MAGNESIUM, "calcium in the tube", Play(adt("A01")), complete)
     wild = told(mg("3.4", h(8.5)), at=h(9))
@@ -224,6 +227,8 @@ def what_stands_beside() -> Iterator[Case]:
     yield then(
         R.POST_INFUSION_HYPERMAGNESEMIA, "end assumed after 24 h", assumed_end, told(mg("2.3", h(30)), at=h(30.5))
     )
+    timed = told(infusion(h(0), h(10), grams="6"), mg("2.6", h(3)), crea("90", h(3)), at=h(3.5))
+    yield then(R.POST_INFUSION_HYPERMAGNESEMIA, "an end recorded ahead of time", Play(adt("A01")), timed)
     sent_home = later(assumed_end)
     sent_home.tell(adt("A03"), at=h(6))
     yield then(R.POST_INFUSION_HYPERMAGNESEMIA, "end assumed at discharge", sent_home, told(mg("2.3", h(9)), at=h(9.5)))
@@ -233,6 +238,8 @@ def what_stands_beside() -> Iterator[Case]:
     yield then(R.POST_INFUSION_HYPERMAGNESEMIA, "a dose, route assumed", Play(adt("A01")), intramuscular)
     potassium = told(k("6.3", h(8)), crea("400", h(8)), ca("1.7", h(8)), at=h(8.6))
     yield then(R.POST_INFUSION_HYPERMAGNESEMIA, "potassium, calcium and creatinine worse", infused(), potassium)
+    ionized = told(infusion(h(0), h(4), grams="4"), ica("0.75", h(5)), at=h(5.5))
+    yield then(R.HYPOCALCEMIA_AFTER_MAGNESIUM, "ionized, no dialysis", Play(adt("A01")), ionized)
     obstetric = Play(adt("A01", diagnoses=["O14.1"]))
     obstetric.tell(infusion(h(0)), crea("60", h(0)), at=h(0.2))
     yield then(R.POST_INFUSION_HYPERMAGNESEMIA, "obstetric", obstetric, told(mg("4.2", h(6)), at=h(6.4)))
@@ -242,6 +249,7 @@ def how_it_is_published() -> Iterator[Case]:
     """Yield what is said of the publishing itself (RULES.md 5, 6, 7, 8)."""
     child = high_potassium(who=CHILD)
     yield then(R.REFRACTORY_HYPERKALEMIA, "a child", child, until(h(3)))
+    yield then(R.REFRACTORY_HYPERKALEMIA, "a child, updated", child, until(h(3)), told(k("6.1", h(4)), at=h(4.4)))
     late = Play(adt("A01"))
     late.tell(k("6.1", h(0)), at=h(0.5), catching_up=True)
     late.tell(k("6.7", h(2)), at=h(2.5), catching_up=True)
@@ -261,6 +269,8 @@ def how_it_is_published() -> Iterator[Case]:
     surviving.seen = []
     surviving.merge_from(merged, h(3.5))
     yield case(R.REFRACTORY_HYPERKALEMIA, "goes on after a merge", surviving.seen)
+    worse = later(surviving)
+    yield then(R.REFRACTORY_HYPERKALEMIA, "worse after a merge", worse, told(k("6.8", h(5)), at=h(5.4)))
     page = Play(adt("A01"))
     page.tell(k("4.6", h(-4)), at=h(-3))
     page.tell(infusion(h(0), h(4), grams="4"), at=h(4.1))

@@ -1,5 +1,7 @@
 """Rules in plain words: every parameter is in some text, with the site's figures (issue 5, RULES.md 4-7)."""
 
+import runpy
+import sys
 from decimal import Decimal
 
 import pytest
@@ -62,6 +64,15 @@ def test_the_command_lists(capsys: pytest.CaptureFixture[str]) -> None:
     """`--list` names the rules, one a line."""
     assert main(["--list"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(Rule)
+
+
+def test_python_m_rules_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m rules` is the command, and ends with 0."""
+    monkeypatch.setattr(sys, "argv", ["rules", "--list"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(PAGE.parents[1] / "rules" / "__main__.py"), run_name="__main__")
+    assert ended.value.code == 0
+    assert "spurious-potassium: doubtful potassium" in capsys.readouterr().out
 
 
 def test_an_unknown_rule_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

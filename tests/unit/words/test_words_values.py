@@ -61,6 +61,12 @@ def test_a_version_without_a_number_is_shown_in_the_canonical_unit() -> None:
     assert [shown(draw) for draw in draws] == ["0.82 mmol/L"]
 
 
+def test_a_number_that_no_unit_explains_gives_way_to_the_judged_value() -> None:
+    """Whatever was sent, what is shown is what was judged."""
+    odd = sent(MG, "2.0", "mg/dL", Unit.MG_DL).result._replace(original_value="7.7")
+    assert shown(draw(odd)) == "0.82 mmol/L"
+
+
 @pytest.mark.parametrize(
     ("before", "value", "hours", "text"),
     [
