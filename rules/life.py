@@ -216,7 +216,7 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
     state = chart.state
     if state.history_incomplete and (not state.results or alert.trigger_at < state.results[0].result.observed_at):
         return False
-    if alert.rulebook != chart.rulebook.fingerprint() and _trigger_stands(chart, alert):
+    if alert.rulebook != _version(chart) and _trigger_stands(chart, alert):
         return False
     alone = chart.with_state(state._replace(alerts=(alert,)))  # what others stand on now, they did not own then
     for moment in alert.moments:
@@ -227,6 +227,11 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
         ):
             return False
     return True
+
+
+def _version(chart: Chart) -> str:
+    """Name the rulebook, short enough to be stored with each alert."""
+    return chart.rulebook.fingerprint()[len("sha256:") :][:12]
 
 
 def _trigger_stands(chart: Chart, alert: Alert) -> bool:
@@ -391,7 +396,7 @@ def _raise(
         silent_stale=severe and stale and chart.supported and mode == "active",
         continues=_continued(occasion, finding.rule),
         mode=mode,
-        rulebook=chart.rulebook.fingerprint(),
+        rulebook=_version(chart),
     )
     return Draft(alert, Change.RAISED, finding, stale=stale, wants=severe and not stale and mode == "active"), own
 

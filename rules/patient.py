@@ -142,7 +142,7 @@ class Alert(NamedTuple):
     discharge: int | None = None  # the `came` of the discharge that closed it
     mode: str = "active"
     expiry: Instant | None = None
-    rulebook: str = ""  # fingerprint of the rulebook that raised it
+    rulebook: str = ""  # the first digits of the fingerprint of the rulebook that raised it
 
 
 class PatientState(NamedTuple):

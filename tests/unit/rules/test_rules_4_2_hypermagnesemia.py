@@ -293,7 +293,7 @@ def test_rules_4_2_a_closed_alert_of_a_deleted_dose_owns_nothing() -> None:
 
 
 def test_rules_4_2_a_late_dose_that_joins_two_exposures_retracts_nothing() -> None:
-    """Both alerts stood by what had come: the newest follows the joined exposure, and both end with it. RULES.md 4.2."""
+    """Both alerts stood by what had come: the newest follows the joined exposure; both end. RULES.md 4.2."""
     play = Play(*GENERAL)
     play.tell(dose(h(0)), mg("2.6", h(3)), at=h(3))
     play.tell(dose(h(8)), mg("2.7", h(10)), at=h(10))
