@@ -193,6 +193,7 @@ def test_local_codes_of_another_sender(decode: Decode) -> None:
         ("PLAS^EDTA plasma", False),
         ("BLD^Blood^^^^Dr. Urian, Urinology", False),
         ("^^Urine ward", False),
+        ("SER^Serum^^^^^Urine clinic", False),
         ("URIC", False),
         ("", False),
         ('""', False),

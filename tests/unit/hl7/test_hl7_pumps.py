@@ -78,6 +78,7 @@ def test_every_pump_obx_is_accounted_for(decode: Decode) -> None:
         ("start", "^pump-status-infusing", "", "50", "2"),
         ("start", "", "", "2.5", "0.1"),  # keep vein open
         ("stop", "", "^pump-delivery-status-transitioning", "50", None),  # half of a rate change
+        ("stop", "^pump-status-not-infusing", "^pump-delivery-status-transitioning", "0", None),
         ("stop", "", "", "50", None),  # a stop alone does not end an infusion
         ("stop", "^pump-status-not-infusing", "", "0", "0"),
         ("stop", "^pump-status-standby", "", "", "0"),
