@@ -166,6 +166,7 @@ def test_rules_6_diagnoses_that_do_not(code: str) -> None:
         pytest.param([crea("60", d(0)), crea("90", d(3)), crea("75", d(4))], True, id="1.25 times undoes nothing"),
         pytest.param([crea("60", d(0)), crea("90", d(3)), crea("74.9", d(4) + 1)], True, id="undone too late"),
         pytest.param([crea("100", d(0)), crea("60", d(1))], False, id="a fall"),
+        pytest.param([crea("60", h(0)), crea("80", h(24)), crea("86.5", h(48))], True, id="above any of the 48 h"),
         pytest.param([crea("100", d(0))], False, id="one alone"),
         pytest.param(
             [crea("60", d(0)), crea("95", d(3)), crea("60", d(3.5)), crea("95", d(4))], True, id="the second stands"

@@ -286,6 +286,7 @@ def test_rules_7_what_stood_once_is_not_retracted() -> None:
     play = Play()
     play.tell(k("6.2", h(0)), k("6.2", h(8)), at=h(8))
     play.wait(h(9))
+    play.tell(k("6.2", h(8), resulted=h(9)), at=h(9))
     play.tell(k("5.0", h(1)), at=h(10))
     assert changes(play.seen) == ["raised high"]
     assert len(play.open) == 1
