@@ -98,18 +98,20 @@ def _again(config: KafkaConfig, letter: Letter) -> Record:
     topic = config.topics[Output.EVENTS] if judge else letter.headers.get("source_topic", "")
     received_at = letter.headers.get("received_at", "")
     headers = (("attempt", str(letter.attempt + 1).encode()), ("received_at", received_at.encode()))
-    # The events partition of a patient is the partition that the judge's letter was written to.
-    partition = letter.record.partition if judge else -1
+    # Where it came from; of a patient's event that is the partition that the judge's letter was written to.
+    partition = letter.record.partition if judge else int(letter.headers.get("source_partition", "-1"))
     at = deadletter.instant(received_at) or letter.record.timestamp
     return Record(topic, partition, -1, at, letter.record.key, letter.record.value, headers)
 
 
 async def _chosen(config: KafkaConfig, places: list[str], reason: str | None) -> list[Letter]:
-    return [
+    """Return the letters that were named, in the order in which they failed."""
+    chosen = [
         letter
         async for letter in _letters(config)
         if (not places or letter.place in places) and reason in (None, letter.headers.get("reason"))
     ]
+    return sorted(chosen, key=lambda letter: letter.headers.get("failed_at", ""))
 
 
 async def _letters(config: KafkaConfig) -> AsyncIterator[Letter]:

@@ -2,8 +2,8 @@
 
 import json
 import time
-
-import msgspec
+from decimal import Decimal
+from enum import IntEnum
 
 from consumer import settings
 from consumer.address import partition_of
@@ -35,7 +35,7 @@ def show(key: str) -> None:
         "merged_into": None if stored.alias is None else stored.alias.target.key,
         "waiting": len(stored.inbox),
         "open_alerts": [] if state is None else _plain([alert for alert in state.alerts if alert.ended is None]),
-        "state": _plain(None if state is None else state._asdict()),
+        "state": _plain(state),
     }
     print(json.dumps(told, indent=2, ensure_ascii=False))
 
@@ -81,5 +81,11 @@ async def _send_erasures(config: KafkaConfig, keys: list[str]) -> None:
 
 
 def _plain(value: object) -> object:
-    """Return a value of ours as plain JSON."""
-    return msgspec.to_builtins(value)
+    """Return a value of ours as plain JSON, named tuples as objects."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    return str(value) if isinstance(value, Decimal) else value

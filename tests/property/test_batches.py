@@ -1,4 +1,4 @@
-"""Whatever the batches, the failed transactions and the restarts: the same alerts, as the replay of the same messages."""
+"""Whatever the batches, the failed transactions and the restarts: the alerts of a replay of the same messages."""
 
 import json
 import random
