@@ -358,15 +358,28 @@ def _hypermagnesemia(scene: Scene) -> str:
 
 
 def _after_magnesium(scene: Scene) -> str:
-    chart, exposure = scene.chart, scene.finding.exposure
+    chart, exposure, trigger = scene.chart, scene.finding.exposure, scene.trigger
     before, magnesium = scene.finding.notes["baseline"], scene.finding.notes["magnesium_draw"]
-    nothing = f"no value of the {chart.rulebook.shown('after_baseline')} before"
     assert exposure is not None
+    draws = {Analyte.POTASSIUM: chart.potassium, Analyte.CALCIUM: chart.calcium}.get(
+        trigger.result.analyte, chart.ionized
+    )
+    last = earlier([draw for draw in draws if draw.at >= exposure.start], trigger)
+    was = f"{shown(before)} before magnesium" if isinstance(before, Draw) and last is not None else ""
+    if last is None and isinstance(before, Draw):
+        last = before
+    nothing = f"no value of the {chart.rulebook.shown('after_baseline')} before"
+    if isinstance(magnesium, Draw):
+        level = f"magnesium {shown(magnesium)}{'' if magnesium.valid else ' (possibly spurious)'}"
+        known = Part(f"{level} drawn {ago(magnesium.at, chart.now)}", 1, level)
+    else:
+        known = Part("magnesium not measured since")
     return fit(
-        _lead(scene, before if isinstance(before, Draw) else None, nothing=nothing),
+        _lead(scene, last, nothing=nothing),
         *_worse_beside(scene),
+        Part(was, 3),
         Part(_of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True)), 2),
-        Part(f"magnesium now {shown(magnesium)}" if isinstance(magnesium, Draw) else "magnesium not measured since"),
+        known,
         scene.renal,
     )
 
