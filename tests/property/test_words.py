@@ -1,0 +1,25 @@
+"""Whatever a ward sends, what the alerts say stays a page long and orders nothing (RULES.md, intended use)."""
+
+from hypothesis import given
+
+from rules.alert import Change
+from rules.events import DAY, PatientEvent
+from rules.summary import LONGEST
+from rules.words import UNSEEN
+from tests.property.rules.histories import Run, histories
+from tests.unit.words.test_words_lint import FORBIDDEN
+
+ENDS = (Change.RESOLVED, Change.RETRACTED, Change.CLOSED)
+
+
+@given(history=histories())
+def test_every_text_of_any_history_is_short_and_orders_nothing(history: list[PatientEvent]) -> None:
+    """At most 160 characters, no word that orders or reassures; the limits of the service in every open alert."""
+    for one in Run().take(*history).wait(history[-1].received_at + 4 * DAY).transitions:
+        assert len(one.summary) <= LONGEST
+        assert one.summary.endswith(".")
+        texts = (one.summary, *one.considerations, *one.missing, one.resolves_when, *one.thresholds.values())
+        assert not [text for text in texts if FORBIDDEN.search(text)]
+        assert len(set(one.considerations)) == len(one.considerations)
+        assert (UNSEEN in one.considerations) is (one.change not in ENDS)
+        assert bool(one.resolves_when) is (one.change not in ENDS)
