@@ -25,6 +25,8 @@ _WORD = re.compile(r"[^\W_]+")
 
 def _folded(text: str) -> str:
     """Return *text* in lower case with its accents taken off."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 

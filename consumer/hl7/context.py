@@ -5,7 +5,7 @@ from datetime import tzinfo  # noqa: TC003  (a type, and all of two names)
 from functools import lru_cache
 from typing import NamedTuple
 
-from consumer.hl7.codes import Observation, split_identifier
+from consumer.hl7.codes import Kind, Observation, split_identifier
 from consumer.hl7.er7 import NULL, Message, component, unescape
 from consumer.hl7.measure import Fault, Measured, measure
 from consumer.hl7.outcome import NotOurs, Reason, Rejected, Unmapped
@@ -22,24 +22,28 @@ _CACHE_LIMIT = 50_000
 class SenderContext:
     """A sender's settings with what was looked up for it before; kept between messages."""
 
-    __slots__ = ("_measured", "observations", "sender", "site", "text")
+    __slots__ = ("_measured", "_observations", "nothing", "sender", "site", "text")
 
     def __init__(self, site: Site, application: str, facility: str) -> None:
         self.site = site
         self.sender: Sender = site.sender(application, facility)
         self.text = f"{application}|{facility}"
-        self.observations: dict[str, Observation] = {}
+        self._observations: dict[str, Observation] = {}
+        self.nothing: set[str] = set()  # the raw OBX-3 among them that are nothing to us
         self._measured: dict[tuple[str, str, str], Measured | Fault] = {}
 
     def observation(self, raw: str, truncation: str) -> Observation:
         """Return what a raw OBX-3 (or OBR-4) means at this sender."""
-        found = self.observations.get(raw)
+        found = self._observations.get(raw)
         if found is None or truncation:
             found = observe(split_identifier(raw, truncation), self.sender)
             if not truncation:
-                if len(self.observations) >= _CACHE_LIMIT:
-                    self.observations.clear()
-                self.observations[raw] = found
+                if len(self._observations) >= _CACHE_LIMIT:
+                    self._observations.clear()
+                    self.nothing.clear()
+                self._observations[raw] = found
+                if found.kind is Kind.OTHER:
+                    self.nothing.add(raw)
         return found
 
     def measured(

@@ -1,14 +1,18 @@
 """What one PID and the segments behind it gather, until the next PID; then the event that they are."""
 
+import re
 from collections.abc import Iterator
 
 from consumer.hl7.administrations import Given
-from consumer.hl7.codes import Kind, Observation
+from consumer.hl7.codes import Kind
 from consumer.hl7.context import Context
 from consumer.hl7.er7 import FIELD
 from consumer.hl7.orders import Found, Order
 from consumer.hl7.outcome import NotOurs
 from consumer.hl7.specimen import Specimen, specimen_of
+
+# OBX-3 of each segment that begins with OBX, empty where there is none: one entry a segment, since each follows a CR.
+_OBX_3 = re.compile(r"\rOBX(?:\|[^|\r]*+\|[^|\r]*+\|([^|\r]*+))?+").findall
 
 _GIVEN = frozenset({"RXA", "RXE", "RXD", "RXG", "RXO"})
 _SPECIMEN_FIRST = frozenset({"R22", "R23"})  # OUL: SPM stands before its orders
@@ -76,22 +80,22 @@ class Gathering:
         group = self.groups[0]
         order: Order | None = None
         truncation = context.message.truncation
-        observation_of = context.sender.observation
-        known: dict[str, Observation] = {} if truncation else context.sender.observations
+        sender = context.sender
+        nothing = sender.nothing
+        # One pass gives OBX-3 of every OBX: most are known to be nothing, and those are not even split.
+        identifiers = _OBX_3(context.message.text)
         number = others = 0
-        other, pump = Kind.OTHER, Kind.PUMP
         for segment in segments:
             name = segment[:3]
             if name == "OBX":
+                raw = identifiers[number]
                 number += 1
-                head = segment.split(FIELD, 4)
-                if len(head) < 4 or not head[3]:
-                    context.not_ours[NotOurs.NO_CODE] += 1
+                if raw in nothing and not truncation:
+                    others += 1
                     continue
-                raw = head[3]
-                observation = known.get(raw) or observation_of(raw, truncation)
-                kind = observation[0]
-                if kind is other:
+                observation = sender.observation(raw, truncation)
+                kind = observation.kind
+                if kind is Kind.OTHER:
                     others += 1
                 elif kind is Kind.NO_CODE:
                     context.not_ours[NotOurs.NO_CODE] += 1
@@ -99,7 +103,7 @@ class Gathering:
                     if order is None:
                         order = self._new_order(group, [])
                     found = Found(number, raw, segment.split(FIELD), observation)
-                    if kind is pump:
+                    if kind is Kind.PUMP:
                         order.pump.append(found)
                         group.has_pump = True
                     else:
