@@ -7,7 +7,7 @@ They belong to no group, commit nothing and read committed records only.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -87,7 +87,7 @@ class Writer:
             compression_type=config.compression,
         )
 
-    async def __aenter__(self) -> "Writer":
+    async def __aenter__(self) -> Self:
         """Connect."""
         async with asyncio.timeout(CALL_SECONDS):
             await self._producer.start()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,13 +48,13 @@ class Watch:
                 at = time.monotonic()
                 partition = partition_of(message.key.encode(), PARTITIONS)
                 future = await writer.post(topic, message.raw, partition=partition, timestamp=message.at)
-                future.add_done_callback(lambda done, at=at: self._acknowledged(done.result(), at))
+                future.add_done_callback(partial(self._acknowledged, at))
                 futures.append(future)
                 self.feed.append(message)
             await asyncio.gather(*futures)
 
-    def _acknowledged(self, where: Any, at: float) -> None:
-        self.sent[where.partition, where.offset] = at
+    def _acknowledged(self, at: float, done: "asyncio.Future[Any]") -> None:
+        self.sent[done.result().partition, done.result().offset] = at
 
     async def read(self, deployment: Deployment) -> None:
         """Read alerts as a pager does."""

@@ -41,11 +41,16 @@ def anything(kind: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(list(kind))
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        return st.one_of(*(st.deferred(lambda one=one: anything(one)) for one in inside))
+        return st.one_of(*(later(one) for one in inside))
     if origin is tuple and inside[-1] is Ellipsis:
-        return st.lists(st.deferred(lambda: anything(inside[0])), max_size=1).map(tuple)
+        return st.lists(later(inside[0]), max_size=1).map(tuple)
     hints = typing.get_type_hints(kind)
     return st.builds(kind, **{name: anything(hint) for name, hint in hints.items()})
+
+
+def later(kind: Any) -> st.SearchStrategy[Any]:
+    """Return them, looked up when they are needed."""
+    return st.deferred(lambda: anything(kind))
 
 
 @given(anything(EventRecord))

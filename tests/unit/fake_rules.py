@@ -8,6 +8,7 @@ catching up, ``retire`` ends the patient, anything else is judged and says so.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 from consumer.cloudevent import Issuer
@@ -115,7 +116,7 @@ def caught_up(state: PatientState, *, now: int, rulebook: Rulebook) -> Judgement
 @contextmanager
 def installed() -> Iterator[None]:
     """Put the fakes in the place of the rules."""
-    functions = {"judge": judge, "tick": tick, "depart": depart, "join": join, "caught_up": caught_up}
+    functions: dict[str, Any] = {"judge": judge, "tick": tick, "depart": depart, "join": join, "caught_up": caught_up}
     with patch.multiple(engine, create=True, **functions):
         yield
 

@@ -187,7 +187,9 @@ def test_cloudevents_own_sdk_reads_an_event() -> None:
     assert read["id"] == "5f0c0000-0000-5000-8000-000000000000:2"
     assert read["type"] == "lab-alert.alert.escalated.v1"
     assert read["subject"] == "HOSP|123456"
-    assert read.get_data()["severity"] == "critical"
+    data = read.get_data()
+    assert isinstance(data, dict)
+    assert data["severity"] == "critical"
 
 
 def test_headers_route_without_the_value() -> None:
