@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -55,12 +56,29 @@ def instant(text: str) -> Instant:
 
 def messages(files: list[Path]) -> Iterator[tuple[bytes, Source]]:
     """Yield every message of *files* with where it stands: file, number of the file, number in it from 1."""
-    for number, path in enumerate(files):
-        try:
-            for place, raw in enumerate(read_messages(path), 1):
-                yield raw, Source(path.name, number, place)
-        except OSError as error:
-            raise NoInput(f"{path}: {error.strerror}") from error
+    with _progress(files) as advance:
+        for number, path in enumerate(files):
+            try:
+                for place, raw in enumerate(read_messages(path), 1):
+                    advance(len(raw))
+                    yield raw, Source(path.name, number, place)
+            except OSError as error:
+                raise NoInput(f"{path}: {error.strerror}") from error
+
+
+@contextmanager
+def _progress(files: list[Path]) -> Iterator[Callable[[int], None]]:
+    """Give what takes the bytes read; a bar where a terminal watches errors and alerts go elsewhere."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        total = sum(path.stat().st_size for path in files if path.is_file())
+        task = progress.add_task("messages", total=total)
+        yield lambda read: progress.update(task, advance=read)
 
 
 def _rules() -> tuple[Rulebook, Site]:
