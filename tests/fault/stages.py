@@ -6,13 +6,15 @@ tells each count, and holds an alert back until the watermark has passed: "no ma
 """
 
 import json
+import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from consumer.stage import Outcome, Outgoing, Output, Record
 
 HOLD_MS = 2_500
-TOO_LARGE = 3 * 1024 * 1024
+TOO_LARGE = random.Random(0).randbytes(3 * 1024 * 1024)
+"""Larger than its topic takes, and nothing that compression could make smaller."""
 
 
 class Patient(NamedTuple):
@@ -42,7 +44,7 @@ class PassOn:
                 continue
             if record.key == b"bad":
                 stub = Outgoing(Output.DEAD_LETTERS, None, record.key, b"too large", source)
-                out.append(Outgoing(Output.DEAD_LETTERS, None, record.key, b"x" * TOO_LARGE, source, stub))
+                out.append(Outgoing(Output.DEAD_LETTERS, None, record.key, TOO_LARGE, source, stub))
             else:
                 out.append(Outgoing(Output.EVENTS, None, record.key, record.value, source))
         return Outcome(out)
