@@ -30,11 +30,10 @@ class Message(NamedTuple):
     """
     One message: its segments as strings with standard delimiters, the first one MSH.
 
-    ``text`` is the segments joined by CR. ``truncation`` is MSH-2's fifth character or empty.
+    ``truncation`` is MSH-2's fifth character or empty.
     """
 
     segments: list[str]
-    text: str
     truncation: str
     flags: tuple[str, ...]
 
@@ -84,14 +83,12 @@ def _read_message(raw: bytes, flags: tuple[str, ...]) -> Message:
         text, truncation, damaged = _standardise(text)
         if damaged:
             flags = (*flags, "encoding_characters_assumed")
-    text = text.rstrip("\r")
-    segments = text.split("\r")
+    segments = text.rstrip("\r").split("\r")
     if not _COMMON.issuperset([segment[:4] for segment in segments]):
         segments, torn = _repair(segments)
-        text = "\r".join(segments)
         if torn:
             flags = (*flags, "segment_joined")
-    return Message(segments, text, truncation, flags)
+    return Message(segments, truncation, flags)
 
 
 def _repair(lines: list[str]) -> tuple[list[str], bool]:

@@ -1,6 +1,5 @@
 """What one PID and the segments behind it gather, until the next PID; then the event that they are."""
 
-import re
 from collections.abc import Iterator
 
 from consumer.hl7.administrations import Given
@@ -10,9 +9,6 @@ from consumer.hl7.er7 import FIELD
 from consumer.hl7.orders import Found, Order
 from consumer.hl7.outcome import NotOurs
 from consumer.hl7.specimen import Specimen, specimen_of
-
-# OBX-3 of each segment that begins with OBX, empty where there is none: one entry a segment, since each follows a CR.
-_OBX_3 = re.compile(r"\rOBX(?:\|[^|\r]*+\|[^|\r]*+\|([^|\r]*+))?+").findall
 
 _GIVEN = frozenset({"RXA", "RXE", "RXD", "RXG", "RXO"})
 _SPECIMEN_FIRST = frozenset({"R22", "R23"})  # OUL: SPM stands before its orders
@@ -82,14 +78,13 @@ class Gathering:
         truncation = context.message.truncation
         sender = context.sender
         nothing = sender.nothing
-        # One pass gives OBX-3 of every OBX: most are known to be nothing, and those are not even split.
-        identifiers = _OBX_3(context.message.text)
         number = others = 0
         for segment in segments:
             name = segment[:3]
             if name == "OBX":
-                raw = identifiers[number]
                 number += 1
+                head = segment.split(FIELD, 4)
+                raw = head[3] if len(head) > 3 else ""
                 if raw in nothing and not truncation:
                     others += 1
                     continue
