@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from rules.alert import Change, Evidence, Rule, Severity, Transition
 from rules.chart import Chart, hours
 from rules.events import HOUR, MINUTE, Analyte, Drug, Instant
+from rules.exposure import Exposure
 from rules.finding import Finding
 from rules.hyperkalemia import Episode
 from rules.hypermagnesemia import Ladder
@@ -300,13 +301,19 @@ def _of_exposure(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
     if exposure is None:
         return []
     records = [course.last for course in exposure.courses]
-    last = max(record.started_at if record.ended_at is None else record.ended_at for record in records)
+    last = _last_record(exposure)
     when = f"last record {ago(last, chart.now)}" if last <= chart.now else "its record ends later than now"
     found = [f"{exposure_words(exposure, chart.now, chart.rulebook)}, {when}"]
     found += [words for flag, words in _DOSE_FLAGS.items() if any(flag in record.flags for record in records)]
     if rule in _CLEARANCE_RULES and chart.cleared_slowly:
         found.append(_renal_words(chart))
     return found
+
+
+def _last_record(exposure: Exposure) -> Instant:
+    """Return the last moment that a record of the exposure tells of."""
+    records = [course.last for course in exposure.courses]
+    return max(record.started_at if record.ended_at is None else record.ended_at for record in records)
 
 
 def _of_calcium(chart: Chart, finding: Finding) -> list[str]:
@@ -451,7 +458,7 @@ def _missing_of_finding(chart: Chart, rule: Rule, finding: Finding) -> list[str]
 
 
 def _context(chart: Chart, finding: Finding | None) -> dict[str, object]:
-    """Return what is known of the patient, as plain JSON."""
+    """Return what is known of the patient (RULES.md 6) and of the exposure, as plain JSON."""
     renal: dict[str, object] = {"status": chart.renal.status}
     if chart.renal.egfr is not None:
         renal["egfr"] = str(chart.renal.egfr)
@@ -474,7 +481,7 @@ def _context(chart: Chart, finding: Finding | None) -> dict[str, object]:
             "running": running,
             "end_known": None if running else exposure.end_known,
             "grams": f"{exposure.grams.normalize():f}" if exposure.grams is not None else None,
-            "last_record": iso(max(course.last.started_at for course in exposure.courses), offset),
+            "last_record": iso(_last_record(exposure), offset),
         }
     steps = finding.notes.get("steps") if finding is not None else None
     if isinstance(steps, list) and steps:
