@@ -130,6 +130,32 @@ class Survey:
             "notes": list(self.notes()),
         }
 
+    def text(self) -> str:
+        """Return the summary for people: a line a count, then the codes to look at, then what to look into."""
+        summary = self.as_dict()
+        lines = []
+        for title in ("messages", "outcomes", "decoded", "rejected", "not_ours", "flags", "counts"):
+            if summary[title]:
+                lines.append(title.replace("_", " "))
+                lines += [f"  {count:>9,}  {name}" for name, count in summary[title].items()]
+        if summary["unmapped"]:
+            lines.append("looks like ours and is not mapped")
+            for each in summary["unmapped"]:
+                values = ", ".join(each["values"]) or "no numbers"
+                units = ", ".join(unit or "no unit" for unit in each["units"])
+                seen = f"{_remark(each['observation_identifier'])} ({each['looks_like']}; {values}; {_remark(units)})"
+                lines.append(f"  {each['count']:>9,}  {_remark(each['sender'])}  {seen}")
+        if summary["disagreeing"]:
+            lines.append("code and text disagree")
+            lines += [
+                f"  {each['count']:>9,}  {_remark(each['sender'])}  {_remark(each['observation_identifier'])}"
+                for each in summary["disagreeing"]
+            ]
+        if summary["notes"]:
+            lines.append("to look into")
+            lines += [f"  {_remark(note)}" for note in summary["notes"]]
+        return "\n".join(lines) + "\n"
+
     def _codes(self) -> Iterator[tuple[str, str, CodeSeen]]:
         for name, sender in sorted(self.senders.items()):
             for identifier, code in sorted(sender.unmapped.items(), key=lambda item: -item[1].count):

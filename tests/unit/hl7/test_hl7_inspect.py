@@ -96,6 +96,10 @@ def test_summary(tmp_path: Path) -> None:
     assert (code["observation_identifier"], code["count"], code["values"]) == ("KU^Kalium^MOLIS", 2, ["40", "50"])
     assert summary["disagreeing"] == [{"sender": "LAB|HOSP", "observation_identifier": "6298-4^INR", "count": 1}]
     assert summary["notes"] == ["LAB|HOSP: has potassium and no magnesium; no code looks like it."]
+    text = survey.text()
+    assert "        2  LAB|HOSP  KU^Kalium^MOLIS (potassium; 40, 50; mmol/L)\n" in text
+    assert "  LAB|HOSP  6298-4^INR\n" in text
+    assert text.endswith("to look into\n  LAB|HOSP: has potassium and no magnesium; no code looks like it.\n")
 
 
 def test_unknown_zone_is_pointed_at(tmp_path: Path) -> None:
