@@ -22,6 +22,8 @@ from rules.alert import Change, Severity
 from rules.events import MINUTE, Instant
 from rules.rulebook import Rulebook
 
+CORRUPT_RECORD: Final = "corrupt_record"
+JUDGE_ERROR: Final = "judge_error"
 NEXT_DUE: Final = "next_due"
 AWAITS: Final = "awaits_catch_up"
 
@@ -136,6 +138,9 @@ class Judge:
             attempt = (("attempt", str(message.attempt).encode()),) if message.attempt > 1 else ()
             out.append(Outgoing(Output.EVENTS, home, key, encode_event(message), attempt))
         out += [self._failed(failure, wall) for failure in patients.failures]
+        for reason, number in ((CORRUPT_RECORD, len(letters)), (JUDGE_ERROR, len(patients.failures))):
+            if number:
+                counts["dead_letters", reason] = number
         out += [record for key in patients.touched if (record := self._changed(key, counts)) is not None]
         patients.clear()
         return Outcome(out, urgent, self._stream_time, counts)
@@ -179,8 +184,8 @@ class Judge:
         letter = DeadLetter(
             record.key,
             record.value,
-            "corrupt_record",
-            [Fault("corrupt_record", type(error.__cause__).__name__)],
+            CORRUPT_RECORD,
+            [Fault(CORRUPT_RECORD, type(error.__cause__).__name__)],
             record.topic,
             record.partition,
             record.offset,
@@ -198,8 +203,8 @@ class Judge:
         letter = DeadLetter(
             failure.patient.key.encode(),
             None if waiting is None else encode_event(waiting.record),
-            "judge_error",
-            [Fault("judge_error", f"{type(failure.error).__name__} in {_place(failure.error)}")],
+            JUDGE_ERROR,
+            [Fault(JUDGE_ERROR, f"{type(failure.error).__name__} in {_place(failure.error)}")],
             self._settings.events_topic,
             self._settings.partition if waiting is None else waiting.partition,
             -1 if waiting is None else waiting.offset,

@@ -129,7 +129,7 @@ def test_an_exception_in_a_rule_leaves_the_state_and_dead_letters_the_event() ->
     assert kept is not None
     assert kept.state is not None
     assert (kept.state.seen, kept.state.history_incomplete, kept.due) == (1, True, 30 * MINUTE)
-    assert outcome.counts["judge", "judge_errors"] == 1
+    assert outcome.counts["judge", "judge_errors"] == outcome.counts["dead_letters", "judge_error"] == 1
 
 
 def test_a_record_that_is_not_ours_is_a_dead_letter_of_its_bytes() -> None:
@@ -139,6 +139,7 @@ def test_a_record_that_is_not_ours_is_a_dead_letter_of_its_bytes() -> None:
     outcome = judge.process([bad], watermark=None, wall=0)
     assert [one.value for one in outcome.outgoing] == [b"\x01\x00not msgpack"]
     assert dict(outcome.outgoing[0].headers)["reason"] == b"corrupt_record"
+    assert outcome.counts["dead_letters", "corrupt_record"] == 1
 
 
 def test_catching_up_and_caught_up() -> None:
