@@ -76,6 +76,8 @@ def resubmit(places: list[str], reason: str | None, *, force: bool) -> None:
     for letter in letters:
         if letter.headers.get("reason") == deadletter.TOO_LARGE:
             faults.append(f"{letter.place}: it was too large to keep; its bytes are at {letter.row['source']}")
+        elif letter.record.value is None:
+            faults.append(f"{letter.place}: it holds no record; it tells of a timer, or of an empty one")
         elif letter.attempt >= ATTEMPTS and not force:
             faults.append(f"{letter.place}: it has failed {letter.attempt} times; --force tries again")
     if faults:
