@@ -276,10 +276,12 @@ class Scene(NamedTuple):
         return Part("" if renal.status == "not impaired" else f"renal function {renal.status}", OPTIONAL, "", ", ")
 
 
-def _lead(scene: Scene, before: Draw | None, *, nothing: str = "", prefix: str = "") -> str:
+def _lead(
+    scene: Scene, before: Draw | None, *, nothing: str = "", prefix: str = "", doubtful: str = "possibly spurious"
+) -> str:
     """Return value, change and interval, age of the draw."""
     trigger = scene.trigger
-    doubt = "" if trigger.valid else " (possibly spurious)"
+    doubt = "" if trigger.valid else f" ({doubtful})"
     head = f"{name(trigger)} {shown(trigger)}{doubt}"
     if prefix:
         head = f"{prefix}: {head[0].lower()}{head[1:]}"
@@ -336,7 +338,7 @@ def _hypokalemia(scene: Scene) -> str:
         said = Part(lacking, 1, short)
     recovering = Part("rising from the lowest" if scene.finding.notes["recovering"] else "", 3)
     return fit(
-        _lead(scene, earlier(chart.potassium, trigger)),
+        _lead(scene, earlier(chart.potassium, trigger), doubtful="hemolyzed, may be lower"),
         *_worse_beside(scene),
         recovering,
         said,

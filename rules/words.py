@@ -266,6 +266,8 @@ def _doubts(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
             continue
         why = WHY_DOUBTFUL.get(draw.why, "specimen doubtful")
         agrees = "; an earlier specimen agrees with it" if draw.valid else ""
+        if rule is Rule.REFRACTORY_HYPOKALEMIA and draw.why == "hemolysis":
+            agrees += "; hemolysis only raises potassium, it may be lower"
         found.append(f"{SPURIOUS} ({name(draw).lower()} {shown(draw)}, {age(draw, chart.now)}: {why}{agrees})")
     if trigger is None:
         return found

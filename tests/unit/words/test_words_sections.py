@@ -92,6 +92,8 @@ SENTENCES: tuple[tuple[str, Rule, str, str], ...] = (
     ("5", HIGH, "digoxin", "intravenous calcium in digoxin toxicity is disputed"),
     ("5", HYPO, "no magnesium", "no magnesium result on record"),
     ("5", HYPO, "low magnesium", "magnesium low, 0.60 mmol/L"),
+    ("5", HYPO, "hemolyzed", "Potassium 2.8 mmol/L (hemolyzed, may be lower)"),
+    ("5", HYPO, "hemolyzed", "hemolysis only raises potassium"),
     ("5", GAP, "six grams, nothing measured", "no magnesium and no potassium measured since"),
     ("5", LOW_MG, "refractory, magnesium low", "0.695 mmol/L (1.7 mg/dL) or above"),
     ("5", K_AFTER, "grouped", "another alert of the same message notifies and names this one"),
