@@ -272,6 +272,19 @@ def test_rules_7_a_hold_that_is_over_stays_over() -> None:
     assert changes(mine.merge_from(theirs, h(2) + 25 * MINUTE)) == ["closed merged", "raised warning"]
 
 
+@pytest.mark.parametrize(
+    ("value", "rule"), [("5.8", RULE), ("3.2", Rule.REFRACTORY_HYPOKALEMIA)], ids=["hyperkalemia", "hypokalemia"]
+)
+def test_rules_7_a_hold_that_ran_out_beside_a_magnesium_is_over(value: str, rule: Rule) -> None:
+    """A hold ends whether magnesium is known or not; after the merge a pending one prolongs nothing. RULES.md 7."""
+    mine, theirs = Play(), Play(patient=OTHER)
+    mine.tell(ordered(h(4)))
+    theirs.tell(k(value, h(0)), k(value, h(4)), mg("0.9", h(4)), at=h(4))
+    assert mine.merge_from(theirs, h(4) + 20 * MINUTE) == []
+    mine.tell(mg(None, h(4), status="W"), at=h(4) + 25 * MINUTE)
+    assert [(t.rule, t.change) for t in mine.seen] == [(rule, Change.RAISED)]
+
+
 def test_rules_7_a_hold_that_runs_goes_on() -> None:
     """A hold that had not ended is counted from the same moment. RULES.md 7, 4.1."""
     mine, theirs = Play(), Play(patient=OTHER)
