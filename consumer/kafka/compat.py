@@ -210,13 +210,13 @@ async def dispose(producer: AIOKafkaProducer, seconds: float) -> None:
             # Nobody else looks at these; the same error has reached us through the future that we did await.
             waiter.add_done_callback(_seen)
     accumulator.fail_all(ProducerClosed())
-    for _ in range(2):
-        # Cancelled once, it waits for its requests; cancelled twice, it ends.
+    for share in (2, 6):
+        # Cancelled once, it waits for its requests; cancelled twice, it ends, and may leave a connection half open.
         if sender is not None and not sender.done():
             sender.cancel()
-            await asyncio.wait([sender], timeout=seconds / 4)
+            await asyncio.wait([sender], timeout=seconds / share)
     try:
-        async with asyncio.timeout(seconds / 2):
+        async with asyncio.timeout(seconds / 3):
             await producer.client.close()
     except (TimeoutError, KafkaError, OSError) as error:
         log.debug("producer.close_failed", error=type(error).__name__)

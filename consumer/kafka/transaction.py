@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 BATCH_BYTES = 512 * 1024
 """Size of a produced batch before compression: one request a partition in nearly every transaction."""
 
-DISCARD_SECONDS = 2.0
+DISCARD_SECONDS = 3.0
 """How long a producer that is being thrown away may take to abort, and again to close."""
 
 

@@ -253,7 +253,7 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
     return sorted(consumer.partitions_for_topic(topic) or ())
 
 
-async def until(fact: Callable[[], bool], *, seconds: float = 15, what: str = "") -> None:
+async def until(fact: Callable[[], bool], *, seconds: float = 30, what: str = "") -> None:
     """Wait until *fact* holds; fail when it doesn't within *seconds*."""
     deadline = time.monotonic() + seconds
     while not fact():
@@ -261,7 +261,7 @@ async def until(fact: Callable[[], bool], *, seconds: float = 15, what: str = ""
         await asyncio.sleep(0.02)
 
 
-def play(test: Coroutine[Any, Any, None], *, seconds: float = 60) -> None:
+def play(test: Coroutine[Any, Any, None], *, seconds: float = 120) -> None:
     """Run a test's coroutine, within a bound."""
 
     async def bounded() -> None:
@@ -313,7 +313,7 @@ def numbered(start: int, stop: int, keys: int = 7) -> list[tuple[bytes, bytes]]:
     return [(b"key-%d" % (number % keys), b"%d" % number) for number in range(start, stop)]
 
 
-async def counted(lab: Lab, expected: int, *, seconds: float = 20) -> list[dict[str, Any]]:
+async def counted(lab: Lab, expected: int, *, seconds: float = 40) -> list[dict[str, Any]]:
     """Wait until *expected* alerts are visible; return all of them, in order for each key."""
     deadline = time.monotonic() + seconds
     while True:

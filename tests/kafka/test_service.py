@@ -160,14 +160,14 @@ def test_broker_restart(monkeypatch: pytest.MonkeyPatch) -> None:
         lab = Lab(own.bootstrap_servers, "restart")
         play(make(lab))
         with served(own.bootstrap_servers, lab.name) as process:
-            says(process, "ready")
+            says(process, "ready", seconds=60)
             play(lab.write(lab.inbound, numbered(0, 100)))
             play(check(lab, 100))
             for round_, leave in enumerate((own.stop, own.kill), 1):
                 leave()
                 says(process, "not ready: the broker does not answer")
                 own.start()
-                says(process, "ready", seconds=30)
+                says(process, "ready", seconds=60)
                 play(lab.write(lab.inbound, numbered(100 * round_, 100 * round_ + 100)))
                 play(check(lab, 100 * round_ + 100))
             process.send_signal(signal.SIGTERM)
