@@ -2,8 +2,8 @@
 What a stage is to the task that runs it: a batch of records in, an outcome to commit out. Pure; no Kafka, no clock.
 
 A *stage* object belongs to one input partition. The task (`consumer/kafka/task.py`) polls, calls `process` (or `tick`),
-sends everything in the `Outcome` inside one transaction together with the input's offset, and then calls `commit()`; when
-the transaction failed it calls `discard()` and rewinds, and the same records come again (KAFKA.md W7).
+sends everything in the `Outcome` inside one transaction together with the input's offset, and then calls `commit()`.
+When the transaction failed it calls `discard()` and rewinds, and the same records come again (KAFKA.md W7).
 """
 
 from collections.abc import Sequence
