@@ -27,6 +27,7 @@ _PLAIN_HEAD = re.compile(rb"MSH\|\^~\\&(?:\|[^|\r\n\x0b\x1c]*+){6}+\|(?:ORU|OUL)
 # OBX-3 of each OBX. An OBX that is not plain (a torn line, an odd OBX-1) gives an empty one, which is never "nothing".
 # The classes are narrow so that a match can't swallow the next OBX; possessive, as nothing is ever given back.
 _IDENTIFIERS = re.compile(rb"OBX(?:\|[0-9]*+\|[A-Z]*+\|([^|]*+)\|)?+").findall
+_LINE_END = re.compile(rb"[\r\n\x0b\x1c]")
 _TORN = re.compile(rb"[\r\n\x0b\x1c\x1b]")
 
 
@@ -59,10 +60,12 @@ class Prefilter:
         """Say whether a record must be decoded for its header alone."""
         if not raw.startswith(b"MSH|^~\\&|"):
             return True
-        fields = raw.split(b"\r", 1)[0].split(b"\n", 1)[0].decode("latin-1").split("|", 9)
-        kind = fields[8].strip().upper() if len(fields) > 8 else ""
+        fields = _LINE_END.split(raw, maxsplit=1)[0].decode("latin-1").split("|", 9)
+        if len(fields) < 10:
+            return True  # a torn MSH, which the reader repairs
+        kind = fields[8].strip().upper()
         if not kind or kind.startswith(("^", "~", NULL)):
-            return self._default_types or len(fields) < 9  # a torn MSH, which the reader repairs
+            return self._default_types
         return "\\" in kind or kind[:3] in _READ_WHOLE
 
     def _any_matters(self, found: list[bytes], raw: bytes) -> bool:

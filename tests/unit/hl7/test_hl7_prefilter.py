@@ -43,6 +43,8 @@ def test_every_accepted_code_passes(code: str) -> None:
         pytest.param(typed("RAS^O17"), True, id="RAS"),
         pytest.param(typed("ORM^O01"), True, id="ORM"),
         pytest.param(typed(" adt^A08"), True, id="ADT in lower case"),
+        pytest.param(typed("\rADT^A08", PV1), True, id="a type torn off its header"),
+        pytest.param(typed("SIU^S12").replace(b"|ENGINE", b"\x1cENGINE"), True, id="a header torn by an MLLP byte"),
         pytest.param(typed("SIU^S12"), False, id="SIU"),
         pytest.param(typed(""), False, id="no type and nothing of ours"),
         pytest.param(typed("", obx()), True, id="no type and a potassium"),
