@@ -6,8 +6,8 @@ from itertools import permutations
 import pytest
 
 from rules.events import HOUR, MINUTE, Condition, Result
-from rules.patient import identity, version_order
-from tests.unit.rules.builders import Fact, chart, egfr, h, k, mg, ordered, said
+from rules.patient import advance, identity, new_state, version_order
+from tests.unit.rules.builders import PATIENT, Fact, chart, dialysis, egfr, event, h, k, mg, ordered, said
 
 
 def one(value: str | None, status: str = "F", at: int = 0, *, resulted: int = 0, received: int = 0) -> Result:
@@ -175,3 +175,17 @@ def test_rules_2_the_newest_word_on_an_order_stands() -> None:
     facts = (ordered(h(0), received=h(1)), ordered(h(0), cancelled=True, received=h(1) + HOUR))
     for order in permutations(facts):
         assert chart(*order, now=h(10)).pending_magnesium_at == []
+
+
+def test_rules_2_the_newest_word_on_a_dialysis_and_on_a_tube_stands() -> None:
+    """A session told twice has the newer end; a tube's word the time when last said. RULES.md 2."""
+    short, long = dialysis(h(0), h(2), received=h(3)), dialysis(h(0), h(4), received=h(5))
+    of = k("5.0", h(0))
+    words = [said(of, Condition.CLOTTED, received=at) for at in (h(1), h(2))]
+    for order in permutations((short, long)):
+        assert [session.ended_at for session in chart(*order, now=h(9)).dialyses] == [h(4)]
+    for first, second in permutations(words):
+        state = new_state(PATIENT)
+        for word in (first, second):
+            state = advance(state, event(word, at=h(3)), h(3))
+        assert [entry.tube.received_at for entry in state.tubes] == [h(2)]
