@@ -14,7 +14,7 @@ from consumer.hl7.site import Site
 from consumer.hl7.times import read_time
 from consumer.hl7.values import read_number
 from rules.events import Source
-from tests.fuzz.builder import RECEIVED, SODIUM, obx, oru
+from tests.fuzz.builder import RECEIVED, SODIUM, obx, oru, typed
 from tests.fuzz.hl7 import Checker, check_decoded, failures, generate, is_nothing, mutate
 
 CHECKER = Checker()
@@ -104,3 +104,11 @@ def test_the_prefilters_property_can_fail(code: str) -> None:
     prefilter._nothing.add(code.encode())
     assert not prefilter.worth_decoding(raw)
     assert not is_nothing(decoded)
+
+
+@pytest.mark.parametrize("inserted", [b"\r", b"\n", b"\x1c", b"\r|", b"|", b"\rMSH|^~\\&|"])
+def test_a_header_torn_anywhere(inserted: bytes) -> None:
+    """Wherever a line break or a delimiter falls into a header, nothing is lost and the prefilter stays sound."""
+    for raw in (oru(obx(SODIUM)), oru(obx("KU^Kalium^L")), typed("ADT^A08"), typed("")):
+        for place in range(raw.index(b"\r") + 1):
+            CHECKER.check(raw[:place] + inserted + raw[place:])
