@@ -256,14 +256,15 @@ class Chart:
         Return the discharges that count and were not undone (RULES.md 7).
 
         One counts when its PV1-19 is the visit of the latest ADT, or either is unknown; an A13, or an A01 within 24 h,
-        undoes it.
+        undoes it. One that does not count says nothing of which visit is the latest.
         """
         standing: list[Discharge] = []
         latest_visit = ""
         for fact in self.encounter_facts:
             if fact.trigger == "A03":
-                if not latest_visit or not fact.visit_number or latest_visit == fact.visit_number:
-                    standing.append(Discharge(fact.received_at, fact.came))
+                if latest_visit and fact.visit_number and latest_visit != fact.visit_number:
+                    continue
+                standing.append(Discharge(fact.received_at, fact.came))
             elif standing and (
                 fact.trigger == "A13"
                 or (fact.trigger == "A01" and fact.received_at - standing[-1].at <= self.rulebook.readmission_within)

@@ -360,6 +360,15 @@ def test_rules_7_a_discharge_closes(number: str, closed: bool) -> None:
     assert changes(play.seen)[1:] == (["closed discharged"] if closed else [])
 
 
+def test_rules_7_a_late_discharge_of_an_old_visit_hides_no_true_one() -> None:
+    """A discharge that does not count leaves the visit of the latest ADT as it was. RULES.md 7."""
+    play = opened()
+    play.tell(adt("A01"), visit("V2"), at=h(3))
+    play.tell(adt("A03"), visit("V1"), at=h(4))
+    play.tell(adt("A03"), visit("V2"), at=h(5))
+    assert changes(play.seen)[1:] == ["closed discharged"]
+
+
 @pytest.mark.parametrize(
     ("trigger", "after", "again"),
     [("A13", DAY * 2, True), ("A01", DAY, True), ("A01", DAY + 1, False), ("A08", HOUR, False)],
