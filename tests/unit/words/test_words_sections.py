@@ -5,8 +5,9 @@ from functools import cache
 import pytest
 
 from rules.alert import Change, Rule, Transition
+from tests.unit.rules.builders import ca, h
 from tests.unit.words.cases import all_cases
-from tests.unit.words.histories import R
+from tests.unit.words.histories import R, high_potassium
 
 
 @cache
@@ -166,3 +167,12 @@ def test_every_alert_says_what_it_cannot_see() -> None:
             if one.change not in (Change.RESOLVED, Change.RETRACTED, Change.CLOSED):
                 assert any(words.startswith("not visible to this service") for words in one.considerations)
                 assert one.resolves_when
+
+
+@pytest.mark.parametrize(("calcium", "beside"), [("1.89", True), ("1.9", False)])
+def test_rules_4_1_a_calcium_is_worse_below_its_limit(calcium: str, beside: bool) -> None:
+    """Beside the headline stands a calcium below 1.9 mmol/L, and no other (RULES.md 4.1)."""
+    play = high_potassium()
+    play.tell(ca(calcium, h(1.5)), at=h(2.6))
+    (raised,) = play.wait(h(3))
+    assert (f"calcium {calcium} mmol/L" in raised.summary) is beside

@@ -65,6 +65,8 @@ def test_a_number_that_no_unit_explains_gives_way_to_the_judged_value() -> None:
     """Whatever was sent, what is shown is what was judged."""
     odd = sent(MG, "2.0", "mg/dL", Unit.MG_DL).result._replace(original_value="7.7")
     assert shown(draw(odd)) == "0.82 mmol/L"
+    exact = result(MG, "0.695", h(0))._replace(original_value="")
+    assert shown(draw(exact)) == "0.70 mmol/L"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,8 @@ def test_the_trend_is_in_the_unit_of_the_newest() -> None:
     [
         (">", "8.0", "6.0", "up 2.0 or more in 2 h"),
         ("<", "2.0", "3.0", "down 1.0 or more in 2 h"),
+        (">", "8.0", "7.5", "up 0.5 or more in 2 h"),
+        ("<", "2.0", "2.5", "down 0.5 or more in 2 h"),
         (">", "8.0", "8.4", ""),
         ("<", "2.0", "1.8", ""),
     ],
