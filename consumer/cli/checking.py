@@ -1,20 +1,13 @@
 """`lab-alert check-config` and `lab-alert rules`: what is in force, for those who answer for it."""
 
-from rich.console import Console
-from rich.table import Table
+import sys
 
 from consumer import settings
 from consumer.app import load_rulebook, load_site
 from consumer.errors import Refused, SettingsRefused
 from rules.alert import Rule
+from rules.explain import explain as explained
 from rules.rulebook import DEFAULT, Rulebook
-
-SECTIONS: dict[Rule, tuple[str, ...]] = {
-    Rule.REFRACTORY_HYPERKALEMIA: ("4.1", "3"),
-    Rule.POST_INFUSION_HYPERMAGNESEMIA: ("4.2", "3"),
-    Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: ("4.2", "3"),
-}
-"""Sections of RULES.md whose parameters a rule reads; the companions read section 5, and all read 6 and 7."""
 
 
 def check_config() -> None:
@@ -64,11 +57,4 @@ def explain(name: str | None) -> None:
         names = [rule.value for rule in Rule]
         raise Refused("no such rule:", [f"{name}{settings.nearest(str(name), names)}"])
     rulebook = load_rulebook(settings.load())
-    wanted = {section for rule in chosen for section in (*SECTIONS.get(rule, ("5", "4.1", "4.2", "3")), "6", "7")}
-    console = Console()
-    console.print(", ".join(f"{rule.value} ({rulebook.mode(rule)})" for rule in chosen), style="bold")
-    table = Table("parameter", "value", "bounds", "RULES.md", "source", box=None, pad_edge=False)
-    for row, value, low, high, section, source in rulebook.rows():
-        if section in wanted:
-            table.add_row(row, value, f"{low} to {high}" if low else "", section, source)
-    console.print(table)
+    sys.stdout.write("\n\n".join(explained(rule, rulebook) for rule in chosen) + "\n")

@@ -97,11 +97,16 @@ def replay(
 
 
 @app.command()
-def inspect(files: Files) -> None:
+def inspect(
+    files: Files,
+    summary: Annotated[bool, typer.Option("--summary", help="counts for people in place of the lines")] = False,
+    draft: Annotated[Path | None, typer.Option(help="write a site table of commented suggestions to this file")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="add sentences to what was rejected")] = False,
+) -> None:
     """Print a JSON line a message: what was decoded, what was rejected and why."""
     from consumer.cli import replaying
 
-    replaying.inspect(files)
+    replaying.inspect(files, summary=summary, draft=draft, explain=explain)
 
 
 @app.command("check-config")

@@ -103,19 +103,39 @@ def _table(machine: Replay, judged: Iterator[Judged]) -> None:
     console.print(f"{machine.messages} messages: {counts or 'none'}", style="dim")
 
 
-def inspect(files: list[Path]) -> None:
+def inspect(files: list[Path], *, summary: bool = False, draft: Path | None = None, explain: bool = False) -> None:
     """
-    Print a JSON line a message.
+    Print a JSON line a message, or with *summary* the counts; with *draft* write a site table of suggestions there.
 
     Raises:
-        NoInput: A file can't be read, or holds no message.
+        NoInput: A file can't be read, or holds no message; *draft* is there already, or can't be written.
     """
+    from consumer.hl7.survey import Survey
     from consumer.inspect import lines
 
     _, site = _rules()
+    if draft is not None and draft.exists():
+        raise NoInput(f"{draft} is there already; name a new file, a site's own table is not overwritten")
+    survey = Survey()
     number = 0
-    for line in lines(files, site):
-        sys.stdout.buffer.write(line + NEWLINE)
-        number += 1
+    with _progress(files) as advance:
+        for path in files:
+            try:
+                for line in lines([path], site, survey, explain=explain):
+                    number += 1
+                    if not summary and draft is None:
+                        sys.stdout.buffer.write(line + NEWLINE)
+                advance(path.stat().st_size)
+            except OSError as error:
+                raise NoInput(f"{path}: {error.strerror}") from error
+    sys.stdout.buffer.flush()
     if not number:
         raise NoInput("no message could be read from " + ", ".join(str(path) for path in files))
+    if summary or draft is not None:
+        sys.stdout.write(survey.text() + "\n")
+    if draft is not None:
+        try:
+            draft.write_text(survey.draft(), encoding="utf-8")
+        except OSError as error:
+            raise NoInput(f"{draft}: {error.strerror}") from error
+        sys.stdout.write(f"{draft} written; take the # away from the suggestions that are confirmed\n")

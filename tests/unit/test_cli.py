@@ -124,6 +124,23 @@ def test_simulate_writes_the_same_file_each_time(run: Run, tmp_path: Path) -> No
     assert len(run("inspect", str(first)).out.splitlines()) == 50
 
 
+def test_inspect_sums_up_and_drafts_a_table(run: Run, tmp_path: Path) -> None:
+    """Counts in place of lines; a table that is not written over; sentences for what was rejected."""
+    feed = tmp_path / "feed.hl7"
+    feed.write_text(
+        "MSH|^~\\&|INLAB|KANTON|||20260301080000+0100||ORU^R01|M1|P|2.5\rPID|1||70000001^^^KSP^MR\r"
+        "OBR|1||L1|CHEM^^L|||20260301073000\rOBX|1|NM|KU^Kalium^INLAB||6.8|mmol/l|||||F\r"
+        "OBX|2|NM|2823-3^Potassium^LN||abc|mmol/l|||||F\r"
+    )
+    assert "KU^Kalium^INLAB" in run("inspect", "--summary", str(feed)).out
+    draft = tmp_path / "site.toml"
+    assert run("inspect", "--draft", str(draft), str(feed)).code == 0
+    assert '#code = "KU"' in draft.read_text()
+    again = run("inspect", "--draft", str(draft), str(feed))
+    assert (again.code, "is there already" in again.err) == (2, True)
+    assert '"explanation"' in run("inspect", "--explain", str(feed)).out
+
+
 def test_simulate_into_a_folder_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
     """One line, exit 1."""
     done = run("simulate", "--output", str(tmp_path / "no" / "a.hl7"), "--messages", "1")
