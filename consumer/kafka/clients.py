@@ -6,7 +6,7 @@ They belong to no group, commit nothing and read committed records only.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -64,7 +64,7 @@ async def read(config: KafkaConfig, topic: str, partition: int | None = None) ->
             left = {place for place in left if await consumer.position(place) < ends[place]}
 
 
-async def follow(config: KafkaConfig, topic: str) -> AsyncIterator[Record]:
+async def follow(config: KafkaConfig, topic: str) -> AsyncGenerator[Record, None]:
     """Yield every record of *topic* from its beginning, and what comes, until cancelled."""
     async with _consumer(config, topic) as (consumer, _):
         while True:

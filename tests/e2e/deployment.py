@@ -146,6 +146,22 @@ class Deployment:
 
         return asyncio.run(read())
 
+    def until_written(self, output: Output, count: int, *, seconds: float = 90) -> None:
+        """Wait until a read_committed reader has seen *count* records on one of our topics; tells at once."""
+
+        async def wait() -> None:
+            async with (
+                asyncio.timeout(seconds),
+                contextlib.aclosing(clients.follow(self.config, self.config.topics[output])) as records,
+            ):
+                seen = 0
+                async for _ in records:
+                    seen += 1
+                    if seen >= count:
+                        return
+
+        asyncio.run(wait())
+
     def alerts(self, expected: int, *, seconds: float = 150) -> list[Record]:
         """Wait until *expected* alerts are there, and a moment longer for any that should not be."""
         deadline = time.monotonic() + seconds

@@ -1,7 +1,6 @@
 """A backtest over topics gives byte for byte what a replay of the same messages gives, whatever dies on the way."""
 
 import json
-import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -89,7 +88,7 @@ def nothing(processes: list[Process], deployment: Deployment, expected: int) -> 
 
 def kill_and_restart(processes: list[Process], deployment: Deployment, expected: int) -> None:
     """SIGKILL half way, and a new process."""
-    half(deployment, expected)
+    deployment.until_written(Output.ALERTS, expected // 10)
     processes[0].kill()
     assert len(deployment.read(Output.ALERTS)) < expected, "it was killed too late to prove anything"
     # The new one has to wait for nobody: per-partition ids fence what the dead one left open.
@@ -100,17 +99,9 @@ def kill_and_restart(processes: list[Process], deployment: Deployment, expected:
 
 def kill_one_of_two(processes: list[Process], deployment: Deployment, expected: int) -> None:
     """SIGKILL one of two that share the work."""
-    half(deployment, expected)
+    deployment.until_written(Output.ALERTS, expected // 10)
     processes[0].kill()
     assert len(deployment.read(Output.ALERTS)) < expected, "it was killed too late to prove anything"
-
-
-def half(deployment: Deployment, expected: int) -> None:
-    """Wait until a good part of the alerts is out, and not all."""
-    deadline = time.monotonic() + 60
-    while len(deployment.read(Output.ALERTS)) < expected // 4:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
