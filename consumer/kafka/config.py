@@ -37,7 +37,7 @@ class Pace:
     """Shortest time between two commits of a task that have something to say (W13) ..."""
 
     commit_ms_per_partition: int = 16
-    """... or this for each partition that the process owns, when that is more: 2 ms of CPU a commit stay below 15 %."""
+    """... or this for each partition that the stage owns here, when that is more: a commit costs 2 ms of CPU."""
 
     offsets_only_ms: int = 2_000
     """Time between two commits that only move the offset."""

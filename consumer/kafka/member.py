@@ -8,7 +8,7 @@ that every assigned partition has a task that gets on (W5).
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, NamedTuple
 
 import structlog
@@ -63,8 +63,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         make_stage: MakeStage,
         observer: Observer,
         reach: Reach,
-        *,
-        owned: Callable[[], int] | None = None,
     ) -> None:
         self.stage = stage
         self.tasks: dict[TopicPartition, Running] = {}
@@ -76,7 +74,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._make_stage = make_stage
         self._observer = observer
         self._reach = reach
-        self._owned = owned or (lambda: len(self.tasks))
         self._restores = stage == "judge"
         self._consumer: AIOKafkaConsumer | None = None
         self._assignor = compat.own_assignor()
@@ -253,7 +250,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         # First of all: records would be delivered from wherever the partition stands (fact 3).
         consumer.pause(*assigned)
         self._assignor.on_generation_assignment(compat.generation(consumer))
-        self._lease = lease = Lease(consumer, self._owned)
+        self._lease = lease = Lease(consumer, lambda: len(self.tasks))
         for partition in sorted(assigned):
             kept = self._kept.pop(partition, None) or Kept(self._make_stage(partition.partition))
             task = Task(

@@ -47,7 +47,7 @@ class Pending:
 
             pace: The intervals.
 
-            owned: Partitions that this process owns; each transaction costs CPU, so many of them wait longer.
+            owned: Partitions that the stage owns here; each transaction costs CPU, so many of them wait longer.
         """
         if self.outgoing:
             full = self.records >= pace.transaction_records or self.size >= pace.transaction_bytes

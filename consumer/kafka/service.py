@@ -145,11 +145,7 @@ async def serve(
             if not await _topics_are_right(config, reach, stop):
                 return 0
             makers = {"ingest": make_ingest, "judge": make_judge}
-
-            def owned() -> int:
-                return sum(len(member.tasks) for member in health.members)
-
-            health.members = [Member(config, name, makers[name], metrics, reach, owned=owned) for name in stages]
+            health.members = [Member(config, name, makers[name], metrics, reach) for name in stages]
             return await _run(config, health, metrics, reach, stop, about or {})
         finally:
             turning.cancel()
