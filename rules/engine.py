@@ -179,7 +179,7 @@ def join(
 
 
 def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook) -> Judgement:
-    """Send what was silent only because the task was catching up (RULES.md 8); *now* is the wall clock."""
+    """Send what was silent only because the task was catching up (RULES.md 8); *now* is what the caller judges at."""
     now = max(now, state.now)
     chart = Chart(state._replace(now=now), now, rulebook)
     return _spoken(chart, _caught_up(chart), Occasion(received_at=now, timer="catch_up"))

@@ -64,6 +64,10 @@ def letters(outcome: Outcome) -> list[Outgoing]:
         (b"", "dead letter", "empty"),
         (b"\x00\xff\xfe" * 100, "dead letter", "not_hl7"),
         (b"noise " * 900_000, "dead letter", "not_hl7"),
+        (HEAD + ORDER + "OBX|1|NM|2823-3^Potassium^LN", "dead letter", "value_missing"),
+        ((HEAD + ORDER + POTASSIUM).replace("^~\\&", "^~\\}", 1), "judged", None),
+        (HEAD + ORDER + POTASSIUM.replace("6.3", "abc"), "dead letter", "not_a_number"),
+        (HEAD + ORDER + POTASSIUM.replace("mmol/L", "furlongs"), "dead letter", "unit_unknown"),
     ],
     ids=[
         "judged",
@@ -76,6 +80,10 @@ def letters(outcome: Outcome) -> list[Outgoing]:
         "empty",
         "binary",
         "5 MB of noise",
+        "truncated segment",
+        "wrong MSH-2",
+        "letters for a number",
+        "a unit nobody knows",
     ],
 )
 def test_every_record_ends_as_exactly_one_outcome(value: str | bytes | None, outcome: str, reason: str | None) -> None:
