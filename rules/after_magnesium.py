@@ -215,13 +215,15 @@ class MonitoringGap(Plain):
 
     def _watched(self, chart: Chart) -> list[Exposure]:
         """Return those of them that are large or long enough for what the kidneys are now known to do."""
+        unmeasured = self._unmeasured(chart)
+        if not unmeasured or not chart.cleared_slowly:
+            return []
         book = chart.rulebook
         grams = book.gap_grams_impaired if chart.renal.impaired else book.gap_grams
         return [
             exposure
-            for exposure in self._unmeasured(chart)
-            if chart.cleared_slowly
-            and ((exposure.grams is not None and exposure.grams >= grams) or self._long(chart, exposure))
+            for exposure in unmeasured
+            if ((exposure.grams is not None and exposure.grams >= grams) or self._long(chart, exposure))
         ]
 
     def findings(self, chart: Chart) -> list[Finding]:

@@ -12,7 +12,7 @@ from rules.chart import Chart
 from rules.events import Instant, PatientEvent
 from rules.hyperkalemia import has_cleared, latest_episode
 from rules.hypokalemia import latest_run
-from rules.life import BY_RULE, FAMILIES, Lived, Occasion, claim_of, live
+from rules.life import BY_RULE, FAMILIES, Lived, Occasion, claim_of, families, live
 from rules.life import caught_up as _caught_up
 from rules.patient import (
     RETRACTING,
@@ -187,7 +187,7 @@ def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook) -> Judge
 
 def _judged(chart: Chart, occasion: Occasion) -> Judgement:
     """Set the hold marks of this moment, let the alerts live, and look for the next timer."""
-    marks = [mark for family in FAMILIES for mark in family.marks(chart) if chart.rulebook.mode(family.rule) != "off"]
+    marks = [mark for family in families(chart.rulebook) for mark in family.marks(chart)]
     if marks:
         chart = chart.with_state(chart.state._replace(holds=(*chart.state.holds, *marks)))
     return _spoken(chart, live(chart, occasion), occasion)
@@ -242,7 +242,7 @@ def _next_due(chart: Chart, held: list[Instant]) -> Instant | None:
     moments: list[Instant | None] = [*held]
     open_alerts = chart.alerts_open()
     moments += [BY_RULE[alert.rule].expiry(chart, claim_of(chart, alert)) for alert in open_alerts]
-    moments += [family.due(chart) for family in FAMILIES if chart.rulebook.mode(family.rule) != "off"]
+    moments += [family.due(chart) for family in families(chart.rulebook)]
     if not open_alerts:
         moments.append(_retires_at(chart.state, chart.rulebook))
     return min((at for at in moments if at is not None and at > chart.now), default=None)

@@ -89,13 +89,21 @@ def alert_id(patient_key: str, rule: Rule, trigger: str) -> str:
     return str(uuid5(ALERT_NAMESPACE, f"{patient_key}|{rule.value}|{trigger}"))
 
 
+def families(rulebook: Rulebook) -> tuple[Family, ...]:
+    """Return the rules that are not switched off."""
+    if not rulebook.modes:
+        return FAMILIES
+    return tuple(family for family in FAMILIES if rulebook.mode(family.rule) != "off")
+
+
 def standing(chart: Chart) -> list[Finding]:
     """Return every finding at the chart's ``now`` for which no end of its rule has already come (RULES.md 7)."""
-    found = []
-    for family in FAMILIES:
-        if chart.rulebook.mode(family.rule) != "off":
-            found += [finding for finding in family.findings(chart) if family.end(chart, finding) is None]
-    return found
+    return [
+        finding
+        for family in families(chart.rulebook)
+        for finding in family.findings(chart)
+        if family.end(chart, finding) is None
+    ]
 
 
 def live(chart: Chart, occasion: Occasion) -> Lived:

@@ -113,3 +113,9 @@ def test_a_small_record_is_plain_and_a_large_one_is_compressed() -> None:
     large = encode_event(EventRecord("erase", (words, "", ""), None))  # type: ignore[arg-type]
     assert large[1] == 1
     assert len(large) < len(words) // 10
+
+
+def test_a_damaged_size_takes_no_memory() -> None:
+    """A packed record that says it unpacks to gigabytes is corrupt, not unpacked."""
+    with pytest.raises(CorruptRecord, match="larger than any of ours"):
+        decode_patient(bytes((1, 1)) + b"\xff\xff\xff\xff" + b"\x00" * 20)
