@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rules.alert import Change, Rule, Severity, Transition
 from rules.chart import Chart
-from rules.events import Instant, PatientEvent
+from rules.events import Analyte, Drug, Instant, PatientEvent
 from rules.hyperkalemia import has_cleared, latest_episode
 from rules.hypokalemia import latest_run
 from rules.life import BY_RULE, FAMILIES, Lived, Occasion, claim_of, families, live
@@ -187,10 +187,45 @@ def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook) -> Judge
 
 def _judged(chart: Chart, occasion: Occasion) -> Judgement:
     """Set the hold marks of this moment, let the alerts live, and look for the next timer."""
+    if _nothing_to_find(chart.state, chart.rulebook):
+        return _quiet(chart)
     marks = [mark for family in families(chart.rulebook) for mark in family.marks(chart)]
     if marks:
         chart = chart.with_state(chart.state._replace(holds=(*chart.state.holds, *marks)))
     return _spoken(chart, live(chart, occasion), occasion)
+
+
+def _nothing_to_find(state: PatientState, rulebook: Rulebook) -> bool:
+    """
+    Say whether no rule can find anything, whatever the verdicts: most patients, most of the time.
+
+    No alert is open, no magnesium was given, no stored potassium reaches a rule's first threshold (5.5, or below 3.5),
+    no magnesium that of `hypermagnesemia-exposure-unknown`. A property test holds it to what the rules would say.
+    """
+    if any(alert.ended is None for alert in state.alerts):
+        return False
+    if any(entry.administration.drug is Drug.MAGNESIUM for entry in state.administrations):
+        return False
+    low, high, magnesium = rulebook.hypokalemia, rulebook.potassium_onset, rulebook.unknown_level_rising
+    for entry in state.results:
+        result = entry.result
+        analyte, value = result.analyte, result.value
+        if value is None:
+            continue
+        if analyte is Analyte.POTASSIUM:
+            if not low <= value < high:
+                return False
+        elif analyte is Analyte.MAGNESIUM and value >= magnesium:
+            return False
+    return True
+
+
+def _quiet(chart: Chart) -> Judgement:
+    """Return a judgement without a finding: facts are kept and the only timer is the patient's retirement."""
+    due = _retires_at(chart.state, chart.rulebook)
+    state = retain(chart.state, chart.now, chart.rulebook, potassium_since=chart.now)
+    state = state._replace(next_due=due if due > chart.now else None)
+    return Judgement(state, (), state.next_due, 0, state.dropped - chart.state.dropped)
 
 
 def _spoken(chart: Chart, lived: Lived, occasion: Occasion) -> Judgement:

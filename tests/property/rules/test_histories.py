@@ -3,6 +3,7 @@
 from collections import Counter
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import assume, given
@@ -217,3 +218,15 @@ def _merged(mine: list[PatientEvent], theirs: list[PatientEvent], cut: int) -> P
         state = engine.judge(state, one._replace(patient=PATIENT), now=now, rulebook=DEFAULT).state
     assert state is not None
     return state
+
+
+@given(history=histories())
+def test_rules_8_where_nothing_can_be_found_the_rules_would_find_nothing(history: list[PatientEvent]) -> None:
+    """The short way past quiet patients gives what the rules give: state, timers, no transition. RULES.md 8."""
+    state, now = None, 0
+    for one in history:
+        now = max(now, one.received_at)
+        judgement = engine.judge(state, one, now=now, rulebook=DEFAULT)
+        with patch.object(engine, "_nothing_to_find", return_value=False):
+            assert judgement == engine.judge(state, one, now=now, rulebook=DEFAULT)
+        state = judgement.state
