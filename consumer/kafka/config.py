@@ -39,6 +39,9 @@ class Pace:
     commit_ms_per_partition: int = 16
     """... or this for each partition that the stage owns here, when that is more: a commit costs 2 ms of CPU."""
 
+    backlog_spacing: int = 4
+    """How many times that, while more records are waiting already: fewer transactions when throughput counts."""
+
     offsets_only_ms: int = 2_000
     """Time between two commits that only move the offset."""
 

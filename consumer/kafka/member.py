@@ -32,7 +32,6 @@ from consumer.kafka.observe import Observer
 from consumer.kafka.reach import Reach
 from consumer.kafka.states import State
 from consumer.kafka.task import Task
-from consumer.stage import Record
 
 log = structlog.get_logger(__name__)
 
@@ -203,7 +202,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             # Returns at once: a hungry task has sought its place.
             position = await consumer.position(partition)
             if fetched:
-                running.task.offer([_record(record) for record in fetched], position)
+                # aiokafka's record has the fields of `Record` by the same names: none is copied.
+                running.task.offer(fetched, position)
             else:
                 running.task.reached(position)
 
@@ -319,19 +319,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             end = consumer.highwater(partition) if partition in consumer.assignment() else None
             records, seconds = running.task.lag(end, wall)
             self._observer.lag(self.stage, partition.topic, partition.partition, records=records, seconds=seconds)
-
-
-def _record(fetched: ConsumerRecord) -> Record:
-    """Return what a stage sees of a consumed record."""
-    return Record(
-        fetched.topic,
-        fetched.partition,
-        fetched.offset,
-        fetched.timestamp,
-        fetched.key,
-        fetched.value,
-        fetched.headers,
-    )
 
 
 def _ended(doing: "asyncio.Task[None]") -> None:

@@ -38,7 +38,7 @@ class Pending:
         """Whether there is nothing to commit, not even an offset."""
         return not self.outgoing and not self.counts and self.offset == self.committed_offset
 
-    def due(self, since_commit: float, pace: Pace, owned: int) -> float:
+    def due(self, since_commit: float, pace: Pace, owned: int, *, backlog: bool = False) -> float:
         """
         Return in how many seconds a commit is due: 0 or less, now.
 
@@ -48,10 +48,13 @@ class Pending:
             pace: The intervals.
 
             owned: Partitions that the stage owns here; each transaction costs CPU, so many of them wait longer.
+
+            backlog: More records are waiting already: a longer transaction then delays nothing that is in time.
         """
         if self.outgoing:
             full = self.records >= pace.transaction_records or self.size >= pace.transaction_bytes
             if self.urgent or full:
                 return 0.0
-            return max(pace.commit_ms, owned * pace.commit_ms_per_partition) / 1000 - since_commit
+            spacing = max(pace.commit_ms, owned * pace.commit_ms_per_partition)
+            return spacing * (pace.backlog_spacing if backlog else 1) / 1000 - since_commit
         return pace.offsets_only_ms / 1000 - since_commit

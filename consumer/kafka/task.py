@@ -267,7 +267,8 @@ class Task:
             return
 
     def _due(self) -> float:
-        return self._pending.due(time.monotonic() - self._committed_at, self._config.pace, self._lease.owned)
+        since = time.monotonic() - self._committed_at
+        return self._pending.due(since, self._config.pace, self._lease.owned, backlog=bool(self._inbox))
 
     def _process(self, limit: int) -> None:
         """Give the stage at most *limit* records."""

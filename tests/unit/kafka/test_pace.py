@@ -88,3 +88,13 @@ def test_every_stop_names_its_reason() -> None:
     for error, (action, reason) in ACTIONS.items():
         assert action is not Action.STOP or reason is not None, error
     assert judge_error(RuntimeError("?")) == (Action.STOP, Reason.BUG)
+
+
+def test_w13_a_backlog_makes_fewer_and_longer_transactions() -> None:
+    """While records wait already, a commit that is not urgent is due four times later."""
+    pace = Pace()
+    pending = Pending(10, 0, outgoing=[Outgoing(Output.EVENTS, 0, b"k", b"v")])
+    quick = pending.due(0.0, pace, 12)
+    assert pending.due(0.0, pace, 12, backlog=True) == quick * pace.backlog_spacing
+    pending.urgent = True
+    assert pending.due(0.0, pace, 12, backlog=True) == 0.0
