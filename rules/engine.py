@@ -73,6 +73,8 @@ def judge(
     before = state if state is not None else new_state(event.patient)
     now = max(now, before.now)
     after = advance(before, event, now)
+    if _nothing_to_find(after, rulebook):
+        return _quiet(after, now, rulebook)
     chart = Chart(after, now, rulebook)
     encounter = event.encounter
     occasion = Occasion(
@@ -187,8 +189,6 @@ def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook) -> Judge
 
 def _judged(chart: Chart, occasion: Occasion) -> Judgement:
     """Set the hold marks of this moment, let the alerts live, and look for the next timer."""
-    if _nothing_to_find(chart.state, chart.rulebook):
-        return _quiet(chart)
     marks = [mark for family in families(chart.rulebook) for mark in family.marks(chart)]
     if marks:
         chart = chart.with_state(chart.state._replace(holds=(*chart.state.holds, *marks)))
@@ -220,12 +220,12 @@ def _nothing_to_find(state: PatientState, rulebook: Rulebook) -> bool:
     return True
 
 
-def _quiet(chart: Chart) -> Judgement:
+def _quiet(state: PatientState, now: Instant, rulebook: Rulebook) -> Judgement:
     """Return a judgement without a finding: facts are kept and the only timer is the patient's retirement."""
-    due = _retires_at(chart.state, chart.rulebook)
-    state = retain(chart.state, chart.now, chart.rulebook, potassium_since=chart.now)
-    state = state._replace(next_due=due if due > chart.now else None)
-    return Judgement(state, (), state.next_due, 0, state.dropped - chart.state.dropped)
+    due = _retires_at(state, rulebook)
+    kept = retain(state, now, rulebook, potassium_since=now)
+    kept = kept._replace(next_due=due if due > now else None)
+    return Judgement(kept, (), kept.next_due, 0, kept.dropped - state.dropped)
 
 
 def _spoken(chart: Chart, lived: Lived, occasion: Occasion) -> Judgement:

@@ -234,6 +234,8 @@ def _with_results(stored: tuple[StoredResult, ...], event: PatientEvent, count: 
     """Take in versions, each with what its message says of its tube."""
     if not event.results:
         return stored
+    if not event.tubes:
+        return merge_results(stored, tuple(StoredResult(result, count) for result in event.results))
     said: dict[str, set[Condition]] = {}
     for tube in event.tubes:
         said.setdefault(tube.container, set()).add(tube.condition)
@@ -382,6 +384,8 @@ def merge_dialyses(stored: tuple[StoredDialysis, ...], new: tuple[StoredDialysis
 
 
 def _with_orders(stored: tuple[MagnesiumOrder, ...], new: tuple[MagnesiumOrder, ...]) -> tuple[MagnesiumOrder, ...]:
+    if not new:
+        return stored
     kept = {(order.order_number, order.placer_order_number): order for order in stored}
     for order in new:
         old = kept.get((order.order_number, order.placer_order_number))
