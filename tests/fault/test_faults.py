@@ -6,7 +6,7 @@ import sys
 
 SEEDS = (1, 2, 3)
 PROVES_NOTHING = "RED: aborted_seen_uncommitted\n"
-"""Every invariant held, but no fault happened to hit an open transaction: such a run is no proof, and another is made."""
+"""Every invariant held, but no fault hit an open transaction: such a run is no proof, and another is made."""
 
 
 def run(seed: int) -> subprocess.CompletedProcess[str]:
