@@ -10,9 +10,6 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-type_version = 1
-"""Version of the shapes in this module, for the records that carry them."""
-
 Instant = int
 
 SECOND = 1_000
