@@ -13,7 +13,7 @@ TESTS := tests/unit tests/property rules consumer
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install kafka-jars demo check lint test test-ops test-deep test-faults mutants fuzz coverage bench bench-quick kafka lock clean
+.PHONY: help install kafka-jars demo check lint test test-ops test-deep test-faults test-faults-mutants fuzz coverage bench bench-quick kafka lock clean
 
 help: ## list the tasks
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,7 +70,7 @@ fuzz: install ## the HL7 decoder against COUNT=200000 mutated messages, from SEE
 test-faults: install kafka-jars ## members and a broker killed, frozen, cut off, FAULTS=40 times; then every invariant
 	$(RUN)/python -m tests.fault --seed $(SEED) --faults $(FAULTS)
 
-mutants: install kafka-jars ## the fault run with each rule of KAFKA.md switched off; it has to notice every time
+test-faults-mutants: install kafka-jars ## the fault run with each rule of KAFKA.md switched off; it has to notice every time
 	@for rule in $$($(RUN)/python -c 'from tests.fault.mutants import MUTANTS; print(*MUTANTS)'); do \
 		if $(RUN)/python -m tests.fault --seed $(SEED) --mutant $$rule; then echo "$$rule switched off went unnoticed"; exit 1; fi; done
 
