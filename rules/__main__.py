@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rules.alert import Rule
 from rules.explain import explain
 from rules.rulebook import DEFAULT
-from rules.summary import TITLES
+from rules.words.endings import TITLES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ from rules.patient import (
     retain,
 )
 from rules.rulebook import Rulebook
-from rules.words import transition
+from rules.words.transitions import transition
 
 
 class Judgement(NamedTuple):

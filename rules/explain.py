@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from rules.alert import Rule
 from rules.rulebook import DEFAULT, Rulebook
-from rules.summary import TITLES
-from rules.words import GRADES
+from rules.words.endings import TITLES
+from rules.words.transitions import GRADES
 
 WIDTH = 110
 

@@ -4,8 +4,8 @@ from hypothesis import given
 
 from rules.alert import Change
 from rules.events import DAY, PatientEvent
-from rules.summary import LONGEST
-from rules.words import UNSEEN
+from rules.words.considerations import UNSEEN
+from rules.words.sentence import LONGEST
 from tests.property.rules.histories import Run, histories
 from tests.unit.words.test_words_lint import FORBIDDEN
 

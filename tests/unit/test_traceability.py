@@ -58,7 +58,7 @@ def test_every_section_has_statements(section: str) -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_section_is_reached_from_a_docstring(section: str) -> None:
     """Who reads the rules finds the section that they follow."""
-    paths = (ROOT / "rules").glob("*.py")
+    paths = (ROOT / "rules").rglob("*.py")
     assert any(
         names_section(text, section) for path in paths for text in (module_docstring(path), *definitions(path).values())
     )

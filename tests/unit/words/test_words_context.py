@@ -4,7 +4,8 @@ import pytest
 
 from rules.alert import Rule, Severity, Transition
 from rules.events import Condition, Demographics, Drug
-from rules.words import EVIDENCE_AT_MOST, iso
+from rules.words.evidence import EVIDENCE_AT_MOST
+from rules.words.values import iso
 from tests.unit.rules.builders import (
     ADULT,
     T0,

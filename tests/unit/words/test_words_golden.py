@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rules.alert import Change, Rule
-from rules.summary import ENDS, TITLES
-from rules.words import GRADES, REASONS
+from rules.words.considerations import REASONS
+from rules.words.endings import ENDS, TITLES
+from rules.words.transitions import GRADES
 from tests.unit.words.cases import all_cases
 from tests.unit.words.golden import TABLE, table
 from tests.unit.words.histories import Case

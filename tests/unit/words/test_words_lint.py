@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rules import summary as summary_module
-from rules import words as words_module
-from rules.summary import LONGEST, Part, fit
+from rules import words
+from rules.words.sentence import LONGEST, Part, fit
 from tests.unit.words.cases import all_cases
 
 ORDERS = (
@@ -61,9 +60,12 @@ def texts() -> Iterator[str]:
             yield from (one.summary, *one.considerations, *one.missing, one.resolves_when, *one.thresholds.values())
 
 
-def literals(module: str) -> Iterator[str]:
+MODULES = sorted(Path(words.__file__).parent.glob("*.py"))
+
+
+def literals(module: Path) -> Iterator[str]:
     """Yield every string of a module that is no docstring: what it could ever say."""
-    tree = ast.parse(Path(module).read_text(encoding="utf-8"))
+    tree = ast.parse(module.read_text(encoding="utf-8"))
     documentation = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
@@ -72,9 +74,9 @@ def literals(module: str) -> Iterator[str]:
             yield node.value
 
 
-@pytest.mark.parametrize("module", [words_module.__file__, summary_module.__file__])
-def test_no_string_in_the_code_orders(module: str) -> None:
-    """No literal of the two modules holds a word that orders, binds or reassures: never an order."""
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
+def test_no_string_in_the_code_orders(module: Path) -> None:
+    """No literal of the words holds a word that orders, binds or reassures: never an order."""
     found = [text for text in literals(module) if FORBIDDEN.search(text) and " " in text]
     assert found == []
 

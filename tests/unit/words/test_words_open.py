@@ -5,7 +5,8 @@ import pytest
 from rules.alert import Change, Rule
 from rules.chart import Chart
 from rules.rulebook import DEFAULT
-from rules.words import UNMEASURED, UNSEEN, transition
+from rules.words.considerations import UNMEASURED, UNSEEN
+from rules.words.transitions import transition
 from tests.unit.rules.builders import Play, h
 from tests.unit.words.histories import low_potassium, persistent
 

@@ -8,8 +8,8 @@ from rules.events import Analyte, Result
 from rules.patient import StoredResult
 from rules.rulebook import DEFAULT
 from rules.specimen import Draw, Drawn
-from rules.summary import age, shown, trend
 from rules.units import Unit, canonical
+from rules.words.values import age, shown, trend
 from tests.unit.rules.builders import crea, h, k, result
 
 

@@ -1,0 +1,1 @@
+"""What alerts say: one idea a module, `transitions` on top (RULES.md, intended use)."""

@@ -1,0 +1,59 @@
+"""What an alert would have liked to know (RULES.md, intended use, 4.1, 5 and 6)."""
+
+from rules.alert import Rule
+from rules.chart import Chart
+from rules.events import Instant
+from rules.finding import Finding
+from rules.patient import Alert
+from rules.words.facts import HYPERKALEMIA_RULES, missing_magnesium
+
+
+def missing(chart: Chart, alert: Alert, finding: Finding | None) -> tuple[str, ...]:
+    """Return what the alert would have liked to know."""
+    found = []
+    rule = alert.rule
+    if rule is Rule.REFRACTORY_HYPERKALEMIA or (
+        rule is Rule.REFRACTORY_HYPOKALEMIA and alert.criterion == "magnesium_missing"
+    ):
+        found.append(_magnesium(chart, alert.trigger_at))
+    if rule in HYPERKALEMIA_RULES and not chart.treatments:
+        found.append("treatment data: not available; none seen in the feed does not mean that there was none")
+    if finding is not None:
+        found += _of_finding(chart, rule, finding)
+    if chart.renal.status == "unknown" and rule is not Rule.SPURIOUS_POTASSIUM:
+        found.append("renal function: unknown")
+    if chart.age is None:
+        found.append("age: unknown, taken as adult")
+    return tuple(found)
+
+
+def _magnesium(chart: Chart, t_n: Instant) -> str:
+    """Return the magnesium status of RULES.md 4.1; of an old one its value and age."""
+    status = chart.magnesium_status(t_n)
+    if status in ("old", "stale"):
+        return f"magnesium: {missing_magnesium(chart, t_n)[0].replace('magnesium ', '', 1)}"
+    return {
+        "pending": "magnesium: pending",
+        "invalid": "magnesium: drawn, specimen doubtful",
+        "unmapped": "magnesium: came under a code that is not mapped",
+        "never": "magnesium: never resulted",
+    }[status]
+
+
+def _of_finding(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
+    if rule is Rule.MAGNESIUM_MONITORING_GAP:
+        lacking = [word for word in ("magnesium", "potassium") if finding.notes[f"{word}_draw"] is None]
+        return [f"{word}: not measured" for word in lacking]
+    found = []
+    if rule is Rule.HYPERKALEMIA_LOW_MAGNESIUM and not any(d.at == finding.trigger_at for d in chart.calcium):
+        found.append("calcium: not in the tube")
+    if rule in (Rule.HYPERKALEMIA_AFTER_MAGNESIUM, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM):
+        if finding.notes["magnesium_draw"] is None:
+            found.append("magnesium: not measured since the infusion")
+        if finding.notes["baseline"] is None:
+            found.append(f"calcium: none of the {chart.rulebook.shown('after_baseline')} before the infusion")
+    if finding.exposure is not None and finding.exposure.grams is None:
+        found.append("amount of magnesium: not recorded")
+    if rule is Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN:
+        found.append("magnesium dose: none on record")
+    return found

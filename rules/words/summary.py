@@ -1,0 +1,251 @@
+"""
+The sentence that a tired clinician reads at three in the morning (RULES.md, intended use).
+
+At most 160 characters. It leads with the potassium, magnesium or calcium itself: value, change, age of the draw; then
+what was seen, then what is missing. It says what was measured and never orders.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from rules.alert import Change, Rule
+from rules.chart import Chart, hours
+from rules.events import HOUR, Analyte, Instant
+from rules.finding import Finding
+from rules.hyperkalemia import Episode, treatment_failure
+from rules.patient import Alert
+from rules.specimen import Draw
+from rules.words.endings import TITLES, ended
+from rules.words.facts import (
+    WHY_DOUBTFUL,
+    exposure_words,
+    missing_magnesium,
+    seen_treatment,
+    treatment_words,
+    unexplained,
+)
+from rules.words.sentence import OPTIONAL, Part, fit
+from rules.words.values import age, ago, earlier, name, shown, trend
+
+
+class Scene(NamedTuple):
+    """What a sentence is made from."""
+
+    chart: Chart
+    finding: Finding
+    behind: Instant | None
+
+    @property
+    def trigger(self) -> Draw:
+        """Return the triggering result."""
+        return self.finding.evidence[0]
+
+    @property
+    def late(self) -> Part:
+        """Return how far the feed is behind, where a timer was overruled because of it (RULES.md 8)."""
+        return Part("" if self.behind is None else f"the feed is {hours(self.behind)} behind", 0)
+
+    @property
+    def renal(self) -> Part:
+        """Return the renal function, where magnesium may leave slowly."""
+        renal = self.chart.renal
+        return Part("" if renal.status == "not impaired" else f"renal function {renal.status}", OPTIONAL, "", ", ")
+
+
+def _lead(
+    scene: Scene, before: Draw | None, *, nothing: str = "", prefix: str = "", doubtful: str = "possibly spurious"
+) -> str:
+    """Return value, change and interval, age of the draw."""
+    trigger = scene.trigger
+    doubt = "" if trigger.valid else f" ({doubtful})"
+    head = f"{name(trigger)} {shown(trigger)}{doubt}"
+    if prefix:
+        head = f"{prefix}: {head[0].lower()}{head[1:]}"
+    change = trend(trigger, before) if before is not None else nothing
+    return ", ".join(text for text in (head, change, age(trigger, scene.chart.now)) if text)
+
+
+def _hyperkalemia(scene: Scene) -> str:
+    chart, finding, trigger = scene.chart, scene.finding, scene.trigger
+    episode = finding.notes["episode"]
+    assert isinstance(episode, Episode)
+    failed = treatment_failure(chart, episode, trigger)
+    seen = seen_treatment(chart, episode.first.at - 6 * HOUR)
+    if finding.criterion == "treatment_failure" and failed is not None:
+        seen = f"still high after {treatment_words(*failed, chart.now)}"
+    elif episode.reopened_at is not None and trigger.at >= episode.reopened_at:
+        seen = f"high again after clearing, {seen}"
+    else:
+        seen = f"persistent over {hours(trigger.at - episode.first.at)}, {seen}"
+    lacking, short = missing_magnesium(chart, trigger.at)
+    return fit(
+        _lead(scene, earlier(episode.draws, trigger)),
+        *_worse_beside(scene),
+        Part(seen, 3, seen.replace("no treatment seen in the feed", "no treatment seen")),
+        Part(lacking, 1, short),
+        scene.late,
+        scene.renal,
+    )
+
+
+def _low_magnesium(scene: Scene) -> str:
+    chart, finding, trigger = scene.chart, scene.finding, scene.trigger
+    magnesium, episode = finding.notes["magnesium_draw"], finding.notes["episode"]
+    assert isinstance(magnesium, Draw)
+    assert isinstance(episode, Episode)
+    seen = seen_treatment(chart, episode.first.at - 6 * HOUR)
+    return fit(
+        _lead(scene, earlier(chart.potassium, trigger)),
+        *_worse_beside(scene),
+        Part(f"magnesium low, {shown(magnesium)} {age(magnesium, chart.now)}", 1, f"magnesium low, {shown(magnesium)}"),
+        Part(seen, 3, seen.replace("no treatment seen in the feed", "no treatment seen")),
+        scene.renal,
+    )
+
+
+def _hypokalemia(scene: Scene) -> str:
+    chart, trigger = scene.chart, scene.trigger
+    magnesium = scene.finding.notes["magnesium_draw"]
+    if isinstance(magnesium, Draw):
+        low = f"magnesium low, {shown(magnesium)}"
+        said = Part(f"{low} {age(magnesium, chart.now)}", 1, low)
+    else:
+        lacking, short = missing_magnesium(chart, trigger.at)
+        said = Part(lacking, 1, short)
+    recovering = Part("rising from the lowest" if scene.finding.notes["recovering"] else "", 3)
+    return fit(
+        _lead(scene, earlier(chart.potassium, trigger), doubtful="hemolyzed, may be lower"),
+        *_worse_beside(scene),
+        recovering,
+        said,
+        scene.late,
+        scene.renal,
+    )
+
+
+def _hypermagnesemia(scene: Scene) -> str:
+    chart, exposure = scene.chart, scene.finding.exposure
+    prefix = "More than the recorded dose explains" if unexplained(chart, scene.finding) else ""
+    if exposure is None:
+        dose = Part("no magnesium dose on record")
+    else:
+        dose = Part(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
+    return fit(
+        _lead(scene, earlier(chart.magnesium, scene.trigger), prefix=prefix), *_worse_beside(scene), dose, scene.renal
+    )
+
+
+def _after_magnesium(scene: Scene) -> str:
+    chart, exposure, trigger = scene.chart, scene.finding.exposure, scene.trigger
+    before, magnesium = scene.finding.notes["baseline"], scene.finding.notes["magnesium_draw"]
+    assert exposure is not None
+    draws = {Analyte.POTASSIUM: chart.potassium, Analyte.CALCIUM: chart.calcium}.get(
+        trigger.result.analyte, chart.ionized
+    )
+    last = earlier([draw for draw in draws if draw.at >= exposure.start], trigger)
+    was = f"{shown(before)} before magnesium" if isinstance(before, Draw) and last is not None else ""
+    if last is None and isinstance(before, Draw):
+        last = before
+    nothing = f"no value of the {chart.rulebook.shown('after_baseline')} before"
+    if isinstance(magnesium, Draw):
+        level = f"magnesium {shown(magnesium)}{'' if magnesium.valid else ' (possibly spurious)'}"
+        known = Part(f"{level} drawn {ago(magnesium.at, chart.now)}", 1, level)
+    else:
+        known = Part("magnesium not measured since")
+    return fit(
+        _lead(scene, last, nothing=nothing),
+        *_worse_beside(scene),
+        Part(was, 3),
+        Part(_of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True)), 2),
+        known,
+        scene.renal,
+    )
+
+
+def _of_magnesium(words: str) -> str:
+    """Name the drug in an exposure's words: ``magnesium infusion running``, ``last magnesium dose 4 h ago``."""
+    return words.replace("infusion", "magnesium infusion", 1).replace("last dose", "last magnesium dose", 1)
+
+
+def _gap(scene: Scene) -> str:
+    chart, exposure = scene.chart, scene.finding.exposure
+    lacking = [word for word in ("magnesium", "potassium") if scene.finding.notes[f"{word}_draw"] is None]
+    assert exposure is not None
+    dose = _of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
+    return fit(
+        f"{dose[0].upper()}{dose[1:]}",
+        Part(f"no {' and no '.join(lacking)} measured since"),
+        scene.renal._replace(joint="; ", rank=1),
+    )
+
+
+def _spurious(scene: Scene) -> str:
+    why = WHY_DOUBTFUL.get(scene.trigger.why, "specimen doubtful")
+    return fit(_lead(scene, None), Part(why, joint=", "), Part("no valid repeat yet"))
+
+
+_SENTENCES: dict[Rule, Callable[[Scene], str]] = {
+    Rule.POST_INFUSION_HYPERMAGNESEMIA: _hypermagnesemia,
+    Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: _hypermagnesemia,
+    Rule.REFRACTORY_HYPERKALEMIA: _hyperkalemia,
+    Rule.HYPERKALEMIA_LOW_MAGNESIUM: _low_magnesium,
+    Rule.HYPERKALEMIA_AFTER_MAGNESIUM: _after_magnesium,
+    Rule.REFRACTORY_HYPOKALEMIA: _hypokalemia,
+    Rule.MAGNESIUM_MONITORING_GAP: _gap,
+    Rule.HYPOCALCEMIA_AFTER_MAGNESIUM: _after_magnesium,
+    Rule.SPURIOUS_POTASSIUM: _spurious,
+}
+
+
+def _worse_beside(scene: Scene) -> list[Part]:
+    """Name a calcium, creatinine or (beside magnesium) potassium that is worse than the headline."""
+    chart, trigger = scene.chart, scene.trigger
+    book = chart.rulebook
+    found = []
+    if trigger.result.analyte is Analyte.MAGNESIUM:
+        found += _near(chart.potassium, trigger, book.magnesium_step_within, lambda value: value >= book.potassium_high)
+    if trigger.result.analyte is not Analyte.CALCIUM:
+        found += _near(chart.calcium, trigger, book.calcium_near, lambda value: value < book.calcium_low)
+    creatinine = chart.renal.creatinine
+    if creatinine is not None and any(why.startswith(("eGFR", "acute")) for why in chart.renal.why):
+        found.append(creatinine)
+    return [Part(f"{name(draw).lower()} {shown(draw)}", 3 if draw is creatinine else 2, joint=", ") for draw in found]
+
+
+def _near(draws: Sequence[Draw], trigger: Draw, within: Instant, worse: Callable[[Decimal], bool]) -> list[Draw]:
+    near = [draw for draw in draws if draw.valid and abs(draw.at - trigger.at) <= within and worse(draw.value)]
+    return near[-1:]
+
+
+def summary(
+    chart: Chart,
+    alert: Alert,
+    change: Change,
+    finding: Finding | None,
+    reason: str | None,
+    *,
+    ending: Draw | None = None,
+    trigger: Draw | None = None,
+    behind: Instant | None = None,
+) -> str:
+    """
+    Return the sentence of one transition.
+
+    Args:
+        chart: The patient at the moment of the transition.
+        alert: The alert after it.
+        change: What the alert did.
+        finding: What its rule finds now, where it does.
+        reason: The transition's reason.
+        ending: The result that ended the alert, where one did.
+        trigger: The alert's triggering result in its present version, where it still stands.
+        behind: How far the feed is behind, when a timer was overruled because of it.
+    """
+    if change in (Change.RESOLVED, Change.CLOSED, Change.RETRACTED):
+        return ended(chart, alert, change, reason or "", ending if change is Change.RESOLVED else trigger)
+    if finding is None:
+        seen = f"{name(trigger)} {shown(trigger)}, {age(trigger, chart.now)}" if trigger is not None else ""
+        lead = seen or f"Last finding {ago(alert.trigger_at, chart.now)}"
+        return fit(lead, Part(f"the alert is still open ({TITLES[alert.rule]})"))
+    return _SENTENCES[alert.rule](Scene(chart, finding, behind))

@@ -1,0 +1,122 @@
+"""Results in words: the number and unit that the laboratory sent, trend, age of the draw (RULES.md 1, intended use)."""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import NamedTuple
+
+from rules.chart import hours
+from rules.events import DAY, MINUTE, Instant
+from rules.renal import civil_date
+from rules.specimen import Draw
+from rules.units import CANONICAL, FACTORS, MAGNESIUM_G_MOL, Unit, canonical
+
+TREND_WITHIN = 3 * DAY
+"""An earlier value is worth a trend when it is at most so old; two results a week apart are not one movement."""
+
+
+class Written(NamedTuple):
+    """A number and the unit that it is in."""
+
+    number: str
+    unit: Unit
+
+
+_SPELLINGS = {unit.value.lower(): unit for unit in Unit}
+
+
+def as_sent(draw: Draw) -> Written:
+    """
+    Return a result as its laboratory wrote it; in the canonical unit where number and unit sent do not give its value.
+
+    So a spelling of the unit that is not one of ours, or a later version that carries no number, can never put the
+    laboratory's number beside another unit (RULES.md 1: 2.0 is normal in mg/dL and dangerous in mmol/L).
+    """
+    result = draw.result
+    number = result.original_value.lstrip("<>=≤≥^ ")
+    spelled = _SPELLINGS.get(result.original_units.lower(), CANONICAL[result.analyte])
+    try:
+        for unit in (spelled, *FACTORS[result.analyte]):
+            if canonical(result.analyte, Decimal(number), unit) == draw.value:
+                return Written(number, unit)
+    except InvalidOperation:
+        pass  # no number was sent with this version
+    value = draw.value
+    places = value if -2 <= int(value.as_tuple().exponent) <= 0 else value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return Written(f"{places:f}", CANONICAL[result.analyte])
+
+
+def shown(draw: Draw) -> str:
+    """Return a result with comparator and unit: ``6.3 mmol/L``, ``>10 mmol/L``."""
+    written = as_sent(draw)
+    return f"{draw.result.comparator}{written.number} {written.unit.value}"
+
+
+def name(draw: Draw) -> str:
+    """Return the analyte with a capital: ``Potassium``, ``Ionized calcium``."""
+    analyte = draw.result.analyte.value
+    return {"calcium_ionized": "Ionized calcium", "egfr": "eGFR"}.get(analyte, analyte.capitalize())
+
+
+def trend(draw: Draw, before: Draw | None) -> str:
+    """
+    Return the change since *before* in words, in the unit in which *draw* was sent: ``up 0.4 in 2 h``.
+
+    Empty without an earlier value, or where a comparator leaves the change unknown; ``up 3.9 or more in 2 h`` where a
+    comparator bounds it (RULES.md 1).
+    """
+    if before is None or before.at >= draw.at or draw.at - before.at > TREND_WITHIN:
+        return ""
+    written = as_sent(draw)
+    numerator, denominator = FACTORS[draw.result.analyte][written.unit]
+    difference = (draw.value - before.value) * denominator / numerator
+    comparator = draw.result.comparator
+    bounded = (comparator.startswith(">") and difference > 0) or (comparator.startswith("<") and difference < 0)
+    if before.result.comparator or (comparator and not bounded):
+        return ""
+    since = hours(draw.at - before.at)
+    fine = len(written.number.partition(".")[2]) >= 2 or 0 < abs(difference) < Decimal("0.05")
+    size = abs(difference).quantize(Decimal("0.01") if fine else Decimal("0.1"), ROUND_HALF_UP)
+    if size == 0:
+        return f"unchanged in {since}"
+    return f"{'up' if difference > 0 else 'down'} {size}{' or more' if bounded else ''} in {since}"
+
+
+def age(draw: Draw, now: Instant) -> str:
+    """Return the age of a draw: ``drawn 40 min ago``."""
+    return f"drawn {ago(draw.at, now)}"
+
+
+def ago(moment: Instant, now: Instant) -> str:
+    """Return ``4 h ago``."""
+    return f"{hours(max(0, now - moment))} ago"
+
+
+def earlier(draws: Sequence[Draw], trigger: Draw) -> Draw | None:
+    """Return the draw that a trend starts from: the newest valid one before *trigger*, else the newest."""
+    before = [draw for draw in draws if draw.at < trigger.at]
+    return next((draw for draw in reversed(before) if draw.valid), before[-1] if before else None)
+
+
+def in_both_units(mmol_l: Decimal) -> str:
+    """
+    Return a magnesium with mg/dL beside it, for reading (RULES.md 4.2).
+
+    >>> in_both_units(Decimal("1.5"))
+    '1.5 mmol/L (3.6 mg/dL)'
+    """
+    return f"{mmol_l} mmol/L ({(mmol_l * MAGNESIUM_G_MOL / 10).quantize(Decimal('0.1'), ROUND_HALF_UP)} mg/dL)"
+
+
+def iso(moment: Instant, offset: int) -> str:
+    """
+    Return an instant as ISO 8601 in its sender's offset (minutes east).
+
+    >>> iso(0, -300)
+    '1969-12-31T19:00:00-05:00'
+    """
+    local = moment + offset * MINUTE
+    year, month, day = civil_date(local)
+    seconds = local // 1000 % 86_400
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    sign = "-" if offset < 0 else "+"
+    return f"{year:04}-{month:02}-{day:02}T{clock}{sign}{abs(offset) // 60:02}:{abs(offset) % 60:02}"
