@@ -4,7 +4,6 @@ The code tables: what an OBX-3 is, and what a unit is spelled like. Data in `tab
 Text alone never maps to an analyte; it can only contradict a code, or make an unmapped code a suggestion (HL7.md 2).
 """
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -12,6 +11,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, unescape
+from consumer.hl7.texts import Vocabulary, fold
 from rules.events import Analyte
 from rules.units import Unit
 
@@ -35,15 +35,26 @@ EXCLUDED = frozenset(_LOINC["excluded"])
 LACTATE_DEHYDROGENASE = "2532-0"
 
 NAMES: Mapping[Analyte, tuple[str, ...]] = {
-    analyte: tuple(name.casefold() for name in _NAMES["names"].get(analyte.value, ())) for analyte in Analyte
+    analyte: tuple(fold(name) for name in _NAMES["names"].get(analyte.value, ())) for analyte in Analyte
 }
 NAMES = {**NAMES, Analyte.CALCIUM_IONIZED: NAMES[Analyte.CALCIUM]}
 SYMBOLS: Mapping[Analyte, frozenset[str]] = {
     analyte: frozenset(_NAMES["symbols"].get(analyte.value, ())) for analyte in Analyte
 }
-OTHER_FLUID = frozenset(word.casefold() for word in _NAMES["other_meaning"]["fluid"])
-OTHER_QUANTITY = frozenset(word.casefold() for word in _NAMES["other_meaning"]["quantity"])
-IONIZED_STARTS: tuple[str, ...] = tuple(_NAMES["other_meaning"]["ionized"])
+OTHER_FLUID = Vocabulary.of(_NAMES["fluid"])
+OTHER_QUANTITY = Vocabulary.of(_NAMES["quantity"])
+IONIZED = Vocabulary.of(_NAMES["ionized"])
+_NEVER_IONIZED = frozenset({Analyte.CALCIUM, Analyte.MAGNESIUM})
+_BESIDE: Mapping[Analyte, tuple[str, ...]] = {
+    analyte: tuple(
+        name
+        for other in Analyte
+        if NAMES[other] != NAMES[analyte] and {analyte, other} != {Analyte.EGFR, Analyte.CREATININE}
+        for name in NAMES[other]
+    )
+    for analyte in Analyte
+}
+"""Names of our other analytes, which make a text one of a ratio or of another code; eGFR is made from creatinine."""
 
 UNITS: Mapping[str, Unit] = {
     spelling: Unit(unit) for unit, spellings in _UNITS["spellings"].items() for spelling in spellings
@@ -54,8 +65,7 @@ PUMP_METRICS: Mapping[str, str] = {name: kind for kind, names in table("pumps")[
 """A pump's metric by its name (``MDC_…``) or number, to what it is; `consumer.hl7.pumps`."""
 
 LOINC_SYSTEMS = frozenset({"", "LN", "LOINC", "LNC"})
-_SYMBOL_SIGNS = " +0123456789.-"
-_WORDS = re.compile(r"[^\W_]+")
+_SYMBOL_SIGNS = " +0123456789.,:;-()[]*"
 
 
 class Kind(StrEnum):
@@ -113,25 +123,25 @@ def split_identifier(raw: str, truncation: str = "") -> Identifier:
     return Identifier(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], texts)
 
 
-def words(text: str) -> list[str]:
-    """Return the whole words of *text*, case folded."""
-    return _WORDS.findall(text.casefold())
-
-
 def names_analyte(text: str, analyte: Analyte) -> bool:
     """Say whether *text* contains a name of the analyte or is its symbol."""
-    folded = text.casefold()
+    folded = fold(text)
     return any(name in folded for name in NAMES[analyte]) or folded.strip(_SYMBOL_SIGNS) in SYMBOLS[analyte]
 
 
 def means_something_else(text: str, analyte: Analyte) -> bool:
-    """Say whether *text* names another fluid, another quantity or, for a total calcium, an ionized one."""
-    found = words(text)
-    if not OTHER_FLUID.isdisjoint(found) or not OTHER_QUANTITY.isdisjoint(found):
+    """
+    Say whether *text* names another fluid or another quantity.
+
+    Another quantity is a ratio, a clearance, a corrected value, another analyte of ours, or, for a total calcium or a
+    magnesium, an ionized one.
+    """
+    folded = fold(text)
+    if OTHER_FLUID.in_text(folded) or OTHER_QUANTITY.in_text(folded):
         return True
-    if "尿" in text:
+    if analyte in _NEVER_IONIZED and IONIZED.in_text(folded):
         return True
-    return analyte is Analyte.CALCIUM and any(word.startswith(IONIZED_STARTS) for word in found)
+    return any(name in folded for name in _BESIDE[analyte])
 
 
 def agrees(texts: Iterable[str], analyte: Analyte) -> bool:

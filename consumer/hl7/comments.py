@@ -1,80 +1,123 @@
-"""What a comment says of a tube: hemolyzed, grossly so, or nothing (HL7.md 2). Whole words, in several languages."""
+"""What a comment says of a tube: hemolyzed, grossly so, clotted, contaminated, or nothing (HL7.md 2, RULES.md 3)."""
 
 import re
-import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from consumer.hl7.codes import table
+from consumer.hl7.texts import Vocabulary, fold, words
 from rules.events import Condition
 
 _TABLE = table("comments")
-_HEMOLYSIS: tuple[str, ...] = tuple(_TABLE["hemolysis"])
-_GROSS: tuple[str, ...] = tuple(_TABLE["gross"])
-_NEGATION = frozenset(_TABLE["negation"])
-_PAST: tuple[str, ...] = tuple(_TABLE["past"])
-_NOT_A_TUBE = frozenset(_TABLE["not_a_tube"])
-_ANSWERS = frozenset(_TABLE["answers"])
-_WISHES: tuple[str, ...] = tuple(_TABLE["wishes"])
-_UNSPACED = tuple(
-    start for start in _HEMOLYSIS if not any("a" <= char <= "z" or "\u0400" <= char < "\u0500" for char in start)
-)
-
-_CLAUSE = re.compile(r"[.;!?\n]|,| but | aber | mais | pero ")
-_WORD = re.compile(r"[^\W_]+")
+_HEMOLYSIS = Vocabulary.of(_TABLE["hemolysis"])
+_CLOTTED = Vocabulary.of(_TABLE["clotted"])
+_CONTAMINATED = Vocabulary.of(_TABLE["contaminated"])
+_HEDGES = Vocabulary.of(_TABLE["hedges"])
 
 
-def _folded(text: str) -> str:
-    """Return *text* in lower case with its accents taken off."""
-    if text.isascii():
-        return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+def _folded(entries: Sequence[str]) -> tuple[str, ...]:
+    return tuple(fold(entry) for entry in entries)
+
+
+_NO_CLOT = frozenset(_folded(_TABLE["clotted"]["not_a_tube"]))
+_OF_A_TUBE = frozenset(_folded(_TABLE["contaminated"]["of_a_tube"]))
+_NO_CONTAMINATION = frozenset(_folded(_TABLE["contaminated"]["not_a_tube"]))
+_GROSS = Vocabulary(frozenset(), _folded(_TABLE["grades"]["gross"]), _folded(_TABLE["grades"]["gross_inside"]))
+_LIPEMIA = Vocabulary(frozenset(), _folded(_TABLE["grades"]["of_something_else"]), ())
+_INDEX = frozenset(_folded(_TABLE["grades"]["index"]))
+_NEGATION = frozenset(_folded(_TABLE["nothing"]["negation"]))
+_ANSWERS = frozenset(_folded(_TABLE["nothing"]["answers"]))
+_WISHES = _folded(_TABLE["nothing"]["wishes"])
+_PAST = _folded(_TABLE["nothing"]["past"])
+_NOT_A_TUBE = frozenset(_folded(_TABLE["nothing"]["not_a_tube"]))
+_UNSPACED = _folded(_TABLE["nothing"]["unspaced"])
+
+_CLAUSE = re.compile(r"[.;!?\n。；！]|,| but | aber | mais | pero ")
+_PLUSES = re.compile(r"([0-9])\s*\+|(?<![a-z0-9])(\++)")
+_NUMBER = re.compile(r"[0-9]+")
+_GRADE_GROSS, _INDEX_SUSPECT, _INDEX_GROSS, _LAST_GRADE = 3, 100, 300, 4  # RULES.md 3
 
 
 @lru_cache(maxsize=4096)
-def condition_of(text: str) -> Condition | None:
+def conditions_of(text: str) -> tuple[Condition, ...]:
     """
     Return what a comment says of its tube.
 
-    >>> condition_of("Specimen grossly hemolyzed")
-    <Condition.GROSSLY_HEMOLYZED: 'grossly_hemolyzed'>
-    >>> condition_of("Sample is not hemolysed") is None
-    True
+    >>> conditions_of("Specimen grossly hemolyzed")
+    (<Condition.GROSSLY_HEMOLYZED: 'grossly_hemolyzed'>,)
+    >>> conditions_of("Sample is not hemolysed, no clots")
+    ()
     """
-    folded = _folded(text)
-    if not any(start in folded for start in _HEMOLYSIS):
-        return None
-    found: Condition | None = None
+    folded = fold(text)
+    found: set[Condition] = set()
+    if not any(vocabulary.in_text(folded) for vocabulary in (_HEMOLYSIS, _CLOTTED, _CONTAMINATED)):
+        return ()
     for clause in _CLAUSE.split(folded):
-        words = _WORD.findall(clause)
-        place = next((number for number, word in enumerate(words) if _is_hemolysis(word)), None)
-        if place is None or _says_nothing_of_this_tube(words, place):
+        if any(run in clause.replace(" ", "") for run in _UNSPACED):
             continue
-        if any(word.startswith(_GROSS) for word in words):
-            return Condition.GROSSLY_HEMOLYZED
-        found = Condition.HEMOLYZED
-    return found
+        said = words(clause)
+        hemolysis = _hemolysis(clause, said)
+        if hemolysis is not None:
+            found.add(hemolysis)
+        if _says(said, _CLOTTED, _NO_CLOT):
+            found.add(Condition.CLOTTED)
+        if (not _OF_A_TUBE.isdisjoint(said) or not clause.isascii()) and _says(said, _CONTAMINATED, _NO_CONTAMINATION):
+            found.add(Condition.CONTAMINATED)
+    if Condition.GROSSLY_HEMOLYZED in found:
+        found.discard(Condition.HEMOLYZED)
+    return tuple(condition for condition in Condition if condition in found)
 
 
 def says_gross(text: str) -> bool:
-    """Say whether a text says gross or marked."""
-    return any(word.startswith(_GROSS) for word in _WORD.findall(_folded(text)))
+    """Say whether a text says gross or marked, of nothing but hemolysis (a serum can be grossly lipemic)."""
+    folded = fold(text)
+    return _GROSS.in_text(folded) and not _LIPEMIA.in_text(folded)
 
 
-def _is_hemolysis(word: str) -> bool:
-    # A language without blanks has the word anywhere in its run.
-    return word.startswith(_HEMOLYSIS) or (not word.isascii() and any(start in word for start in _UNSPACED))
+def _place(said: list[str], vocabulary: Vocabulary) -> int | None:
+    return next((number for number, word in enumerate(said) if vocabulary.has(word)), None)
 
 
-def _says_nothing_of_this_tube(words: list[str], place: int) -> bool:
+def _says(said: list[str], vocabulary: Vocabulary, nothing: frozenset[str]) -> bool:
+    """Say whether a clause says for sure that its tube is as the vocabulary has it."""
+    place = _place(said, vocabulary)
+    if place is None or _says_nothing_of_this_tube(said, place):
+        return False
+    return nothing.isdisjoint(said) and not any(map(_HEDGES.has, said))
+
+
+def _hemolysis(clause: str, said: list[str]) -> Condition | None:
+    """Return what a clause says of hemolysis: a word for gross, a grade with its plus, or an index (RULES.md 3)."""
+    place = _place(said, _HEMOLYSIS)
+    if place is None or _says_nothing_of_this_tube(said, place):
+        return None
+    if any(map(_GROSS.has, said)):
+        return Condition.GROSSLY_HEMOLYZED
+    pluses = _PLUSES.search(clause)
+    if pluses is not None:
+        grade = int(pluses[1]) if pluses[1] else len(pluses[2])
+        return _graded(grade, 1, _GRADE_GROSS)
+    number = _NUMBER.search(clause)
+    if number is not None and not _INDEX.isdisjoint(said) and int(number[0]) > _LAST_GRADE:
+        return _graded(int(number[0]), _INDEX_SUSPECT, _INDEX_GROSS)
+    return Condition.HEMOLYZED
+
+
+def _graded(value: int, suspect: int, gross: int) -> Condition | None:
+    if value >= gross:
+        return Condition.GROSSLY_HEMOLYZED
+    return Condition.HEMOLYZED if value >= suspect else None
+
+
+def _says_nothing_of_this_tube(said: list[str], place: int) -> bool:
     """
     Say whether a clause is negated, tells of another tube or time, or of a germ or an illness.
 
     A negation counts before the word, and after it as an answer ("hemolysis: none"). What tells of the past counts
     before it, and after it but for a wish ("hemolyzed, please repeat").
     """
-    before, after = words[:place], words[place + 1 :]
-    if not _NOT_A_TUBE.isdisjoint(words) or not _NEGATION.isdisjoint(before) or not _ANSWERS.isdisjoint(after[:2]):
+    before, after = said[:place], said[place + 1 :]
+    if not _NOT_A_TUBE.isdisjoint(said) or not _NEGATION.isdisjoint(before) or not _ANSWERS.isdisjoint(after[:2]):
         return True
     return any(word.startswith(_PAST) for word in before) or any(
         word.startswith(_PAST) and not word.startswith(_WISHES) for word in after

@@ -85,10 +85,9 @@ class Order:
         found = {condition for specimen in self.specimens for condition in specimen.conditions}
         for note in self.notes:
             text = unescape(note.replace(REPETITION, " ")) if note else ""
-            condition = comments.condition_of(text)
-            if condition is not None:
-                found.add(condition)
-            elif Condition.HEMOLYZED in found and comments.says_gross(text):
+            said = comments.conditions_of(text)
+            found.update(said)
+            if not said and Condition.HEMOLYZED in found and comments.says_gross(text):
                 found.add(Condition.GROSSLY_HEMOLYZED)
             folded = text.casefold()
             found.update(Condition(meaning) for pattern, meaning in site_comments if pattern in folded)

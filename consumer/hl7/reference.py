@@ -5,7 +5,7 @@ The tables of docs/hl7.md, written from the data so that they stay true.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from consumer.hl7.codes import table
@@ -43,10 +43,13 @@ def _lines() -> Iterator[str]:
         symbols = ", ".join(names["symbols"][analyte.value])
         yield f"- {analyte.value.replace('_', ' ')}: {', '.join(words)}; as a symbol {symbols}"
     yield ""
-    yield "Another fluid: " + ", ".join(names["other_meaning"]["fluid"]) + "."
-    yield ""
-    yield "Another quantity: " + ", ".join(names["other_meaning"]["quantity"]) + "."
-    yield ""
+    for title, section in (
+        ("Another fluid", "fluid"),
+        ("Another quantity", "quantity"),
+        ("Ionized, under a total calcium or a magnesium", "ionized"),
+    ):
+        yield f"{title}: {_vocabulary(names[section])}."
+        yield ""
     yield "### Units"
     yield ""
     yield "| unit | spellings (letter case and blanks ignored) |"
@@ -74,7 +77,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield ", ".join(f"{code} ({text})" for code, text in table("specimens")["codes"].items()) + "."
     yield ""
-    yield "As whole words: " + ", ".join(table("specimens")["words"]["veto"]) + "."
+    yield f"As whole words: {_vocabulary(table('specimens')['veto'])}."
     yield ""
     yield "### Reasons"
     yield ""
@@ -96,6 +99,12 @@ def _lines() -> Iterator[str]:
         yield f"`{title}`"
         yield ""
         yield from (f"- `{key}`: {text}" for key, text in keys.items())
+
+
+def _vocabulary(section: Mapping[str, Sequence[str]]) -> str:
+    """Return words as they are, starts of words with a dash behind, what stands inside words between dashes."""
+    shapes = (("words", "{}"), ("starts", "{}-"), ("inside", "-{}-"))
+    return ", ".join(shape.format(word) for kind, shape in shapes for word in section.get(kind, ()))
 
 
 def _of(entries: Mapping[str, str], drug: str) -> str:

@@ -1,19 +1,19 @@
 """The specimen of an order: what vetoes it, which tube it is, and what is said of that tube (HL7.md 2, RULES.md 3)."""
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from consumer.hl7.codes import table
 from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, SUBCOMPONENT, unescape
+from consumer.hl7.texts import Vocabulary, fold, words
 from rules.events import Condition
 
 _TABLE = table("specimens")
 VETO_CODES = frozenset(_TABLE["codes"])
-VETO_WORDS = frozenset(_TABLE["words"]["veto"])
+VETO = Vocabulary.of(_TABLE["veto"])
+_BESIDE = frozenset(_TABLE["veto"]["beside"])
 CONDITIONS = {code: Condition(condition) for code, condition in _TABLE["conditions"].items()}
 REJECT_REASONS = {code: Condition(condition) for code, condition in _TABLE["reject_reasons"].items()}
-_WORD = re.compile(r"[^\W_]+")
 _PATIENT_ROLES = frozenset({"", "P"})
 _SPM_ID, _SPM_TYPE, _SPM_ROLE, _SPM_COLLECTED, _SPM_REJECTED, _SPM_CONDITION = 2, 4, 11, 17, 21, 24
 
@@ -23,26 +23,29 @@ def vetoes(field: str) -> bool:
     """
     Say whether a raw OBR-15 or SPM-4 names a specimen that is never ours.
 
-    By codes in components 1 and 4, and by whole words in components 2 and 5 (and in 1 when it is that word alone):
-    never by a pattern over the field, since senders put physicians and departments there.
+    By codes in components 1 and 4, and by whole words in components 2 and 5 (in 1 and 4 when it is made of such words
+    alone, "Other Body Fluid"): never by a pattern over the field, since senders put physicians and departments there.
     """
     for repetition in field.split(REPETITION):
         parts = repetition.split(COMPONENT)
         for number in (0, 3):
             if number < len(parts) and parts[number]:
                 code, *rest = (unescape(part).strip() for part in parts[number].split(SUBCOMPONENT))
-                if code.upper() in VETO_CODES or code.casefold() in VETO_WORDS:
+                if code.upper() in VETO_CODES or _is_veto_phrase(code):
                     return True
-                if rest and _has_veto_word(rest[0]):
+                if rest and VETO.in_text(fold(rest[0])):
                     return True
         for number in (1, 4):
-            if number < len(parts) and _has_veto_word(unescape(parts[number])):
+            if number < len(parts) and VETO.in_text(fold(unescape(parts[number]))):
                 return True
     return False
 
 
-def _has_veto_word(text: str) -> bool:
-    return bool(text) and not VETO_WORDS.isdisjoint(_WORD.findall(text.casefold()))
+def _is_veto_phrase(text: str) -> bool:
+    """Say whether a text is of words of the table alone: at least one that vetoes, and what may stand beside it."""
+    found = words(fold(text))
+    vetoing = [word for word in found if VETO.has(word)]
+    return bool(vetoing) and all(word in _BESIDE for word in found if word not in vetoing)
 
 
 class Specimen(NamedTuple):

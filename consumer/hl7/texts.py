@@ -1,0 +1,54 @@
+"""Texts that people wrote, in any language: letter case, accents and full width fold away; words are whole."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
+
+_WORD = re.compile(r"[^\W_]+")
+_LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"})
+"""Letters that Unicode does not take apart."""
+
+
+def fold(text: str) -> str:
+    """
+    Return *text* in lower case, without accents, in its plain width.
+
+    >>> fold("KALSİYUM, İyonize"), fold("Cálcio iônico"), fold("Ｋ⁺"), fold("fæces")
+    ('kalsiyum, iyonize', 'calcio ionico', 'k+', 'faeces')
+    """
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).translate(_LETTERS)
+
+
+def words(folded: str) -> list[str]:
+    """Return the whole words of a folded text."""
+    return _WORD.findall(folded)
+
+
+class Vocabulary(NamedTuple):
+    """
+    Words that mean one thing: whole words, starts of words, and what may stand inside a word, all folded.
+
+    ``inside`` is for languages that write without blanks, or put words together.
+    """
+
+    words: frozenset[str]
+    starts: tuple[str, ...]
+    inside: tuple[str, ...]
+
+    @classmethod
+    def of(cls, section: Mapping[str, Sequence[str]]) -> Self:
+        """Return the vocabulary of a table's section; the lists that it lacks are empty."""
+        folded = {kind: tuple(fold(word) for word in section.get(kind, ())) for kind in cls._fields}
+        return cls(frozenset(folded["words"]), folded["starts"], folded["inside"])
+
+    def has(self, word: str) -> bool:
+        """Say whether one folded word is of this vocabulary."""
+        return word in self.words or word.startswith(self.starts) or any(part in word for part in self.inside)
+
+    def in_text(self, folded: str) -> bool:
+        """Say whether a folded text has a word of this vocabulary; ``inside`` may hold blanks and signs."""
+        return any(part in folded for part in self.inside) or any(map(self.has, words(folded)))
