@@ -64,6 +64,7 @@ def kafka_config(settings: Settings) -> KafkaConfig:
         start=settings.kafka_start,
         clock=settings.clock,
         compression=None if compression == "none" else compression,
+        format=settings.kafka_format,
         group_instance_id=settings.kafka_group_instance_id,
         security=_security(settings),
     )

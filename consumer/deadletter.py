@@ -89,6 +89,11 @@ def attempt_of(headers: Sequence[tuple[str, bytes]]) -> int:
     return 1
 
 
+def resubmitted(headers: Sequence[tuple[str, bytes]]) -> bool:
+    """Say whether somebody put a record back on purpose: it is never taken for a duplicate (KAFKA.md W18)."""
+    return any(name == "attempt" for name, _ in headers)
+
+
 def instant(text: str) -> Instant | None:
     """Return the instant of a header's time, or None when it is none of ours."""
     try:

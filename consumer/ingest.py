@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 from consumer import deadletter
-from consumer.deadletter import DeadLetter, Fault, attempt_of
+from consumer.deadletter import DeadLetter, Fault, attempt_of, resubmitted
 from consumer.hl7.outcome import Decoded, Outcome, Reason
 from consumer.patients import Clock
 from consumer.stage import Outcome as Batch
 from consumer.stage import Outgoing, Output, Record
-from consumer.wire import EventRecord, Kind, encode_event
+from consumer.wire import FORMAT, EventRecord, Kind, encode_event
 from rules.events import MINUTE, Instant, PatientEvent, Source
 
 AHEAD_AT_MOST: Final = 10 * MINUTE
@@ -55,6 +55,11 @@ class Ingest:
         self._relevant = relevant
         self._settings = settings
         self._stream_time: int | None = None
+        self._format = FORMAT
+
+    def write_format(self, version: int) -> None:
+        """Write events in this format."""
+        self._format = version
 
     def restore(self, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
         """Do nothing: the stage has no state."""
@@ -126,10 +131,10 @@ class Ingest:
             for message in decoded.messages:
                 for what, number in message.not_ours.items():
                     _add(counts, "not_ours", what.value, number)
-        headers = (("attempt", str(attempt).encode()),) if attempt > 1 else ()
+        headers = (("attempt", str(attempt).encode()),) if resubmitted(record.headers) else ()
         for event in events:
             sent = event._replace(flags=(*event.flags, RECEIVED_AHEAD)) if ahead else event
-            value = encode_event(EventRecord(Kind.EVENT, event.patient, sent))
+            value = encode_event(EventRecord(Kind.EVENT, event.patient, sent), self._format)
             out.append(Outgoing(Output.EVENTS, None, event.patient.key.encode(), value, headers))
         if ahead:
             _add(counts, "flags", RECEIVED_AHEAD)

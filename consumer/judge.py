@@ -12,12 +12,21 @@ from typing import Final
 from consumer import deadletter
 from consumer.address import partition_of
 from consumer.cloudevent import Issuer, alert_event, alert_headers, encode_alert
-from consumer.deadletter import DeadLetter, Fault, attempt_of
+from consumer.deadletter import DeadLetter, Fault, attempt_of, resubmitted
 from consumer.errors import CorruptRecord
 from consumer.patients import Clock, Failure, Patients, Settings
 from consumer.schedule import Overlay
 from consumer.stage import Outcome, Outgoing, Output, Record
-from consumer.wire import PatientRecord, Waiting, decode_event, decode_patient, encode_event, encode_patient
+from consumer.wire import (
+    FORMAT,
+    PatientRecord,
+    Waiting,
+    decode_event,
+    decode_patient,
+    encode_event,
+    encode_patient,
+    refuse_newer,
+)
 from rules.alert import Change, Severity
 from rules.events import MINUTE, Instant
 from rules.rulebook import Rulebook
@@ -29,6 +38,9 @@ AWAITS: Final = "awaits_catch_up"
 
 STUCK_AFTER: Final = 5 * MINUTE
 """A watermark this far behind that comes no closer for as long is stuck (RULES.md 8)."""
+
+REWRITTEN_AT_ONCE: Final = 1_000
+"""States written anew in an older format at a tick: some 100 ms of work a second."""
 
 _PAGING: Final = frozenset({Change.RAISED, Change.ESCALATED, Change.REMINDED})
 
@@ -50,6 +62,22 @@ class Judge:
         self._patients = Patients(rulebook, settings, self._load)
         self._stuck = _Stuck(stuck_after)
         self._stream_time: int | None = None
+        self._format = FORMAT
+        self._newer: list[str] = []
+
+    def write_format(self, version: int) -> None:
+        """
+        Write events and states in this format, those anew that are stored in a newer one: the way back.
+
+        Called once the states are restored: a newer one that has since been written again is no hindrance.
+
+        Raises:
+            NewerVersion: A state is of a format that we cannot read.
+        """
+        self._format = version
+        self._newer = self._packed.where(lambda packed: packed[0] > version)
+        for key in self._newer:
+            refuse_newer(self._packed.get(key) or b"", "a record of the state topic")
 
     def __len__(self) -> int:
         """Return how many patients are stored."""
@@ -81,7 +109,10 @@ class Judge:
             except CorruptRecord as error:
                 letters.append(self._unreadable(record, error, wall))
                 continue
-            message = message._replace(attempt=attempt_of(record.headers))
+            if record.headers:
+                message = message._replace(attempt=attempt_of(record.headers))
+                if message.event is not None and resubmitted(record.headers):
+                    message = message._replace(event=message.event._replace(fingerprint=0))
             self._patients.accept(Waiting(message, record.partition, record.offset))
         self._patients.run()
         return self._outcome(letters, watermark, wall)
@@ -90,6 +121,9 @@ class Judge:
         """Fire what is due; live also what is due by the wall clock when the watermark is stuck."""
         self._patients.see(watermark=watermark, wall=wall)
         self._patients.run()
+        for key in self._newer[:REWRITTEN_AT_ONCE]:
+            self._patients.rewrite(key)
+        del self._newer[:REWRITTEN_AT_ONCE]
         return self._outcome([], watermark, wall)
 
     def commit(self) -> None:
@@ -136,7 +170,7 @@ class Judge:
             key = message.patient.key.encode()
             home = partition_of(key, self._settings.partitions)
             attempt = (("attempt", str(message.attempt).encode()),) if message.attempt > 1 else ()
-            out.append(Outgoing(Output.EVENTS, home, key, encode_event(message), attempt))
+            out.append(Outgoing(Output.EVENTS, home, key, encode_event(message, self._format), attempt))
         out += [self._failed(failure, wall) for failure in patients.failures]
         for reason, number in ((CORRUPT_RECORD, len(letters)), (JUDGE_ERROR, len(patients.failures))):
             if number:
@@ -147,7 +181,7 @@ class Judge:
 
     def _fitting(self, record: PatientRecord) -> tuple[bytes, int]:
         """Return a patient packed within the limit, and how many of the oldest results had to go for that (W3)."""
-        packed = encode_patient(record)
+        packed = encode_patient(record, self._format)
         dropped = 0
         while len(packed) > self._settings.state_bytes and record.state is not None and record.state.results:
             state = record.state
@@ -157,7 +191,7 @@ class Judge:
                 results=state.results[excess:], history_incomplete=True, dropped=state.dropped + excess
             )
             record = record._replace(state=state)
-            packed = encode_patient(record)
+            packed = encode_patient(record, self._format)
         return packed, dropped
 
     def _changed(self, key: str, counts: dict[tuple[str, str], int]) -> Outgoing | None:
@@ -202,7 +236,7 @@ class Judge:
         event = None if waiting is None else waiting.record.event
         letter = DeadLetter(
             failure.patient.key.encode(),
-            None if waiting is None else encode_event(waiting.record),
+            None if waiting is None else encode_event(waiting.record, self._format),
             JUDGE_ERROR,
             [Fault(JUDGE_ERROR, f"{type(failure.error).__name__} in {_place(failure.error)}")],
             self._settings.events_topic,

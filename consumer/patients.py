@@ -19,6 +19,7 @@ from consumer.homes import (
     Load,
     Settings,
 )
+from consumer.repeats import is_repeat, joined, remembered
 from consumer.schedule import Overlay, Rank, Schedule, Turn, timer_turn
 from consumer.wire import EMPTY, Alias, EventRecord, Hop, Kind, PatientRecord, Waiting
 from rules import engine
@@ -70,6 +71,11 @@ class Patients:
         """Return when a patient's next turn is, or None."""
         turn = self._turn(key, self.get(key))
         return None if turn is None else turn.due
+
+    def rewrite(self, key: str) -> None:
+        """Have a patient written again as it is."""
+        self.touched[key] = None
+        self._count("states_rewritten")
 
     def see(self, *, watermark: Instant | None, wall: Instant) -> None:
         """Set the clocks for what follows."""
@@ -196,6 +202,9 @@ class Patients:
             self._follow(key, record, record.alias, waiting)
         elif message.kind is Kind.HANDOVER:
             self._join(key, record, waiting, event)
+        elif is_repeat(record.recent, event):
+            self._count("duplicates")
+            self._put(key, record)
         else:
             try:
                 judgement = engine.judge(
@@ -208,7 +217,8 @@ class Patients:
             except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
                 self._fail(key, record, waiting, error)
             else:
-                self._keep(key, record, judgement, event.source)
+                kept = record._replace(recent=remembered(record.recent, event))
+                self._keep(key, kept, judgement, event.source)
 
     def _end_hold(self, key: str, record: PatientRecord, until: Instant, behind: int) -> bool:
         """Fire a patient's timers due at or before *until* if a hold is among them; return whether one was."""
@@ -278,7 +288,9 @@ class Patients:
         self.judged += [Judged(transition, event.source) for transition in transitions]
         self._count("merges")
         hop = Hop(key, merge.surviving, merge.occurred_at)
-        handover = EventRecord(Kind.HANDOVER, merge.surviving, event, history, (*waiting.record.path, hop))
+        handover = EventRecord(
+            Kind.HANDOVER, merge.surviving, event, history, (*waiting.record.path, hop), recent=record.recent
+        )
         self._forward(handover, waiting)
         for left in record.inbox:
             self._follow(key, record, alias, left)
@@ -297,7 +309,8 @@ class Patients:
         except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
             self._fail(key, record, waiting, error)
         else:
-            self._keep(key, record, judgement, event.source)
+            kept = record._replace(recent=joined(record.recent, waiting.record.recent))
+            self._keep(key, kept, judgement, event.source)
 
     def _follow(self, key: str, record: PatientRecord, alias: Alias, waiting: Waiting) -> None:
         """Send a record on to where its patient went, or judge it here where a cycle of merges ends."""
@@ -328,6 +341,8 @@ class Patients:
         self.judged += [Judged(transition, source) for transition in judgement.transitions]
         if judgement.dropped:
             self._count("results_dropped", judgement.dropped)
+        if judgement.state is None:
+            record = record._replace(recent=())
         due = judgement.next_due if judgement.state is not None else None
         self._put(key, record._replace(state=judgement.state, due=due, awaits=awaits, awaits_since=since))
 

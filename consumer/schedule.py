@@ -1,7 +1,7 @@
 """Whose turn is next: timers and waiting events of a partition's patients, with changes that can be taken back (W7)."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import Generic, NamedTuple, TypeVar
 
@@ -41,6 +41,10 @@ class Overlay(Generic[K, V]):
         """Every key that has a value, in no order."""
         yield from (key for key in self._base if key not in self._changed)
         yield from (key for key, value in self._changed.items() if value is not None)
+
+    def where(self, fact: Callable[[V], bool]) -> list[K]:
+        """Return the committed keys of whose value *fact* holds."""
+        return [key for key, value in self._base.items() if fact(value)]
 
     def commit(self) -> None:
         """Keep the changes."""

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     kafka_heartbeat_interval_ms: Milliseconds | None = None
     kafka_rebalance_timeout_ms: Milliseconds | None = None
     kafka_transaction_timeout_ms: Milliseconds | None = None
+    kafka_format: Annotated[int, Field(ge=1, le=2)] | None = None
+    """Which format our internal records are written in, said when the whole fleet runs it; see docs/operations.md."""
+
     kafka_group_instance_id: str | None = None
     kafka_compression: Literal["lz4", "gzip", "snappy", "zstd", "none"] = "lz4"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"

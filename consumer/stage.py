@@ -8,7 +8,7 @@ When the transaction failed it calls `discard()` and rewinds, and the same recor
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Output(StrEnum):
@@ -80,3 +80,11 @@ class Stage(Protocol):
 
     def discard(self) -> None:
         """They are not: drop the overlay; the same records come again."""
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A stage that writes records of ours, which members of the version before must be able to read for a while."""
+
+    def write_format(self, version: int) -> None:
+        """Write this format from now on: `consumer.wire.FORMAT`, or the one before; asked when all is restored."""

@@ -3,7 +3,13 @@ Our own internal records to bytes and back: the events topic and the stored pati
 
 The first byte is the version of the format, the second says how the rest is packed; then follows MessagePack of the
 named tuples below, as arrays. A field is only ever added at the end, with a default: records of an older version then
-read as they are, and a newer version is refused by name (`NewerVersion`).
+read as they are, and a newer version is refused by name (`NewerVersion`). Format n can also be written as n-1, without
+what n added, for a fleet that is being updated (docs/adr/0010).
+
+| format | added |
+|---|---|
+| 1 | |
+| 2 | what a home remembers to know a message that is sent again, and the keys that lead to it |
 """
 
 from enum import IntEnum, StrEnum
@@ -18,8 +24,11 @@ from rules.patient import PatientState
 
 _T = TypeVar("_T")
 
-EVENT_VERSION: Final = 1
-STATE_VERSION: Final = 1
+FORMAT: Final = 2
+"""The newest format; it is that of events and of stored patients alike."""
+
+FORMAT_BEFORE: Final = FORMAT - 1
+"""What members of the version before ours can read."""
 
 UNPACKED_AT_MOST: Final = 256 * 1024 * 1024
 """No record of ours is larger unpacked; a damaged size must not take the memory of a process."""
@@ -46,12 +55,28 @@ class Hop(NamedTuple):
     merged_at: Instant
 
 
+class Recent(NamedTuple):
+    """A message that was judged here not long ago, by its fingerprint (KAFKA.md W18)."""
+
+    fingerprint: int
+    received_at: Instant
+
+
+class Retired(NamedTuple):
+    """A key whose alias leads to this one: over so many aliases, the last of which is kept until then."""
+
+    key: str
+    aliases: int
+    until: Instant
+
+
 class EventRecord(NamedTuple):
     """
     A record of the events topic.
 
     ``patient`` is whose home it is addressed to. ``path`` holds the aliases that it has followed, oldest first.
     ``settle`` is set on a record that met a cycle of merges: its home drops an alias that is not newer than that.
+    ``recent`` and ``retired`` go with a history to its new home.
     """
 
     kind: Kind
@@ -61,6 +86,8 @@ class EventRecord(NamedTuple):
     path: tuple[Hop, ...] = ()
     settle: Instant | None = None
     attempt: int = 1
+    recent: tuple[Recent, ...] = ()
+    retired: tuple[Retired, ...] = ()
 
 
 class Alias(NamedTuple):
@@ -84,6 +111,7 @@ class PatientRecord(NamedTuple):
 
     ``due`` is the next timer; ``settled_at`` the newest merge of a cycle that ended here (older ones are ignored).
     ``awaits`` and ``awaits_since`` (wall clock): an alert was silent only because the feed was catching up.
+    ``recent``: messages judged not long ago, oldest first. ``retired``: the keys whose aliases lead here.
     """
 
     state: PatientState | None = None
@@ -93,6 +121,8 @@ class PatientRecord(NamedTuple):
     settled_at: Instant | None = None
     awaits: int = 0
     awaits_since: Instant = 0
+    recent: tuple[Recent, ...] = ()
+    retired: tuple[Retired, ...] = ()
 
 
 EMPTY: Final = PatientRecord()
@@ -108,9 +138,9 @@ _events: Final = msgspec.msgpack.Decoder(EventRecord)
 _patients: Final = msgspec.msgpack.Decoder(PatientRecord)
 
 
-def encode_event(record: EventRecord) -> bytes:
-    """Return the value of an events record."""
-    return _pack(EVENT_VERSION, _encoder.encode(record))
+def encode_event(record: EventRecord, version: int = FORMAT) -> bytes:
+    """Return the value of an events record, in the newest format or the one before."""
+    return _pack(version, _encoder.encode(record if version == FORMAT else _event_before(record)))
 
 
 def decode_event(value: bytes) -> EventRecord:
@@ -122,17 +152,41 @@ def decode_event(value: bytes) -> EventRecord:
 
         CorruptRecord: It is not ours.
     """
-    return _read(value, _events, EVENT_VERSION, "a record of the events topic")
+    return _read(value, _events, "a record of the events topic")
 
 
-def encode_patient(record: PatientRecord) -> bytes:
+def encode_patient(record: PatientRecord, version: int = FORMAT) -> bytes:
     """Return the packed form of a patient, as it is kept in memory and in the changelog."""
-    return _pack(STATE_VERSION, _encoder.encode(record))
+    return _pack(version, _encoder.encode(record if version == FORMAT else _patient_before(record)))
 
 
 def decode_patient(value: bytes) -> PatientRecord:
     """Return a patient from its packed form; raises as `decode_event` does."""
-    return _read(value, _patients, STATE_VERSION, "a record of the state topic")
+    return _read(value, _patients, "a record of the state topic")
+
+
+def refuse_newer(value: bytes, what: str) -> None:
+    """Raise `NewerVersion` for a record that a newer lab-alert has written; looks at nothing but its first byte."""
+    if value and value[0] > FORMAT:
+        raise NewerVersion(what, value[0], FORMAT)
+
+
+# Format 1: the named tuples had so many fields. What stands behind is left out, and reads as its default.
+_EVENT_FIELDS: Final = 17
+_EVENT_RECORD_FIELDS: Final = 7
+_PATIENT_RECORD_FIELDS: Final = 7
+
+
+def _event_before(record: EventRecord) -> tuple[object, ...]:
+    """Return an events record as format 1 has it: no fingerprint, nothing that goes with a history."""
+    event = None if record.event is None else record.event[:_EVENT_FIELDS]
+    return (record.kind, record.patient, event, *record[3:_EVENT_RECORD_FIELDS])
+
+
+def _patient_before(record: PatientRecord) -> tuple[object, ...]:
+    """Return a patient as format 1 has it: a resent message is not known as such, aliases elsewhere not waited for."""
+    inbox = tuple((_event_before(waiting.record), *waiting[1:]) for waiting in record.inbox)
+    return (*record[:3], inbox, *record[4:_PATIENT_RECORD_FIELDS])
 
 
 def _pack(version: int, body: bytes) -> bytes:
@@ -141,11 +195,10 @@ def _pack(version: int, body: bytes) -> bytes:
     return bytes((version, _Packing.LZ4)) + bytes(cramjam.lz4.compress_block(body))
 
 
-def _read(value: bytes, decoder: "msgspec.msgpack.Decoder[_T]", ours: int, what: str) -> _T:
+def _read(value: bytes, decoder: "msgspec.msgpack.Decoder[_T]", what: str) -> _T:
     if len(value) < _PREFIX_BYTES or value[0] == 0:
         raise CorruptRecord(f"{what} does not begin with a version")
-    if value[0] > ours:
-        raise NewerVersion(what, value[0], ours)
+    refuse_newer(value, what)
     body = value[_PREFIX_BYTES:]
     try:
         if value[1] == _Packing.LZ4:

@@ -190,7 +190,12 @@ class PatientMerge(NamedTuple):
 
 
 class PatientEvent(NamedTuple):
-    """What one message says of one patient. A merge is addressed to the retired patient."""
+    """
+    What one message says of one patient. A merge is addressed to the retired patient.
+
+    ``fingerprint`` is a number made of the whole message and the patient: equal when a sender sends a message again
+    (KAFKA.md W18); 0: the message has no control id, so that nothing says that it is the same.
+    """
 
     patient: Patient
     received_at: Instant
@@ -209,3 +214,4 @@ class PatientEvent(NamedTuple):
     encounter: Encounter | None = None
     merge: PatientMerge | None = None
     flags: tuple[str, ...] = ()
+    fingerprint: int = 0

@@ -13,7 +13,7 @@ from consumer.errors import Refused
 from consumer.kafka import clients
 from consumer.kafka.config import KafkaConfig
 from consumer.stage import Output, Record
-from consumer.wire import EventRecord, Kind, PatientRecord, decode_patient, encode_event
+from consumer.wire import FORMAT_BEFORE, EventRecord, Kind, PatientRecord, decode_patient, encode_event
 from rules.events import DAY, Patient
 
 
@@ -75,7 +75,7 @@ async def _send_erasures(config: KafkaConfig, keys: list[str]) -> None:
     async with clients.Writer(config) as writer:
         for key in keys:
             name = key.encode()
-            value = encode_event(EventRecord(Kind.ERASE, Patient(key, "", ""), None))
+            value = encode_event(EventRecord(Kind.ERASE, Patient(key, "", ""), None), FORMAT_BEFORE)
             home = partition_of(name, config.partitions)
             await writer.write(topic, [Record(topic, home, -1, time.time_ns() // 1_000_000, name, value, ())])
 

@@ -6,9 +6,6 @@ from typing import Any, Literal
 
 from consumer.stage import Output
 
-STATE_VERSION = 1
-"""Version of the commit's metadata and what the changelog means to it; grows when older members could misread it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -101,6 +98,9 @@ class KafkaConfig:
     """How long the state of a partition that went to another member is kept in case it comes back (W11)."""
 
     compression: Literal["lz4", "gzip", "snappy", "zstd"] | None = "lz4"
+    format: int | None = None
+    """The format to write, once the whole fleet runs it; None: the one that a partition was last committed with."""
+
     group_instance_id: str | None = None
     """Static membership, off by default (W11)."""
 

@@ -115,6 +115,7 @@ REMEDIES = {
     Reason.TOO_LARGE: "raise max.message.bytes of the topic to what `lab-alert topics check` says, then restart.",
     Reason.BROKER_UNSUPPORTED: "run Apache Kafka 2.8 or later, and allow our transaction timeout on it.",
     Reason.BUG: "report this line with its traceback; the offset is not committed, nothing is lost.",
+    Reason.NEWER_VERSION: "run the newer lab-alert on every member again.",
     Reason.CORRUPT_STATE: "restore the state topic, or accept its loss with `lab-alert offsets set`.",
 }
 

@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from consumer.kafka.config import STATE_VERSION
+from consumer.wire import FORMAT
 
 
 class Metadata(NamedTuple):
@@ -11,14 +11,15 @@ class Metadata(NamedTuple):
     The metadata of one commit.
 
     ``stream_time`` is the highest record timestamp processed so far, in milliseconds (None: nothing yet).
-    ``partitions`` is P when it was made, ``version`` the version of this format, ``transactions`` how many the
-    partition has had. ``changelog_end`` is the offset after the last state record ever committed (None: none was):
-    a changelog that ends before it has been made anew, one with a record behind it is ahead of its offset.
+    ``partitions`` is P when it was made, ``version`` the format that the partition is written in (`consumer/wire.py`),
+    ``transactions`` how many the partition has had. ``changelog_end`` is the offset after the last state record ever
+    committed (None: none was): a changelog that ends before it has been made anew, one with a record behind it is ahead
+    of its offset.
     """
 
     stream_time: int | None
     partitions: int
-    version: int = STATE_VERSION
+    version: int = FORMAT
     transactions: int = 0
     changelog_end: int | None = None
 
@@ -39,7 +40,7 @@ def decode(text: str | None) -> Metadata | None:
     Return what *text* says, None when it is not ours (another tool set the offset).
 
     >>> decode(Metadata(stream_time=7, partitions=12, transactions=3).encode())
-    Metadata(stream_time=7, partitions=12, version=1, transactions=3, changelog_end=None)
+    Metadata(stream_time=7, partitions=12, version=2, transactions=3, changelog_end=None)
     >>> decode("") is None
     True
     """

@@ -20,6 +20,7 @@ from consumer.kafka.config import KafkaConfig
 from consumer.kafka.metadata import Metadata, decode
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Output
+from consumer.wire import FORMAT
 
 CALL_SECONDS = 30.0
 
@@ -128,6 +129,7 @@ async def _set(
             # An earlier offset has an earlier time; unknown is safe, the watermark waits for the first record.
             stream_time=None,
             partitions=config.partitions,
+            version=config.format or (FORMAT if known is None else known.version),
             transactions=1 + (0 if known is None else known.transactions),
             changelog_end=changelog_end,
         )

@@ -8,10 +8,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka.changelog import Restored
-from consumer.kafka.config import STATE_VERSION, KafkaConfig
+from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import Reason, Stop
 from consumer.kafka.metadata import Metadata, decode
 from consumer.stage import Output
+from consumer.wire import FORMAT
 
 log = structlog.get_logger(__name__)
 
@@ -104,11 +105,12 @@ def resume_from(
 
 
 def _same_shape(config: KafkaConfig, remedy: "Remedy", metadata: Metadata) -> None:
-    if metadata.version > STATE_VERSION:
+    if metadata.version > FORMAT:
         raise Stop(
             Reason.NEWER_VERSION,
-            f"{remedy.place} was committed by a newer lab-alert (format {metadata.version}, ours is {STATE_VERSION}).",
-            "run the newer lab-alert on every member again.",
+            f"{remedy.place} was committed by a newer lab-alert (format {metadata.version}, ours is {FORMAT}).",
+            f"run the newer lab-alert on every member again; to go back, set LAB_ALERT_KAFKA_FORMAT={FORMAT} there "
+            "first, and wait until it has written its states anew (docs/operations.md).",
         )
     if metadata.partitions != config.partitions:
         raise Stop(

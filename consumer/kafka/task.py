@@ -25,7 +25,7 @@ from consumer.kafka.observe import Observer
 from consumer.kafka.pending import Pending
 from consumer.kafka.states import TRANSITIONS, State
 from consumer.kafka.transaction import Transactor
-from consumer.stage import Output, Record
+from consumer.stage import Output, Record, Versioned
 
 log = structlog.get_logger(__name__)
 
@@ -201,10 +201,13 @@ class Task:
         self._readings.clear()
         self.watermark = None
         self._consumer.seek(self.partition, start.offset)
-        self._metadata = start.metadata
+        self._metadata = start.metadata._replace(version=self._config.format or start.metadata.version)
+        if isinstance(self._stage, Versioned):
+            self._stage.write_format(self._metadata.version)
         self._pending = Pending(start.offset, start.offset, stream_time=start.metadata.stream_time)
-        if start.first:
-            # Committed at once: from now on, no offset beside a state means that one of them was lost.
+        if start.first or self._metadata != start.metadata:
+            # Committed at once: from now on, no offset beside a state means that one of them was lost; and who takes
+            # over has to know in which format.
             await self._commit()
         self._committed_at = time.monotonic()
         self._ticked_at = 0.0

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from consumer.errors import CorruptRecord, NewerVersion
 from consumer.wire import (
     COMPRESS_FROM_BYTES,
-    EVENT_VERSION,
-    STATE_VERSION,
+    FORMAT,
     EventRecord,
     PatientRecord,
     decode_event,
@@ -92,8 +91,8 @@ def test_a_torn_record_is_refused_or_read(record: EventRecord, place: int, torn:
 @pytest.mark.parametrize(
     ("encode", "decode", "version"),
     [
-        (lambda: encode_event(EventRecord("erase", ("A|1", "1", "A"), None)), decode_event, EVENT_VERSION),  # type: ignore[arg-type]
-        (lambda: encode_patient(PatientRecord()), decode_patient, STATE_VERSION),
+        (lambda: encode_event(EventRecord("erase", ("A|1", "1", "A"), None)), decode_event, FORMAT),  # type: ignore[arg-type]
+        (lambda: encode_patient(PatientRecord()), decode_patient, FORMAT),
     ],
     ids=["event", "patient"],
 )

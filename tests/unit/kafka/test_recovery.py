@@ -7,10 +7,11 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka.changelog import Restored
-from consumer.kafka.config import STATE_VERSION, KafkaConfig
+from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import Reason, Stop
 from consumer.kafka.metadata import Metadata
 from consumer.kafka.recovery import Bounds, Start, resume_from
+from consumer.wire import FORMAT
 
 CONFIG = KafkaConfig(partitions=12)
 PLACE = TopicPartition("lab-alert.events", 3)
@@ -46,7 +47,7 @@ EMPTY = Restored(position=0, last=None, end=0, records=0)
         ((50, USUAL), WHOLE._replace(position=39, end=39), True, Reason.STATE_BEHIND, "offsets set"),
         ((50, USUAL), WHOLE._replace(last=41), True, Reason.STATE_AHEAD, "set back"),
         ((50, USUAL._replace(partitions=6)), WHOLE, True, Reason.PARTITIONS_CHANGED, "back to 6"),
-        ((50, USUAL._replace(version=STATE_VERSION + 1)), WHOLE, True, Reason.NEWER_VERSION, "newer lab-alert"),
+        ((50, USUAL._replace(version=FORMAT + 1)), WHOLE, True, Reason.NEWER_VERSION, "newer lab-alert"),
         ((9, USUAL), WHOLE, True, Reason.OFFSET_OUT_OF_RANGE, "from 10 to 100"),
         ((101, USUAL), WHOLE, True, Reason.OFFSET_OUT_OF_RANGE, "--partition 3 --to earliest"),
     ],
