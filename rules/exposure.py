@@ -89,10 +89,10 @@ def _of_order(order: list[Administration], discharges: Sequence[Instant], rulebo
         starts = record.rate is not None and record.rate > 0 and record.ended_at is None
         if starts:
             running.append(record)
-        elif running and record.started_at >= running[0].started_at:
+        elif running:
             yield _stopped(running, record)
             running = []
-        elif record.rate is None or record.rate > 0 or record.ended_at is not None:
+        elif record.rate is None or record.ended_at is not None:
             end = record.ended_at if record.ended_at is not None else record.started_at
             yield Course(
                 record.started_at, end, RECORDED, record.grams, record.rate is not None, (key_text(record),), record
@@ -119,11 +119,12 @@ def _told_of(record: Administration) -> tuple[Instant, Instant, bool]:
 
 
 def _stopped(running: list[Administration], stop: Administration) -> Course:
+    """Return the course that *stop* ended: a record that tells of it as a whole starts no later than its first rate."""
     end = stop.ended_at if stop.ended_at is not None else stop.started_at
     records = [*running, stop]
     return Course(
-        running[0].started_at,
-        max(end, running[0].started_at),
+        min(running[0].started_at, stop.started_at),
+        end,
         RECORDED,
         _grams(records),
         True,
@@ -132,8 +133,8 @@ def _stopped(running: list[Administration], stop: Administration) -> Course:
     )
 
 
-def _grams(records: Iterable[Administration]) -> Decimal | None:
-    known = [record.grams for record in records if record.grams is not None]
+def _grams(parts: Iterable[Administration | Course]) -> Decimal | None:
+    known = [part.grams for part in parts if part.grams is not None]
     return sum(known, Decimal(0)) if known else None
 
 
@@ -153,12 +154,11 @@ def exposures(magnesium: Sequence[Course], rulebook: Rulebook) -> list[Exposure]
 
 def _exposure(group: list[Course]) -> Exposure:
     last = max(group, key=lambda course: course.end)
-    known = [course.grams for course in group if course.grams is not None]
     return Exposure(
         start=group[0].start,
         end=last.end,
         end_known=last.end_known,
-        grams=sum(known, Decimal(0)) if known else None,
+        grams=_grams(group),
         courses=tuple(group),
         keys=tuple(key for course in group for key in course.keys),
     )

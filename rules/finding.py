@@ -40,11 +40,11 @@ class Finding(NamedTuple):
     """What a rule found at a chart's ``now``."""
 
     rule: Rule
-    subject: str
     trigger: str
     trigger_at: Instant
     severity: Severity
     evidence: Sequence[Draw]  # the trigger first
+    subject: str = ""
     criterion: str | None = None
     held_until: Instant | None = None
     used_at: Instant | None = None

@@ -53,7 +53,6 @@ def episodes(potassium: Sequence[Draw], rulebook: Rulebook) -> list[Episode]:
     """Return the episodes in counted potassiums (oldest first), open or closed."""
     found: list[Episode] = []
     current: Episode | None = None  # the one that is open
-    row = 0  # valid ones < 5.5 in a row
     for draw in potassium:
         if current is not None and draw.at - current.draws[-1].at >= rulebook.episode_silence:
             current = None
@@ -61,7 +60,7 @@ def episodes(potassium: Sequence[Draw], rulebook: Rulebook) -> list[Episode]:
             if draw.value < rulebook.potassium_onset:
                 continue
             current = _opened(found, draw, rulebook)
-            row = 0
+            row = 0  # valid ones < 5.5 in a row
             continue
         current.draws.append(draw)
         if not draw.valid:
@@ -116,13 +115,10 @@ def criterion(chart: Chart, episode: Episode, draw: Draw) -> str | None:
 
 def _persistence(chart: Chart, episode: Episode, draw: Draw) -> bool:
     book = chart.rulebook
-    high = [d for d in episode.draws if d.at <= draw.at and d.value >= book.potassium_onset]
-    if len(high) < 2:
-        return False
-    elapsed = draw.at - episode.first.at
+    elapsed = draw.at - episode.first.at  # the first and this one are two specimens >= 5.5
     if elapsed >= book.persistence_late and draw.value >= book.potassium_high:
         return True
-    severe = any(d.valid and d.value >= book.potassium_critical for d in high)
+    severe = any(d.valid and d.value >= book.potassium_critical for d in episode.draws if d.at <= draw.at)
     needed = book.persistence_after_severe if severe or chart.renal.impaired else book.persistence_after
     return elapsed >= needed and draw.value > episode.first.value - book.persistence_fall
 
@@ -132,7 +128,7 @@ def treatment_failure(chart: Chart, episode: Episode, draw: Draw) -> tuple[Insta
     book = chart.rulebook
     for at, kind in reversed(chart.treatments):
         if at < episode.first.at:
-            break
+            return None
         low, high = (
             (book.binder_from, book.binder_until)
             if kind == Drug.BINDER.value
@@ -140,8 +136,8 @@ def treatment_failure(chart: Chart, episode: Episode, draw: Draw) -> tuple[Insta
         )
         if not low <= draw.at - at <= high:
             continue
-        before = next((k for k in reversed(chart.potassium) if k.at <= at), None)
-        if before is None or at - before.at > book.treatment_baseline or before.value < book.potassium_onset:
+        before = next(k for k in reversed(chart.potassium) if k.at <= at)  # there is one: the episode's first
+        if at - before.at > book.treatment_baseline or before.value < book.potassium_onset:
             continue
         if draw.value > before.value - book.persistence_fall or (
             draw.value >= book.potassium_high and draw.at - at >= book.treatment_late
@@ -264,7 +260,6 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
         return [
             Finding(
                 rule=self.rule,
-                subject="",
                 trigger=trigger.key,
                 trigger_at=trigger.at,
                 severity=step_up(highest(episode, book), when=bool(stepped)),
@@ -272,7 +267,7 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
                 criterion=name,
                 held_until=self._held_until(chart, episode, trigger),
                 value=trigger.value,
-                notes={"episode": episode, "steps": stepped, "magnesium": chart.magnesium_status(trigger.at)},
+                notes={"episode": episode, "steps": stepped},
             )
         ]
 
@@ -343,7 +338,6 @@ class WithLowMagnesium(Hyperkalemia):
         return [
             Finding(
                 rule=self.rule,
-                subject="",
                 trigger=trigger.key,
                 trigger_at=trigger.at,
                 severity=severity,

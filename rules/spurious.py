@@ -25,7 +25,6 @@ class SpuriousPotassium(Plain):
                 trigger_at=draw.at,
                 severity=Severity.INFORMATION,
                 evidence=[draw],
-                value=draw.value,
             )
             for draw in chart.all_potassium
             if not draw.valid and draw.value >= chart.rulebook.potassium_onset

@@ -171,3 +171,16 @@ def test_rules_1_every_parameter_carries_unit_bounds_and_source() -> None:
         assert section[0] in "345678"
         assert source
         assert bool(low) == bool(high)
+
+
+@pytest.mark.parametrize(
+    ("analyte", "value", "unit", "kept"),
+    [
+        pytest.param(K, "5.50", Unit.MEQ_L, "5.50", id="one to one: the laboratory's digits"),
+        pytest.param(MG, "3.0", Unit.MEQ_L, "1.5", id="a half is exact"),
+        pytest.param(CA, "8", Unit.MG_DL, "1.996107590", id="by an atomic weight: nine places"),
+    ],
+)
+def test_rules_1_a_value_keeps_the_digits_that_it_needs(analyte: Analyte, value: str, unit: Unit, kept: str) -> None:
+    """An exact quotient carries no zeros behind it: the packed state of a patient stays small. RULES.md 1."""
+    assert str(canonical(analyte, Decimal(value), unit)) == kept

@@ -5,8 +5,10 @@ from itertools import permutations
 
 import pytest
 
+from rules.chart import Chart
 from rules.events import HOUR, MINUTE, Condition, Result
 from rules.patient import advance, identity, new_state, version_order
+from rules.rulebook import DEFAULT
 from tests.unit.rules.builders import PATIENT, Fact, chart, dialysis, egfr, event, h, k, mg, ordered, said
 
 
@@ -53,6 +55,16 @@ def values(*versions: Fact) -> list[str]:
         pytest.param([one(None, "I")], [], id="pending"),
         pytest.param([one("5.0", "P"), one(None, "U")], ["5.0@0"], id="U makes the preliminary final"),
         pytest.param([one("5.0", "P"), one("5.4", "U")], ["5.4@0"], id="U with a value of its own"),
+        pytest.param(
+            [one("5.6", "P"), one("5.1", "P", resulted=1), one(None, "U", resulted=2)],
+            ["5.1@0"],
+            id="U makes the newest of two preliminary ones final",
+        ),
+        pytest.param(
+            [one("5.0"), one("5.0", "D", resulted=1), one(None, "U", resulted=2)],
+            [],
+            id="U after a deletion with value",
+        ),
         pytest.param([one(None, "U")], [], id="U of nothing"),
         pytest.param([one(None, "U"), one(None, "U", 60)], [], id="two U of nothing"),
         pytest.param([one("5.0"), one(None, "X"), one(None, "U", resulted=1)], [], id="U after a retraction"),
@@ -189,3 +201,55 @@ def test_rules_2_the_newest_word_on_a_dialysis_and_on_a_tube_stands() -> None:
         for word in (first, second):
             state = advance(state, event(word, at=h(3)), h(3))
         assert [entry.tube.received_at for entry in state.tubes] == [h(2)]
+
+
+def came(*versions: Result) -> list[int]:
+    """Return the number of the event with which each potassium that stands first came."""
+    state = new_state(PATIENT)
+    for version in versions:
+        state = advance(state, event(version, at=h(3)), h(3))
+    return [draw.came for draw in Chart(state, h(3), DEFAULT).all_potassium]
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        pytest.param([one("5.0"), one("5.1", "C")], [1], id="a correction came with its original"),
+        pytest.param([one("5.0", "P"), one("5.0")], [2], id="a preliminary one had not come yet"),
+        pytest.param([one(None, "I"), one("5.0", "P"), one("5.0"), one("5.1", "C")], [3], id="the first usable one"),
+        pytest.param([one("5.0", "P"), one(None, "U")], [2], id="U makes it come"),
+    ],
+)
+def test_rules_7_when_a_result_had_come(versions: list[Result], expected: list[int]) -> None:
+    """A result had come to the patient with its first usable version, whatever its present one says. RULES.md 7."""
+    assert came(*versions) == expected
+
+
+def test_rules_7_what_spoke_before_another_tube_came() -> None:
+    """Of three tubes of a draw the best of those that had come speaks for the moment before the last. RULES.md 2, 7."""
+    state = new_state(PATIENT)
+    for n, potassium in enumerate(("5.0", "5.4", "5.2", "6.0")):
+        tube = k(potassium, h(0), order=f"T{n}", resulted=h(1) + (2 - n) % 3)
+        words = (said(tube, Condition.HEMOLYZED),) if n == 0 else ()
+        state = advance(state, event(tube, *words, at=h(2)), h(2))
+    drawn = Chart(state, h(2), DEFAULT)
+    spoke = [[str(draw.value) for draw in drawn.known_by(count, h(2)).all_potassium] for count in range(5)]
+    assert spoke == [[], ["5.0"], ["5.4"], ["5.4"], ["6.0"]]
+
+
+def test_rules_7_what_was_pending_at_a_moment() -> None:
+    """A magnesium announced with the second message was pending from that on, and not before. RULES.md 4.1, 7."""
+    state = new_state(PATIENT)
+    for fact in (k("6.0", h(0)), mg(None, h(0), status="I")):
+        state = advance(state, event(fact, at=h(1)), h(1))
+    drawn = Chart(state, h(1), DEFAULT)
+    assert [drawn.known_by(count, h(1)).pending_magnesium_at for count in range(3)] == [[], [], [h(0)]]
+
+
+def test_rules_3_a_correction_may_tell_of_the_tube_what_its_original_did_not() -> None:
+    """Hemolysis that the newest version tells of makes its result suspect. RULES.md 2, 3."""
+    state = new_state(PATIENT)
+    first, again = one("5.9"), one("5.9", "C", resulted=1)
+    state = advance(state, event(first, at=h(3)), h(3))
+    state = advance(state, event(again, said(again, Condition.HEMOLYZED), at=h(4)), h(4))
+    assert [draw.verdict for draw in Chart(state, h(4), DEFAULT).potassium] == ["suspect"]

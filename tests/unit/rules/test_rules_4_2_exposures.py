@@ -7,7 +7,7 @@ import pytest
 
 from rules.chart import Chart
 from rules.events import HOUR, Administration, Drug, Instant
-from rules.exposure import Exposure
+from rules.exposure import Exposure, key_text
 from rules.rulebook import DEFAULT
 from tests.unit.rules.builders import Fact, Play, adt, chart, dose, given, h, infusion, visit
 
@@ -45,6 +45,20 @@ def stop(at: Instant, *, until: Instant | None = None, order: str = "I", grams: 
         pytest.param([infusion(h(0), h(4), grams="8")], ["0-4 8 g"], id="a rate and a later end: it ran"),
         pytest.param([infusion(h(0), h(4)), dose(h(9.9), "2")], ["0-9.9 2 g"], id="end to next start"),
         pytest.param([infusion(h(0))], ["0-24 assumed"], id="running: 24 h are assumed"),
+        pytest.param([infusion(h(0), grams="4")], ["0-24 assumed 4 g"], id="running: what it says was given"),
+        pytest.param(
+            [given(Drug.MAGNESIUM, h(0), rate="0.5", order="I")], ["0-24 assumed"], id="half a gram an hour runs too"
+        ),
+        pytest.param([given(Drug.MAGNESIUM, h(0), rate="0.5", until=h(4))], ["0-4"], id="half a gram an hour, ended"),
+        pytest.param(
+            [infusion(h(0), order="I"), infusion(h(3), order="I"), stop(h(0), until=h(7))],
+            ["0-7"],
+            id="a stop whose start is the infusion's is later than a change of rate",
+        ),
+        pytest.param(
+            [infusion(h(0), order="I"), dose(h(0), "4", order="I")], ["0-0 4 g"], id="an amount at its start ends it"
+        ),
+        pytest.param([dose(h(0), None), dose(h(0), "2")], ["0-0 2 g"], id="two doses of one minute, one unknown"),
         pytest.param([infusion(h(0), order="I"), infusion(h(5), order="I")], ["0-29 assumed"], id="continued"),
         pytest.param([infusion(h(0), order="I"), stop(h(5))], ["0-5"], id="stopped by rate 0"),
         pytest.param([infusion(h(0), order="I"), stop(h(0), until=h(7))], ["0-7"], id="stopped by its end"),
@@ -122,6 +136,8 @@ def after_discharge(*messages: tuple[Instant, tuple[Fact, ...]]) -> list[str]:
     ("messages", "expected"),
     [
         pytest.param([(h(5), (adt("A03"), visit("V1")))], "0-5 discharged", id="a discharge ends it"),
+        pytest.param([(h(0), (adt("A03"), visit("V1")))], "0-0 discharged", id="a discharge as it began"),
+        pytest.param([(h(24), (adt("A03"), visit("V1")))], "0-24 assumed", id="at 24 h it had ended"),
         pytest.param([(h(25), (adt("A03"), visit("V1")))], "0-24 assumed", id="after 24 h it had ended"),
         pytest.param([(h(5), (adt("A03"), visit("V9")))], "0-24 assumed", id="the discharge of another visit"),
         pytest.param([(h(5), (adt("A03"), visit("")))], "0-5 discharged", id="of a visit unknown"),
@@ -155,3 +171,13 @@ def test_rules_4_2_a_late_discharge_ends_it_when_it_was_received() -> None:
     assert after_discharge((h(9), (dose(h(50), "1", order="X"),)), (h(5), (adt("A03"), visit("V1"))))[0] == (
         "0-5 discharged"
     )
+
+
+@pytest.mark.parametrize(
+    ("record", "named"),
+    [(dose(h(0), order="A"), f"A|magnesium|{h(0)}|dose"), (infusion(h(0), order="A"), f"A|magnesium|{h(0)}|rate")],
+    ids=["an amount", "a rate"],
+)
+def test_rules_4_2_a_record_is_named_for_good(record: Administration, named: str) -> None:
+    """Order, drug, RXA-3 and whether it has a rate name a record; an alert's id is made of it. RULES.md 4.2, 7."""
+    assert key_text(record) == named

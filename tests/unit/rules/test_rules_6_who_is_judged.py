@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from rules.chart import Chart
-from rules.events import Demographics, Instant
+from rules.events import DAY, Demographics, Instant
 from rules.renal import age_years, civil_date, ckd_epi_2021
 from tests.unit.rules.builders import (
     ADULT,
@@ -34,6 +34,7 @@ MIDNIGHT = 1_709_251_200_000  # 2024-03-01T00:00:00Z
         ("88.42", 50, "M", 92),
         ("61.894", 30, "F", 119),
         ("79.578", 30, "M", 118),
+        ("61.894", 30, "M", 127),
         ("44.21", 60, "F", 107),
         ("176.84", 70, "M", 35),
         ("265.26", 80, "F", 15),
@@ -55,6 +56,8 @@ def test_rules_6_sex_unknown_is_the_lower_of_the_two() -> None:
         ("20060301", 18),
         ("20060302", 17),
         ("20060229", 18),
+        ("200603011730", 18),
+        ("20240229", 0),
         ("200603", 18),
         ("200604", 17),
         ("2006", 18),
@@ -72,10 +75,18 @@ def test_rules_6_age(birth: str, age: int | None) -> None:
     assert age_years(None, MIDNIGHT) is None
 
 
+@pytest.mark.parametrize(("birth", "age"), [("2006", 18), ("20060116", 17)], ids=["a year alone", "tomorrow"])
+def test_rules_6_a_year_alone_is_its_first_of_january(birth: str, age: int) -> None:
+    """Of a birth date without month and day the earliest day counts: 18 on 15 January 2024. RULES.md 6."""
+    assert age_years(Demographics(birth, ""), MIDNIGHT - 46 * DAY) == age
+
+
 @pytest.mark.parametrize(
     ("at", "date"),
     [
         (0, (1970, 1, 1)),
+        (951_782_400_000, (2000, 2, 29)),
+        (1_706_659_200_000, (2024, 1, 31)),
         (MIDNIGHT - 1, (2024, 2, 29)),
         (MIDNIGHT, (2024, 3, 1)),
         (1_735_689_599_999, (2024, 12, 31)),
@@ -137,6 +148,23 @@ def test_rules_6_age_unknown(creatinine: str, expected: str) -> None:
     """The eGFR at 18 years serves only to find impaired; the age itself is taken as adult. RULES.md 6."""
     assert status(crea(creatinine, h(0)), who=None) == expected
     assert chart(crea(creatinine, h(0)), who=None).supported
+
+
+@pytest.mark.parametrize(
+    ("creatinine", "sex", "expected"),
+    [
+        pytest.param("210", "F", [], id="a woman of 18 would have 30"),
+        pytest.param("211", "F", ["eGFR 29 or lower, age unknown"], id="a woman of 18 would have 29"),
+        pytest.param("268", "M", [], id="a man of 18 would have 30"),
+        pytest.param("269", "M", ["eGFR 29 or lower, age unknown"], id="a man of 18 would have 29"),
+        pytest.param("211", "", ["eGFR 29 or lower, age unknown"], id="sex unknown too: the lower"),
+    ],
+)
+def test_rules_6_age_unknown_at_the_limit(creatinine: str, sex: str, expected: list[str]) -> None:
+    """Below 30 at 18 years is impaired at any age, 30 says nothing; the reason says how it was found. RULES.md 6."""
+    drawn = chart(crea(creatinine, h(0)), who=Demographics("", sex))
+    assert list(drawn.renal.why) == expected
+    assert drawn.renal.egfr is None
 
 
 @pytest.mark.parametrize("code", ["N18.4", "N18.5", "n18.6", "Z99.2", "N17", "N17.9", "N179"])

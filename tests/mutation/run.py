@@ -1,0 +1,219 @@
+"""
+Every mutant against the tests that reach it: a fork of one pytest session each, until the first test fails.
+
+The session collects the tests once and runs none itself, so what a test caches is never there in a fork. The mutated
+code object takes the place of the function's own; a decorated function keeps its decorator. A test that takes ten times
+its time is a mutant that does not end: killed.
+"""
+
+import functools
+import gc
+import importlib
+import os
+import resource
+import signal
+import sys
+import time
+import types
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.mutation.mutants import FOLDER, Mutant, functions
+
+TESTS = ("tests/unit/rules", "tests/unit/words")
+MEMORY_BYTES = 2 << 30
+NONE_FAILED, FAILED = 0, 1
+
+
+class Outcome(NamedTuple):
+    """What became of a mutant: ``killed``, ``timeout``, ``survived``, ``untested``, ``not tried``; by which test."""
+
+    mutant: Mutant
+    verdict: str
+    test: str = ""
+
+    @property
+    def killed(self) -> bool:
+        """Whether a test failed, or did not end."""
+        return self.verdict in ("killed", "timeout")
+
+
+def live_functions() -> dict[str, Any]:
+    """Return the functions of `rules/` by ``module:Class.name``, below their decorators."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.py")):
+        module = importlib.import_module(f"rules.{path.stem}")
+        for name in functions(path):
+            value: Any = module
+            for part in name.split("."):
+                value = vars(value)[part]
+            found[f"{module.__name__}:{name}"] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    for inner in ("fget", "_compute", "__wrapped__", "__func__"):
+        value = getattr(value, inner, value)
+    return value
+
+
+class Reach(NamedTuple):
+    """The tests that call a function, and how long each took, in seconds."""
+
+    tests: dict[str, list[int]]
+    seconds: list[float]
+
+
+class Session:
+    """The pytest plugin: in the place of the tests it runs *work* with the collected tests."""
+
+    def __init__(self, work: Callable[[Sequence[pytest.Item]], None]) -> None:
+        self._work = work
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Work; no test is left for pytest to run."""
+        self._work(session.items)
+        return True
+
+
+def run(mutants: Iterable[Mutant], *, jobs: int, seconds: float) -> list[Outcome]:
+    """Return what became of each mutant; those after *seconds* are not tried."""
+    found: list[Outcome] = []
+
+    def work(items: Sequence[pytest.Item]) -> None:
+        found.extend(Runner(items, jobs=jobs, until=time.monotonic() + seconds).run(mutants))
+
+    code = pytest.main(["--quiet", "--no-header", *TESTS], plugins=[Session(work)])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise SystemExit(f"pytest ended with {code!r}")
+    return found
+
+
+class Runner:
+    """Forks one child a mutant, *jobs* at a time."""
+
+    def __init__(self, items: Sequence[pytest.Item], *, jobs: int, until: float) -> None:
+        self._items = items
+        self._jobs = jobs
+        self._until = until
+        self._functions = live_functions()
+        self._caches = [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]
+        gc.collect()
+        gc.freeze()
+        self._reach = self._measured()
+        self._killers: dict[str, set[int]] = defaultdict(set)
+
+    def run(self, mutants: Iterable[Mutant]) -> list[Outcome]:
+        """Return what became of each mutant."""
+        found: list[Outcome] = []
+        running: dict[int, tuple[Mutant, str, int]] = {}
+        for mutant in mutants:
+            name = f"{mutant.module}:{mutant.name}"
+            tests = self._ordered(name)
+            if not tests:
+                found.append(Outcome(mutant, "untested"))
+                continue
+            if time.monotonic() > self._until:
+                found.append(Outcome(mutant, "not tried"))
+                continue
+            while len(running) >= self._jobs:
+                found.append(self._ended(running))
+            pid, pipe = self._forked(functools.partial(self._try, mutant, name, tests))
+            running[pid] = mutant, name, pipe
+        while running:
+            found.append(self._ended(running))
+        return found
+
+    def _ordered(self, name: str) -> list[int]:
+        """Return the tests of a function, quick ones first, before them those that killed a mutant of it."""
+        killers = self._killers[name]
+        return sorted(
+            self._reach.tests.get(name, []), key=lambda test: (test not in killers, self._reach.seconds[test])
+        )
+
+    def _ended(self, running: dict[int, tuple[Mutant, str, int]]) -> Outcome:
+        pid, status = os.wait()
+        mutant, name, pipe = running.pop(pid)
+        with os.fdopen(pipe, "rb") as stream:
+            said = stream.read()
+        if os.WIFSIGNALED(status):
+            return Outcome(mutant, "timeout")
+        if os.WEXITSTATUS(status) == NONE_FAILED:
+            return Outcome(mutant, "survived")
+        test = int(said or b"0")
+        self._killers[name].add(test)
+        return Outcome(mutant, "killed", self._items[test].nodeid)
+
+    def _forked(self, work: Callable[[int], int]) -> tuple[int, int]:
+        """Run *work* in a fork, with what it may say to us; return the child and the end that we read."""
+        mine, its = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            code = FAILED
+            try:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 1)
+                os.dup2(nowhere, 2)
+                resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+                for cache in self._caches:
+                    cache.cache_clear()
+                code = work(its)
+            finally:
+                os._exit(code)
+        os.close(its)
+        return pid, mine
+
+    def _try(self, mutant: Mutant, name: str, tests: Sequence[int], pipe: int) -> int:
+        self._functions[name].__code__ = mutant.code()
+        for test in tests:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 2 + 10 * self._reach.seconds[test])
+            if _fails(self._items[test]):
+                os.write(pipe, str(test).encode())
+                return FAILED
+        return NONE_FAILED
+
+    def _measured(self) -> Reach:
+        """Run every test in a fork, and hear which functions each called and how long it took."""
+        pid, pipe = self._forked(self._measure)
+        with os.fdopen(pipe, "rb") as stream:
+            lines = stream.read().decode().splitlines()
+        os.waitpid(pid, 0)
+        if len(lines) != len(self._items):
+            raise SystemExit(f"without a mutant the tests must pass: {self._items[len(lines)].nodeid} does not")
+        tests: dict[str, list[int]] = defaultdict(list)
+        seconds = [float(line.split()[0]) for line in lines]
+        for n in sorted(range(len(lines)), key=seconds.__getitem__):
+            for name in lines[n].split()[1:]:
+                tests[name].append(n)
+        return Reach(tests, seconds)
+
+    def _measure(self, pipe: int) -> int:
+        names = {function.__code__: name for name, function in self._functions.items()}
+        with os.fdopen(pipe, "w") as stream:
+            for item in self._items:
+                called: set[types.CodeType] = set()
+
+                def calls(frame: types.FrameType, event: str, _: Any, seen: set[types.CodeType] = called) -> None:
+                    if event == "call":
+                        seen.add(frame.f_code)
+
+                for cache in self._caches:
+                    cache.cache_clear()
+                sys.setprofile(calls)
+                started = time.process_time()
+                failed = _fails(item)
+                took = time.process_time() - started
+                sys.setprofile(None)
+                if failed:
+                    return FAILED
+                print(took, *sorted(names[code] for code in called if code in names), file=stream)
+        return NONE_FAILED
+
+
+def _fails(item: pytest.Item) -> bool:
+    return any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
