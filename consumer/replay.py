@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from consumer.hl7.decoder import Decoder
-from consumer.hl7.er7 import COMPONENT, FIELD, read_record
+from consumer.hl7.er7 import COMPONENT, read_record
 from consumer.hl7.outcome import Decoded, Outcome
 from consumer.hl7.site import Site
 from consumer.hl7.times import place, read_time
@@ -94,7 +94,7 @@ def message_time(raw: bytes, site: Site) -> Instant | None:
     messages = read_record(raw if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in raw[:8] else head)
     if not messages:
         return None
-    fields = messages[0].segments[0].split(FIELD)
+    fields = messages[0].segments[0]
     if len(fields) <= _TIME_FIELD:
         return None
     stamp = read_time(fields[_TIME_FIELD].split(COMPONENT, 1)[0])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from consumer.hl7.codes import Kind, Observation, split_identifier
 from consumer.hl7.er7 import NULL, Message, component, unescape
+from consumer.hl7.identity import Chosen, patient_from
 from consumer.hl7.measure import Fault, Measured, measure
 from consumer.hl7.outcome import NotOurs, Reason, Rejected, Unmapped
 from consumer.hl7.site import Sender, Site, observe
@@ -22,7 +23,7 @@ _CACHE_LIMIT = 50_000
 class SenderContext:
     """A sender's settings with what was looked up for it before; kept between messages."""
 
-    __slots__ = ("_measured", "_observations", "nothing", "sender", "site", "text")
+    __slots__ = ("_chosen", "_measured", "_observations", "nothing", "sender", "site", "text")
 
     def __init__(self, site: Site, application: str, facility: str) -> None:
         self.site = site
@@ -31,6 +32,19 @@ class SenderContext:
         self._observations: dict[str, Observation] = {}
         self.nothing: set[str] = set()  # the raw OBX-3 among them that are nothing to us
         self._measured: dict[tuple[str, str, str], Measured | Fault] = {}
+        self._chosen: dict[str, Chosen | None] = {}
+
+    def chosen(self, pid: list[str]) -> Chosen | None:
+        """Return whom a PID names; those who are in come again and again."""
+        if self.sender.other_identifiers or len(pid) < 4:
+            return patient_from(pid, self.site, self.sender)
+        raw = pid[3]
+        if raw in self._chosen:
+            return self._chosen[raw]
+        if len(self._chosen) >= _CACHE_LIMIT:
+            self._chosen.clear()
+        found = self._chosen[raw] = patient_from(pid, self.site, self.sender)
+        return found
 
     def observation(self, raw: str, truncation: str) -> Observation:
         """Return what a raw OBX-3 (or OBR-4) means at this sender."""
@@ -129,23 +143,23 @@ class Context:
             received_at = self.header_at.instant
         self.received_at: Instant = received_at if received_at is not None else 0
 
-    def moment(self, stamp: Stamp, field: str) -> Moment:
-        """Return the instant of a stamp of *field*: by its own offset, else the field's zone, else MSH-7's."""
+    def time(self, text: str, field: str) -> tuple[Stamp, Moment] | None:
+        """
+        Return the time of a field and its instant, or None when it is none; what looks like one and is not is counted.
+
+        Its own offset counts, else the field's zone, else MSH-7's.
+        """
+        if not text or text == NULL:
+            return None
+        stamp = read_time(text) or read_time(component(text, 1))
+        if stamp is None:
+            self.counts["time_unreadable"] += 1
+            return None
         zones = self.sender.sender.field_zones
         moment = place(stamp, zones.get(field, self.header_zone) if zones else self.header_zone)
         if moment.flags:
             self.flags.extend(flag for flag in moment.flags if flag not in self.flags)
-        return moment
-
-    def time(self, text: str, field: str) -> tuple[Stamp, Moment] | None:
-        """Return the time of a field, or None when it is none; what looks like one and is not is counted."""
-        if not text or text == NULL:
-            return None
-        stamp = read_time(component(text, 1))
-        if stamp is None:
-            self.counts["time_unreadable"] += 1
-            return None
-        return stamp, self.moment(stamp, field)
+        return stamp, moment
 
     def reject(
         self, reason: Reason, where: str, identifier: str = "", *, observations: int = 0, detail: str = ""
@@ -167,9 +181,9 @@ def _type_of(field: str) -> tuple[str, str]:
 
 def header_of(message: Message) -> tuple[Header, str, str]:
     """Return a message's header, and raw MSH-3 and MSH-4."""
-    fields = message.segments[0].split("|", 21)
+    fields = message.segments[0]
     if len(fields) < 12:
-        fields += [""] * (12 - len(fields))
+        fields = fields + [""] * (12 - len(fields))
     kind, trigger = _type_of(fields[8])
     control_id, processing_id, sent = fields[9], fields[10], fields[6]
     return (
@@ -179,7 +193,7 @@ def header_of(message: Message) -> tuple[Header, str, str]:
             unescape(control_id).strip(),
             processing_id if processing_id in _PLAIN_IDS else component(processing_id, 1).strip().upper(),
             fields[20] if len(fields) > 20 else "",
-            read_time(component(sent, 1)) if sent else None,
+            (read_time(sent) or read_time(component(sent, 1))) if sent else None,
         ),
         fields[2],
         fields[3],
@@ -195,11 +209,8 @@ def latest_time(context: Context) -> Instant:
     """Return the latest time that the message's own segments name, 0 when there is none; for a replay without MSH-7."""
     latest = 0
     for segment in context.message.segments:
-        numbers = _TIMES.get(segment[:3])
-        if numbers is not None:
-            fields = segment.split("|")
-            for number in numbers:
-                stamp = read_time(component(fields[number], 1)) if number < len(fields) and fields[number] else None
-                if stamp is not None:
-                    latest = max(latest, context.moment(stamp, f"{segment[:3]}-{number}").instant)
+        for number in _TIMES.get(segment[0], ()):
+            found = context.time(segment[number], f"{segment[0]}-{number}") if number < len(segment) else None
+            latest = latest if found is None else max(latest, found[1].instant)
+    context.counts.pop("time_unreadable", None)  # whoever reads these fields for what they mean will count them
     return latest

@@ -22,7 +22,6 @@ from consumer.hl7.encounter import (
     visit_of,
 )
 from consumer.hl7.er7 import Message, component, read_record
-from consumer.hl7.identity import patient_from
 from consumer.hl7.orders import Order
 from consumer.hl7.outcome import Decoded, DecodedMessage, NotOurs, Outcome, Reason, Rejected
 from consumer.hl7.patient_group import Gathering, PatientGroup
@@ -99,7 +98,7 @@ class Decoder:
         """Return what one message says: its patients one by one, then the outcome of it all."""
         header = context.header
         gathering = Gathering(context)
-        groups = gathering.walk(context.message.segments[1:])
+        groups = gathering.walk()
         if self._accepted is not None and header.processing_id not in self._accepted:
             _set_aside(groups, context, NotOurs.PROCESSING_ID)
             return _ended(context, (), Reason.PROCESSING_ID)
@@ -138,7 +137,7 @@ class Decoder:
 
     def _patient(self, group: PatientGroup, context: Context) -> Patient | None:
         """Return whom a group is about, its flags counted; None when nobody is named."""
-        chosen = patient_from(group.pid, self.site, context.sender.sender) if group.pid is not None else None
+        chosen = context.sender.chosen(group.pid) if group.pid is not None else None
         if chosen is None:
             return None
         for flag in chosen.flags:
@@ -342,22 +341,22 @@ def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | 
         if reason is None:
             reason = next((each for each in _WHY_IGNORED if context.counts.get(each)), Reason.NOTHING_FOR_US)
     return DecodedMessage(
-        control_id=context.control_id,
-        message_type=context.header.type,
-        sender=context.sender.text,
-        outcome=outcome,
-        reason=reason,
-        flags=tuple(context.flags),
-        events=events,
-        rejected=tuple(context.rejected),
-        not_ours=context.not_ours,
-        unmapped=tuple(context.unmapped),
-        observations=context.observations,
-        used=context.used,
-        fragments=context.fragments,
-        rejected_observations=context.rejected_observations,
-        counts=context.counts,
-        received_at=context.received_at,
+        context.control_id,
+        context.header.type,
+        context.sender.text,
+        outcome,
+        reason,
+        tuple(context.flags),
+        events,
+        tuple(context.rejected),
+        context.not_ours,
+        tuple(context.unmapped),
+        context.observations,
+        context.used,
+        context.fragments,
+        context.rejected_observations,
+        context.counts,
+        context.received_at,
     )
 
 

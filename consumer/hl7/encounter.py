@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 from consumer.hl7.codes import Kind
 from consumer.hl7.context import CLOCK_SKEW, Context
@@ -16,6 +17,9 @@ from rules.events import MINUTE, Demographics, Dialysis, Encounter, PatientMerge
 MERGES = frozenset({"A40", "A18", "A34"})
 UNMERGES = frozenset({"A37"})
 
+_KEPT = 8192
+"""Patients whose PID and PV1 need not be read again: those that are in; bounded."""
+
 _DATE = re.compile(r"[0-9]{4}(?:[0-9]{2}(?:[0-9]{2})?)?")
 _ICD_10 = re.compile(r"[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?")
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9.-]{1,11}")
@@ -23,8 +27,15 @@ _CODE = re.compile(r"[A-Z0-9][A-Z0-9.-]{1,11}")
 
 def demographics_of(pid: list[str]) -> Demographics | None:
     """Return PID-7 as digits and PID-8; None when neither says anything."""
-    born = component(pid[7], 1).strip() if len(pid) > 7 else ""
-    sex = component(pid[8], 1).strip().upper() if len(pid) > 8 else ""
+    count = len(pid)
+    return _demographics(pid[7] if count > 7 else "", pid[8] if count > 8 else "")
+
+
+@lru_cache(maxsize=_KEPT)
+def _demographics(born: str, sex: str) -> Demographics | None:
+    """Read a raw PID-7 and PID-8; those of the patients that are in come again and again."""
+    born = component(born, 1).strip()
+    sex = component(sex, 1).strip().upper()
     match = _DATE.match(born[:8])
     birth_date = match.group(0) if match is not None else ""
     sex = sex[:1] if sex in ("F", "M", "FEMALE", "MALE") else ""
@@ -33,22 +44,30 @@ def demographics_of(pid: list[str]) -> Demographics | None:
 
 def visit_of(pv1: list[str], pid: list[str]) -> Visit | None:
     """Return PV1-19 (else PID-18), PV1-3 as sent, PV1-10 and PV1-2; None when none says anything."""
+    count = len(pv1)
+    return _visit(
+        pv1[19] if count > 19 else "",
+        pid[18] if len(pid) > 18 else "",
+        pv1[3] if count > 3 else "",
+        pv1[10] if count > 10 else "",
+        pv1[2] if count > 2 else "",
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def _visit(number: str, account: str, location: str, service: str, patient_class: str) -> Visit | None:
+    """Read a raw PV1-19, PID-18, PV1-3, PV1-10 and PV1-2."""
     visit = Visit(
-        visit_number=_first(pv1, 19) or _first(pid, 18),
-        location=_whole(pv1, 3),
-        hospital_service=_first(pv1, 10),
-        patient_class=_first(pv1, 2),
+        visit_number=component(number, 1).strip() or component(account, 1).strip(),
+        location="" if location == NULL else unescape(location.split(REPETITION, 1)[0]).strip(),
+        hospital_service=component(service, 1).strip(),
+        patient_class=component(patient_class, 1).strip(),
     )
     return visit if any(visit) else None
 
 
 def _first(fields: list[str], number: int) -> str:
     return component(fields[number], 1).strip() if number < len(fields) else ""
-
-
-def _whole(fields: list[str], number: int) -> str:
-    text = fields[number] if number < len(fields) else ""
-    return "" if text == NULL else unescape(text.split(REPETITION, 1)[0]).strip()
 
 
 def encounter_of(trigger: str, evn: list[str], pid: list[str], dg1: list[list[str]], context: Context) -> Encounter:

@@ -12,10 +12,9 @@ FIELD, COMPONENT, REPETITION, ESCAPE, SUBCOMPONENT = "|", "^", "~", "\\", "&"
 STANDARD_ENCODING = "^~\\&"
 NULL = '""'
 
-# Starts of the segments that most messages are made of: with these alone there is nothing to repair.
+# The segments that most messages are made of: with these alone there is nothing to repair.
 _COMMON = frozenset(
-    f"{name}|"
-    for name in (
+    (
         *("MSH", "EVN", "PID", "PD1", "NTE", "PV1", "PV2", "ORC", "OBR", "OBX", "SPM", "TQ1", "RXA", "RXR", "DG1"),
         *("AL1", "NK1", "IN1", "GT1", "ROL", "SFT", "CTI", "FT1", "PR1", "MRG", "RXO", "RXE", "ZDS", "ZPI"),
     )
@@ -28,12 +27,13 @@ _NOT_A_DELIMITER = re.compile(r"[\w\s\x00-\x1f\x7f(){}\[\]<>\"'.,:;+/-]")
 
 class Message(NamedTuple):
     """
-    One message: its segments as strings with standard delimiters, the first one MSH.
+    One message: its segments split into fields, with standard delimiters, the first one MSH.
 
-    ``truncation`` is MSH-2's fifth character or empty.
+    Field 0 is a segment's name, so OBX-5 is ``segment[5]``; MSH-1, the separator, is not there, so MSH-9 is
+    ``segment[8]``. ``truncation`` is MSH-2's fifth character or empty.
     """
 
-    segments: list[str]
+    segments: list[list[str]]
     truncation: str
     flags: tuple[str, ...]
 
@@ -83,9 +83,11 @@ def _read_message(raw: bytes, flags: tuple[str, ...]) -> Message:
         text, truncation, damaged = _standardise(text)
         if damaged:
             flags = (*flags, "encoding_characters_assumed")
-    segments = text.rstrip("\r").split("\r")
-    if not _COMMON.issuperset([segment[:4] for segment in segments]):
-        segments, torn = _repair(segments)
+    lines = text.rstrip("\r").split("\r")
+    segments = [line.split(FIELD) for line in lines]
+    if not _COMMON.issuperset([segment[0] for segment in segments]):
+        lines, torn = _repair(lines)
+        segments = [line.split(FIELD) for line in lines]
         if torn:
             flags = (*flags, "segment_joined")
     return Message(segments, truncation, flags)

@@ -1,17 +1,16 @@
 """One order of a message, as its segments gather: OBR, the OBX that matter, remarks and specimens."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from consumer.hl7 import comments
 from consumer.hl7.codes import Observation
 from consumer.hl7.context import Context
-from consumer.hl7.er7 import NULL, REPETITION, component, unescape
+from consumer.hl7.er7 import FIELD, NULL, REPETITION, component, unescape
 from consumer.hl7.specimen import Specimen, vetoes
-from consumer.hl7.times import Moment, Stamp
+from consumer.hl7.times import WITH_MINUTE, Moment, Stamp
 from rules.events import Condition
 
-NO_FIELDS: list[str] = []
+_NOT_THE_DRAW = frozenset({"OBX-19", "OBR-22"})  # when it was measured or reported
 
 
 class Found(NamedTuple):
@@ -48,9 +47,10 @@ class Order:
         self.pump: list[Found] = []  # OBX of a pump's metrics and nodes
         self.notes: list[str] = []
         self.specimens: list[Specimen] = []
-        self._draws: dict[tuple[str, str], Drawn | None] = {}
-        self._number = component(obr[3], 1).strip() if len(obr) > 3 and obr[3] else ""
-        self.placer_order_number = component(obr[2], 1).strip() if len(obr) > 2 and obr[2] else ""
+        self._draws: dict[str, Drawn | None] = {}  # by OBX-14 and OBX-19
+        count = len(obr)
+        self._number = component(obr[3], 1).strip() if count > 3 and obr[3] else ""
+        self.placer_order_number = component(obr[2], 1).strip() if count > 2 and obr[2] else ""
 
     def field(self, number: int) -> str:
         """Return OBR-*number* as sent; empty when there is none."""
@@ -100,28 +100,32 @@ class Order:
         The site's order of SPM-17.1, OBR-7, OBX-14; else OBX-19, OBR-22, MSH-7, degraded. A date without a time
         yields to a later candidate of the same date that has one.
         """
-        key = (obx[14], obx[19]) if len(obx) > 19 else (obx[14] if len(obx) > 14 else "", "")
+        count = len(obx)
+        observed = obx[14] if count > 14 else ""
+        analyzed = obx[19] if count > 19 else ""
+        key = observed + FIELD + analyzed
         if key in self._draws:
             return self._draws[key]
         drawn = None
-        found = self._find_draw(context, *key)
+        found = self._find_draw(context, observed, analyzed)
         if found is not None:
             moment, flags = found
             identifier = self.specimen_identifier
             container = f"spm:{identifier}" if identifier else f"{self.number(context)}@{moment.instant}"
-            drawn = Drawn(moment, flags, self._resulted_at(context, key[1]), container)
+            drawn = Drawn(moment, flags, self._resulted_at(context, analyzed), container)
         self._draws[key] = drawn
         return drawn
 
     def _find_draw(self, context: Context, observed: str, analyzed: str) -> tuple[Moment, tuple[str, ...]] | None:
         coarse: tuple[Stamp, Moment] | None = None
-        for name, text, degraded in self._candidates(context, observed, analyzed):
+        for name in (*context.sender.sender.draw_times, "OBX-19", "OBR-22"):
+            text = self._candidate(name, observed, analyzed)
             found = context.time(text, name) if text else None
             if found is None:
                 continue
             stamp, moment = found
-            if stamp.precise and (coarse is None or stamp.date == coarse[0].date):
-                return moment, ("time_degraded", *moment.flags) if degraded else moment.flags
+            if stamp.digits >= WITH_MINUTE and (coarse is None or stamp.date == coarse[0].date):
+                return moment, ("time_degraded", *moment.flags) if name in _NOT_THE_DRAW else moment.flags
             if coarse is None:
                 coarse = found
         if coarse is not None:
@@ -130,17 +134,15 @@ class Order:
             return context.header_at, ("time_degraded",)
         return None
 
-    def _candidates(self, context: Context, observed: str, analyzed: str) -> Iterator[tuple[str, str, bool]]:
-        """Yield where a time of the draw may stand: name, raw text, and whether it would be degraded."""
-        for name in context.sender.sender.draw_times:
-            if name == "OBR-7":
-                yield name, self.field(7), False
-            elif name == "OBX-14":
-                yield name, observed, False
-            else:
-                yield name, self.specimens[0].collected if self.specimens else "", False
-        yield "OBX-19", analyzed, True
-        yield "OBR-22", self.field(22), True
+    def _candidate(self, name: str, observed: str, analyzed: str) -> str:
+        """Return the raw text of a field in which a time of the draw may stand."""
+        if name == "OBR-7":
+            return self.field(7)
+        if name == "OBX-14":
+            return observed
+        if name == "SPM-17":
+            return self.specimens[0].collected if self.specimens else ""
+        return analyzed if name == "OBX-19" else self.field(22)
 
     def _resulted_at(self, context: Context, analyzed: str) -> int:
         """Return OBX-19, else OBR-22, else MSH-7, else the time of receipt."""

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from consumer.hl7.administrations import Given
 from consumer.hl7.codes import Kind
 from consumer.hl7.context import Context
-from consumer.hl7.er7 import FIELD
 from consumer.hl7.orders import Found, Order
 from consumer.hl7.outcome import NotOurs
 from consumer.hl7.specimen import Specimen, specimen_of
 
 _GIVEN = frozenset({"RXA", "RXE", "RXD", "RXG", "RXO"})
+_OTHERS = _GIVEN | {"EVN", "DG1", "RXR", "PR1", "MRG"}
 _SPECIMEN_FIRST = frozenset({"R22", "R23"})  # OUL: SPM stands before its orders
 
 
@@ -70,21 +70,21 @@ class Gathering:
         self.evn: list[str] = []
         self.groups: list[PatientGroup] = [PatientGroup(None)]
 
-    def walk(self, segments: list[str]) -> list[PatientGroup]:
-        """Return the groups of the message's segments (MSH left out)."""
+    def walk(self) -> list[PatientGroup]:
+        """Return the groups of the message's segments."""
         context = self._context
+        message = context.message
         group = self.groups[0]
         order: Order | None = None
-        truncation = context.message.truncation
+        truncation = message.truncation
         sender = context.sender
         nothing = sender.nothing
         number = others = 0
-        for segment in segments:
-            name = segment[:3]
+        for segment in message.segments:
+            name = segment[0]
             if name == "OBX":
                 number += 1
-                head = segment.split(FIELD, 4)
-                raw = head[3] if len(head) > 3 else ""
+                raw = segment[3] if len(segment) > 3 else ""
                 if raw in nothing and not truncation:
                     others += 1
                     continue
@@ -97,31 +97,31 @@ class Gathering:
                 else:
                     if order is None:
                         order = self._new_order(group, [])
-                    found = Found(number, raw, segment.split(FIELD), observation)
+                    found = Found(number, raw, segment, observation)
                     if kind is Kind.PUMP:
                         order.pump.append(found)
                         group.has_pump = True
                     else:
                         order.found.append(found)
             elif name == "NTE":
-                if order is not None:
-                    note = segment.split(FIELD, 4)
-                    if len(note) > 3:
-                        order.notes.append(note[3])
+                if order is not None and len(segment) > 3:
+                    order.notes.append(segment[3])
             elif name == "OBR":
-                order = self._new_order(group, segment.split(FIELD))
+                order = self._new_order(group, segment)
             elif name == "SPM":
-                order = self._specimen(specimen_of(segment.split(FIELD)), order)
+                order = self._specimen(specimen_of(segment), order)
             elif name == "PID":
-                group = PatientGroup(segment.split(FIELD))
+                group = PatientGroup(segment)
                 self.groups.append(group)
                 order = None
                 self._orc, self._route, self._specimens = [], "", []
+            elif name == "PV1":
+                group.pv1 = group.pv1 or segment
             elif name == "ORC":
-                self._orc = segment.split(FIELD)
+                self._orc = segment
                 self._route = ""
                 order = None
-            else:
+            elif name in _OTHERS:
                 self._other(name, segment, group)
         context.observations = number
         if others:
@@ -132,7 +132,8 @@ class Gathering:
 
     def _new_order(self, group: PatientGroup, obr: list[str]) -> Order:
         order = Order(obr, self._orc)
-        order.specimens.extend(self._specimens)
+        if self._specimens:
+            order.specimens.extend(self._specimens)
         group.orders.append(order)
         return order
 
@@ -144,25 +145,23 @@ class Gathering:
         order.specimens.append(specimen)
         return order
 
-    def _other(self, name: str, segment: str, group: PatientGroup) -> None:
+    def _other(self, name: str, segment: list[str], group: PatientGroup) -> None:
         """Take a segment that is neither result nor patient."""
-        if name == "PV1":
-            group.pv1 = group.pv1 or segment.split(FIELD)
-        elif name == "EVN":
-            self.evn = self.evn or segment.split(FIELD)
+        if name == "EVN":
+            self.evn = self.evn or segment
         elif name == "DG1":
-            group.dg1.append(segment.split(FIELD))
+            group.dg1.append(segment)
         elif name == "RXR":
-            self._route_of(segment.split(FIELD), group)
+            self._route_of(segment, group)
         elif name in _GIVEN:
             self._numbers[name] = self._numbers.get(name, 0) + 1
-            group.given.append((name, Given(segment.split(FIELD), self._numbers[name], self._orc, self._route)))
+            group.given.append((name, Given(segment, self._numbers[name], self._orc, self._route)))
         elif name == "PR1":
             self._numbers[name] = self._numbers.get(name, 0) + 1
-            group.pr1.append((self._numbers[name], segment.split(FIELD)))
+            group.pr1.append((self._numbers[name], segment))
         elif name == "MRG":
             self._numbers[name] = self._numbers.get(name, 0) + 1
-            group.mrg.append((self._numbers[name], segment.split(FIELD)))
+            group.mrg.append((self._numbers[name], segment))
 
     def _route_of(self, fields: list[str], group: PatientGroup) -> None:
         """An RXR is of the drug before it; one before any drug of its order holds for those that come."""

@@ -122,7 +122,7 @@ def _note_unmapped(found: Found, order: Order, context: Context, gathered: Gathe
 
 def _draft_all(order: Order, ours: list[Found], context: Context) -> list[Result]:
     """Return a result for each OBX of ours that gives one; repeats of one identity are joined or rejected."""
-    if len(ours) > 1:
+    if len(ours) > 1 and len({found.observation.code for found in ours}) < len(ours):
         keys = [(found.observation.code, found.fields[4] if len(found.fields) > 4 else "") for found in ours]
         if len(set(keys)) < len(keys):
             groups: dict[tuple[str, str], list[Found]] = defaultdict(list)
@@ -179,11 +179,8 @@ def _is_text_fragment(found: Found) -> bool:
 
 def _draft(order: Order, found: Found, context: Context) -> Result | None:
     """Return the result of one OBX, or None after rejecting it."""
-    fields = found.fields
+    _, raw_identifier, fields, observation = found
     count = len(fields)
-    observation = found.observation
-    analyte = observation.analyte
-    assert analyte is not None
     flags: tuple[str, ...] = ()
 
     status: str | None = "F"
@@ -199,7 +196,8 @@ def _draft(order: Order, found: Found, context: Context) -> Result | None:
     drawn = order.drawn(context, fields)
     if drawn is None:
         return _reject(context, found, Reason.TIME_MISSING, 14)
-    if drawn.moment.instant > context.received_at + CLOCK_SKEW:
+    moment = drawn.moment
+    if moment.instant > context.received_at + CLOCK_SKEW:
         return _reject(context, found, Reason.CLOCK_SKEW, 14)
     flags += drawn.flags
 
@@ -207,21 +205,22 @@ def _draft(order: Order, found: Found, context: Context) -> Result | None:
         measured = NO_VALUE
     else:
         value, units = (fields[5], fields[6]) if count > 6 else (fields[5] if count > 5 else "", "")
-        said = context.sender.measured(value, units, found.raw_identifier, observation, context.message.truncation)
+        said = context.sender.measured(value, units, raw_identifier, observation, context.message.truncation)
         if isinstance(said, Fault):
             if said is not EMPTY or status in MUST_HAVE_VALUE:
                 return _at_fault(order, found, context, said)
             said = NO_VALUE
         measured = said
         flags += measured.flags
+    assert observation.analyte is not None
     # By position: keywords cost a third of the time that a result takes.
     return Result(
-        analyte,
+        observation.analyte,
         order.number(context),
         observation.code,
         component(fields[4], 1) if count > 4 and fields[4] else "",
-        drawn.moment.instant,
-        drawn.moment.offset,
+        moment.instant,
+        moment.offset,
         drawn.resulted_at,
         context.received_at,
         status,

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from rules.events import DAY, HOUR, MINUTE, SECOND, Instant
 
-_SHAPE = re.compile(r"([0-9]{8,16})(?:\.([0-9]{1,9}))?(?:([+-])([0-9]{3,4}))?")
-_DIGITS_WITH_HOUR = 10
-_DIGITS_WITH_MINUTE = 12
+_SHAPE = re.compile(r"((?:[0-9]{2}){4,8})(?:\.([0-9]{1,9}))?([+-][0-9]{3,4})?")
+_DIGITS_OF_DATE = 8
+WITH_MINUTE = 12
 _DIGITS_WITH_SECOND = 14
 _DIGITS_WITH_FRACTION = 16
 _EARLIEST_YEAR, _LATEST_YEAR = 1900, 2199  # outside them the digits are something else
@@ -35,7 +35,7 @@ class Stamp(NamedTuple):
     @property
     def precise(self) -> bool:
         """Known to the minute."""
-        return self.digits >= _DIGITS_WITH_MINUTE
+        return self.digits >= WITH_MINUTE
 
     @property
     def date(self) -> int:
@@ -51,41 +51,60 @@ class Moment(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
-@lru_cache(maxsize=8192)
 def read_time(text: str) -> Stamp | None:
     """
     Return the time that *text* says, or None when it is none (``201497870911``, an empty field, a year alone).
 
     8, 10, 12, 14 or 16 digits (the last two hundredths), with fractions and offset or without; ``-500`` is -0500.
     """
-    match = _SHAPE.fullmatch(text.strip())
-    if match is None:
+    digits, fraction, zone = text[:14], "", text[14:]
+    if len(zone) not in (0, 5) or not (digits.isascii() and digits.isdigit()):  # not as nearly all of them are
+        match = _SHAPE.fullmatch(text.strip())
+        if match is None:
+            return None
+        digits, fraction, zone = match.group(1), match.group(2) or "", match.group(3) or ""
+    day = _day(digits[:8])
+    time = _TIMES.get(digits[8:12])
+    second = _SECONDS.get(digits[12:14])
+    offset = _offset(zone) if zone else None
+    if day is None or time is None or second is None or (zone and offset is None):
         return None
-    digits, fraction, sign, zone = match.groups()
-    count = len(digits)
-    if count % 2 or not _EARLIEST_YEAR <= int(digits[:4]) <= _LATEST_YEAR:
+    local = day + time + second
+    if len(digits) == _DIGITS_WITH_FRACTION:
+        local += int(digits[14:]) * 10
+    elif fraction and len(digits) == _DIGITS_WITH_SECOND:
+        local += int((fraction + "00")[:3])
+    return _stamp((local, offset, len(digits)))
+
+
+_stamp = Stamp._make
+_TIMES = {"": 0} | {f"{hour:02}": hour * HOUR for hour in range(24)}
+_TIMES |= {f"{hour:02}{minute:02}": hour * HOUR + minute * MINUTE for hour in range(24) for minute in range(60)}
+_SECONDS = {"": 0} | {f"{second:02}": second * SECOND for second in range(60)}
+
+
+@lru_cache(maxsize=8192)
+def _day(digits: str) -> int | None:
+    """Return the day of eight digits in milliseconds since 1970, None when there is no such day."""
+    if len(digits) < _DIGITS_OF_DATE or not _EARLIEST_YEAR <= int(digits[:4]) <= _LATEST_YEAR:
         return None
     try:
-        day = datetime(int(digits[:4]), int(digits[4:6]), int(digits[6:8]), tzinfo=UTC).toordinal() - _EPOCH_ORDINAL
+        ordinal = datetime(int(digits[:4]), int(digits[4:6]), int(digits[6:]), tzinfo=UTC).toordinal()
     except ValueError:
         return None
-    hour = int(digits[8:10]) if count >= _DIGITS_WITH_HOUR else 0
-    minute = int(digits[10:12]) if count >= _DIGITS_WITH_MINUTE else 0
-    second = int(digits[12:14]) if count >= _DIGITS_WITH_SECOND else 0
-    if hour > 23 or minute > 59 or second > 59:
+    return (ordinal - _EPOCH_ORDINAL) * DAY
+
+
+@lru_cache(maxsize=512)
+def _offset(zone: str) -> int | None:
+    """Return the minutes east of ``+0130`` or ``-500``, None when there is no such offset."""
+    hours, minutes = zone[1:-2], zone[-2:]
+    if zone[0] not in "+-" or not (hours + minutes).isascii() or not (hours + minutes).isdigit():
         return None
-    local = day * DAY + hour * HOUR + minute * MINUTE + second * SECOND
-    if count == _DIGITS_WITH_FRACTION:
-        local += int(digits[14:16]) * 10
-    elif fraction and count == _DIGITS_WITH_SECOND:
-        local += int((fraction + "00")[:3])
-    offset = None
-    if zone is not None:
-        minutes = int(zone[:-2]) * 60 + int(zone[-2:])
-        if minutes > _LONGEST_OFFSET or int(zone[-2:]) > 59:
-            return None
-        offset = -minutes if sign == "-" else minutes
-    return Stamp(local, offset, count)
+    east = int(hours) * 60 + int(minutes)
+    if east > _LONGEST_OFFSET or int(minutes) > 59:
+        return None
+    return -east if zone[0] == "-" else east
 
 
 def place(stamp: Stamp, zone: tzinfo | int) -> Moment:
@@ -95,7 +114,10 @@ def place(stamp: Stamp, zone: tzinfo | int) -> Moment:
         if not isinstance(zone, int):
             return _place_in_zone(local, zone)
         offset = zone
-    return Moment(local - offset * MINUTE, offset)
+    return _moment((local - offset * MINUTE, offset, ()))
+
+
+_moment = Moment._make
 
 
 @lru_cache(maxsize=8192)

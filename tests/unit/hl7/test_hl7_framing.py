@@ -157,7 +157,7 @@ def test_msh_2_damaged_means_defaults(encoding: str, flagged: bool) -> None:
 def test_standard_delimiter_as_data_of_another_set() -> None:
     """With ``#`` as field separator a bar is data."""
     (message,) = read_record(b"MSH#^~\\&#A|B#HOSP")
-    assert message.segments == ["MSH|^~\\&|A\\F\\B|HOSP"]
+    assert message.segments == [["MSH", "^~\\&", "A\\F\\B", "HOSP"]]
 
 
 @pytest.mark.parametrize(
