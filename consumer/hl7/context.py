@@ -23,15 +23,15 @@ _CACHE_LIMIT = 50_000
 class SenderContext:
     """A sender's settings with what was looked up for it before; kept between messages."""
 
-    __slots__ = ("_chosen", "_measured", "_observations", "nothing", "sender", "site", "text")
+    __slots__ = ("_chosen", "measures", "nothing", "observations", "sender", "site", "text")
 
     def __init__(self, site: Site, application: str, facility: str) -> None:
         self.site = site
         self.sender: Sender = site.sender(application, facility)
         self.text = f"{application}|{facility}"
-        self._observations: dict[str, Observation] = {}
-        self.nothing: set[str] = set()  # the raw OBX-3 among them that are nothing to us
-        self._measured: dict[tuple[str, str, str], Measured | Fault] = {}
+        self.observations: dict[str, Observation] = {}  # by raw OBX-3, those that mean something to us
+        self.nothing: set[str] = set()  # raw OBX-3 that mean nothing
+        self.measures: dict[tuple[str, str, str], Measured | Fault] = {}  # by raw OBX-5, OBX-6 and OBX-3
         self._chosen: dict[str, Chosen | None] = {}
 
     def chosen(self, pid: list[str]) -> Chosen | None:
@@ -47,17 +47,18 @@ class SenderContext:
         return found
 
     def observation(self, raw: str, truncation: str) -> Observation:
-        """Return what a raw OBX-3 (or OBR-4) means at this sender."""
-        found = self._observations.get(raw)
-        if found is None or truncation:
+        """Return what a raw OBX-3 (or OBR-4) means at this sender; one that may be incomplete is not remembered."""
+        found = None if truncation else self.observations.get(raw)
+        if found is None:
             found = observe(split_identifier(raw, truncation), self.sender)
             if not truncation:
-                if len(self._observations) >= _CACHE_LIMIT:
-                    self._observations.clear()
+                if len(self.observations) + len(self.nothing) >= _CACHE_LIMIT:
+                    self.observations.clear()
                     self.nothing.clear()
-                self._observations[raw] = found
                 if found.kind is Kind.OTHER:
                     self.nothing.add(raw)
+                else:
+                    self.observations[raw] = found
         return found
 
     def measured(
@@ -65,13 +66,13 @@ class SenderContext:
     ) -> Measured | Fault:
         """Return what a raw OBX-5 and OBX-6 say under a raw OBX-3; the same few hundred come again and again."""
         key = (value, units, identifier)
-        found = self._measured.get(key)
-        if found is None or truncation:
+        found = None if truncation else self.measures.get(key)
+        if found is None:
             found = measure(value, units, observation, truncation)
             if not truncation:
-                if len(self._measured) >= _CACHE_LIMIT:
-                    self._measured.clear()
-                self._measured[key] = found
+                if len(self.measures) >= _CACHE_LIMIT:
+                    self.measures.clear()
+                self.measures[key] = found
         return found
 
 

@@ -22,6 +22,7 @@ from consumer.hl7.encounter import (
     visit_of,
 )
 from consumer.hl7.er7 import Message, component, read_record
+from consumer.hl7.making import maker
 from consumer.hl7.orders import Order
 from consumer.hl7.outcome import Decoded, DecodedMessage, NotOurs, Outcome, Reason, Rejected
 from consumer.hl7.patient_group import Gathering, PatientGroup
@@ -340,26 +341,29 @@ def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | 
         outcome = Outcome.IGNORED
         if reason is None:
             reason = next((each for each in _WHY_IGNORED if context.counts.get(each)), Reason.NOTHING_FOR_US)
-    return DecodedMessage(
-        context.control_id,
-        context.header.type,
-        context.sender.text,
-        outcome,
-        reason,
-        tuple(context.flags),
-        events,
-        tuple(context.rejected),
-        context.not_ours,
-        tuple(context.unmapped),
-        context.observations,
-        context.used,
-        context.fragments,
-        context.rejected_observations,
-        context.counts,
-        context.received_at,
+    return _decoded_message(
+        (
+            context.control_id,
+            context.header.type,
+            context.sender.text,
+            outcome,
+            reason,
+            tuple(context.flags),
+            events,
+            tuple(context.rejected),
+            context.not_ours,
+            tuple(context.unmapped),
+            context.observations,
+            context.used,
+            context.fragments,
+            context.rejected_observations,
+            context.counts,
+            context.received_at,
+        )
     )
 
 
+_decoded_message = maker(DecodedMessage)
 _WHY_IGNORED = (Reason.RESULT_IN_OTHER_MESSAGE, Reason.MERGE_WITH_ITSELF)
 
 

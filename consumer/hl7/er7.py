@@ -6,7 +6,10 @@ standard delimiters (``|^~\&``), so that nothing behind this module asks which o
 """
 
 import re
+from operator import itemgetter, methodcaller
 from typing import NamedTuple
+
+from consumer.hl7.making import maker
 
 FIELD, COMPONENT, REPETITION, ESCAPE, SUBCOMPONENT = "|", "^", "~", "\\", "&"
 STANDARD_ENCODING = "^~\\&"
@@ -36,6 +39,11 @@ class Message(NamedTuple):
     segments: list[list[str]]
     truncation: str
     flags: tuple[str, ...]
+
+
+_message = maker(Message)
+_fields = methodcaller("split", FIELD)
+_name = itemgetter(0)
 
 
 def read_record(raw: bytes) -> list[Message]:
@@ -84,13 +92,13 @@ def _read_message(raw: bytes, flags: tuple[str, ...]) -> Message:
         if damaged:
             flags = (*flags, "encoding_characters_assumed")
     lines = text.rstrip("\r").split("\r")
-    segments = [line.split(FIELD) for line in lines]
-    if not _COMMON.issuperset([segment[0] for segment in segments]):
+    segments = list(map(_fields, lines))
+    if not _COMMON.issuperset(map(_name, segments)):
         lines, torn = _repair(lines)
-        segments = [line.split(FIELD) for line in lines]
+        segments = list(map(_fields, lines))
         if torn:
             flags = (*flags, "segment_joined")
-    return Message(segments, truncation, flags)
+    return _message((segments, truncation, flags))
 
 
 def _repair(lines: list[str]) -> tuple[list[str], bool]:

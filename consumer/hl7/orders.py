@@ -6,6 +6,7 @@ from consumer.hl7 import comments
 from consumer.hl7.codes import Observation
 from consumer.hl7.context import Context
 from consumer.hl7.er7 import FIELD, NULL, REPETITION, component, unescape
+from consumer.hl7.making import maker
 from consumer.hl7.specimen import Specimen, vetoes
 from consumer.hl7.times import WITH_MINUTE, Moment, Stamp
 from rules.events import Condition
@@ -35,12 +36,15 @@ class Drawn(NamedTuple):
     container: str
 
 
+_drawn = maker(Drawn)
+
+
 class Order:
     """What one OBR (or a run of OBX without one) gathers."""
 
-    __slots__ = ("_draws", "_number", "found", "notes", "obr", "orc", "placer_order_number", "pump", "specimens")
+    __slots__ = ("_draws", "found", "notes", "number", "obr", "orc", "placer_order_number", "pump", "specimens")
 
-    def __init__(self, obr: list[str], orc: list[str]) -> None:
+    def __init__(self, obr: list[str], orc: list[str], control_id: str) -> None:
         self.obr = obr
         self.orc = orc
         self.found: list[Found] = []
@@ -49,16 +53,14 @@ class Order:
         self.specimens: list[Specimen] = []
         self._draws: dict[str, Drawn | None] = {}  # by OBX-14 and OBX-19
         count = len(obr)
-        self._number = component(obr[3], 1).strip() if count > 3 and obr[3] else ""
         self.placer_order_number = component(obr[2], 1).strip() if count > 2 and obr[2] else ""
+        filler = component(obr[3], 1).strip() if count > 3 and obr[3] else ""
+        # OBR-3, else OBR-2, else MSH-10 (RULES.md 2).
+        self.number = filler or self.placer_order_number or control_id
 
     def field(self, number: int) -> str:
         """Return OBR-*number* as sent; empty when there is none."""
         return self.obr[number] if number < len(self.obr) else ""
-
-    def number(self, context: Context) -> str:
-        """OBR-3, else OBR-2, else MSH-10 (RULES.md 2)."""
-        return self._number or self.placer_order_number or context.control_id
 
     @property
     def vetoed(self) -> bool:
@@ -100,19 +102,18 @@ class Order:
         The site's order of SPM-17.1, OBR-7, OBX-14; else OBX-19, OBR-22, MSH-7, degraded. A date without a time
         yields to a later candidate of the same date that has one.
         """
-        count = len(obx)
-        observed = obx[14] if count > 14 else ""
-        analyzed = obx[19] if count > 19 else ""
-        key = observed + FIELD + analyzed
+        observed = obx[14] if len(obx) > 14 else ""
+        analyzed = obx[19] if len(obx) > 19 else ""
+        key = observed + FIELD + analyzed if analyzed else observed
         if key in self._draws:
             return self._draws[key]
         drawn = None
         found = self._find_draw(context, observed, analyzed)
         if found is not None:
             moment, flags = found
-            identifier = self.specimen_identifier
-            container = f"spm:{identifier}" if identifier else f"{self.number(context)}@{moment.instant}"
-            drawn = Drawn(moment, flags, self._resulted_at(context, analyzed), container)
+            identifier = self.specimen_identifier if self.specimens else ""
+            container = f"spm:{identifier}" if identifier else f"{self.number}@{moment.instant}"
+            drawn = _drawn((moment, flags, self._resulted_at(context, analyzed), container))
         self._draws[key] = drawn
         return drawn
 

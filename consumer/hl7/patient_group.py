@@ -1,15 +1,22 @@
 """What one PID and the segments behind it gather, until the next PID; then the event that they are."""
 
 from collections.abc import Iterator
+from itertools import groupby, islice
+from operator import itemgetter
 
 from consumer.hl7.administrations import Given
-from consumer.hl7.codes import Kind
+from consumer.hl7.codes import Kind, Observation
 from consumer.hl7.context import Context
+from consumer.hl7.making import maker
 from consumer.hl7.orders import Found, Order
 from consumer.hl7.outcome import NotOurs
 from consumer.hl7.specimen import Specimen, specimen_of
 
 _GIVEN = frozenset({"RXA", "RXE", "RXD", "RXG", "RXO"})
+_found = maker(Found)
+_NAME = itemgetter(0)
+_NONE: frozenset[str] = frozenset()
+_UNKNOWN: dict[str, Observation] = {}
 _OTHERS = _GIVEN | {"EVN", "DG1", "RXR", "PR1", "MRG"}
 _SPECIMEN_FIRST = frozenset({"R22", "R23"})  # OUL: SPM stands before its orders
 
@@ -22,7 +29,6 @@ class PatientGroup:
         "given",
         "has_pump",
         "mrg",
-        "orc_only",
         "orders",
         "pid",
         "pr1",
@@ -58,13 +64,12 @@ class PatientGroup:
 class Gathering:
     """Walks the segments of a message once and sorts them into patient groups."""
 
-    __slots__ = ("_context", "_numbers", "_orc", "_order", "_route", "_specimens", "evn", "groups", "profile")
+    __slots__ = ("_context", "_numbers", "_orc", "_route", "_specimens", "evn", "groups")
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._numbers: dict[str, int] = {}
         self._orc: list[str] = []
-        self._order: Order | None = None
         self._route = ""
         self._specimens: list[Specimen] = []
         self.evn: list[str] = []
@@ -73,65 +78,73 @@ class Gathering:
     def walk(self) -> list[PatientGroup]:
         """Return the groups of the message's segments."""
         context = self._context
-        message = context.message
         group = self.groups[0]
         order: Order | None = None
-        truncation = message.truncation
-        sender = context.sender
-        nothing = sender.nothing
-        number = others = 0
-        for segment in message.segments:
-            name = segment[0]
+        for name, run in groupby(islice(context.message.segments, 1, None), _NAME):
             if name == "OBX":
-                number += 1
-                raw = segment[3] if len(segment) > 3 else ""
-                if raw in nothing and not truncation:
-                    others += 1
-                    continue
-                observation = sender.observation(raw, truncation)
-                kind = observation.kind
-                if kind is Kind.OTHER:
-                    others += 1
-                elif kind is Kind.NO_CODE:
-                    context.not_ours[NotOurs.NO_CODE] += 1
-                else:
-                    if order is None:
-                        order = self._new_order(group, [])
-                    found = Found(number, raw, segment, observation)
-                    if kind is Kind.PUMP:
-                        order.pump.append(found)
-                        group.has_pump = True
-                    else:
-                        order.found.append(found)
-            elif name == "NTE":
-                if order is not None and len(segment) > 3:
-                    order.notes.append(segment[3])
-            elif name == "OBR":
-                order = self._new_order(group, segment)
-            elif name == "SPM":
-                order = self._specimen(specimen_of(segment), order)
-            elif name == "PID":
-                group = PatientGroup(segment)
-                self.groups.append(group)
-                order = None
-                self._orc, self._route, self._specimens = [], "", []
-            elif name == "PV1":
-                group.pv1 = group.pv1 or segment
-            elif name == "ORC":
-                self._orc = segment
-                self._route = ""
-                order = None
-            elif name in _OTHERS:
-                self._other(name, segment, group)
-        context.observations = number
-        if others:
-            context.not_ours[NotOurs.OTHER_CODE] += others
+                order = self._observations(list(run), group, order)
+                continue
+            for segment in run:
+                if name == "OBR":
+                    order = self._new_order(group, segment)
+                elif name == "NTE":
+                    if order is not None and len(segment) > 3:
+                        order.notes.append(segment[3])
+                elif name == "SPM":
+                    order = self._specimen(specimen_of(segment), order)
+                elif name == "PID":
+                    group = PatientGroup(segment)
+                    self.groups.append(group)
+                    order = None
+                    self._orc, self._route, self._specimens = [], "", []
+                elif name == "PV1":
+                    group.pv1 = group.pv1 or segment
+                elif name == "ORC":
+                    self._orc = segment
+                    self._route = ""
+                    order = None
+                elif name in _OTHERS:
+                    self._other(name, segment, group)
         if not self.groups[0].is_empty:
             return self.groups
         return self.groups[1:]
 
+    def _observations(self, run: list[list[str]], group: PatientGroup, order: Order | None) -> Order | None:
+        """Sort a run of OBX into their order (one of its own where no OBR stands before them); return that."""
+        context = self._context
+        sender = context.sender
+        truncation = context.message.truncation
+        # An OBX-3 that was truncated means nothing by itself, so that none is looked up.
+        nothing, known = (_NONE, _UNKNOWN) if truncation else (sender.nothing, sender.observations)
+        before = context.observations
+        context.observations += len(run)
+        others = 0
+        for number, segment in enumerate(run, before + 1):
+            raw = segment[3] if len(segment) > 3 else ""
+            if raw in nothing:
+                others += 1
+                continue
+            observation = known.get(raw) or sender.observation(raw, truncation)
+            kind = observation.kind
+            if kind is Kind.OTHER:
+                others += 1
+            elif kind is Kind.NO_CODE:
+                context.not_ours[NotOurs.NO_CODE] += 1
+            else:
+                if order is None:
+                    order = self._new_order(group, [])
+                found = _found((number, raw, segment, observation))
+                if kind is Kind.PUMP:
+                    order.pump.append(found)
+                    group.has_pump = True
+                else:
+                    order.found.append(found)
+        if others:
+            context.not_ours[NotOurs.OTHER_CODE] += others
+        return order
+
     def _new_order(self, group: PatientGroup, obr: list[str]) -> Order:
-        order = Order(obr, self._orc)
+        order = Order(obr, self._orc, self._context.control_id)
         if self._specimens:
             order.specimens.extend(self._specimens)
         group.orders.append(order)

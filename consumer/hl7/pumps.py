@@ -168,7 +168,7 @@ def _administration(
         return None
     return Administration(
         drug=drug.drug,
-        order_number=order.placer_order_number or order.number(context),
+        order_number=order.placer_order_number or order.number,
         drug_code=drug.drug.value,
         started_at=moment.instant,
         started_offset=moment.offset,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
+from consumer.hl7.making import maker
 from rules.events import DAY, HOUR, MINUTE, SECOND, Instant
 
 _SHAPE = re.compile(r"((?:[0-9]{2}){4,8})(?:\.([0-9]{1,9}))?([+-][0-9]{3,4})?")
@@ -57,27 +58,38 @@ def read_time(text: str) -> Stamp | None:
 
     8, 10, 12, 14 or 16 digits (the last two hundredths), with fractions and offset or without; ``-500`` is -0500.
     """
-    digits, fraction, zone = text[:14], "", text[14:]
-    if len(zone) not in (0, 5) or not (digits.isascii() and digits.isdigit()):  # not as nearly all of them are
-        match = _SHAPE.fullmatch(text.strip())
-        if match is None:
-            return None
-        digits, fraction, zone = match.group(1), match.group(2) or "", match.group(3) or ""
-    day = _day(digits[:8])
-    time = _TIMES.get(digits[8:12])
-    second = _SECONDS.get(digits[12:14])
-    offset = _offset(zone) if zone else None
-    if day is None or time is None or second is None or (zone and offset is None):
+    digits, zone = text[:14], text[14:]
+    if zone[:1] in _SIGNS and len(zone) in (0, 5) and digits.isascii() and digits.isdigit():  # as nearly all are
+        return _read(digits, zone)
+    match = _SHAPE.fullmatch(text.strip())
+    if match is None:
         return None
-    local = day + time + second
+    digits, fraction, zone = match.group(1), match.group(2), match.group(3) or ""
+    stamp = _read(digits[:14], zone)
+    if stamp is None:
+        return None
     if len(digits) == _DIGITS_WITH_FRACTION:
-        local += int(digits[14:]) * 10
-    elif fraction and len(digits) == _DIGITS_WITH_SECOND:
-        local += int((fraction + "00")[:3])
-    return _stamp((local, offset, len(digits)))
+        return stamp._replace(local=stamp.local + int(digits[14:]) * 10, digits=_DIGITS_WITH_FRACTION)
+    if fraction and len(digits) == _DIGITS_WITH_SECOND:
+        return stamp._replace(local=stamp.local + int((fraction + "00")[:3]))
+    return stamp
 
 
-_stamp = Stamp._make
+def _read(digits: str, zone: str) -> Stamp | None:
+    """Return the time of up to 14 digits and an offset (empty: none)."""
+    day, time, second = _day(digits[:8]), _TIMES.get(digits[8:12]), _SECONDS.get(digits[12:])
+    if day is None or time is None or second is None:
+        return None
+    offset = None
+    if zone:
+        offset = _offset(zone)
+        if offset is None:
+            return None
+    return _stamp((day + time + second, offset, len(digits)))
+
+
+_SIGNS = ("", "+", "-")
+_stamp = maker(Stamp)
 _TIMES = {"": 0} | {f"{hour:02}": hour * HOUR for hour in range(24)}
 _TIMES |= {f"{hour:02}{minute:02}": hour * HOUR + minute * MINUTE for hour in range(24) for minute in range(60)}
 _SECONDS = {"": 0} | {f"{second:02}": second * SECOND for second in range(60)}
@@ -117,7 +129,7 @@ def place(stamp: Stamp, zone: tzinfo | int) -> Moment:
     return _moment((local - offset * MINUTE, offset, ()))
 
 
-_moment = Moment._make
+_moment = maker(Moment)
 
 
 @lru_cache(maxsize=8192)
