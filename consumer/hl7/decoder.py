@@ -172,7 +172,7 @@ def _fingerprint(patient: Patient, context: Context, parts: Parts) -> int:
     if not context.control_id:
         return 0
     read = ",".join([str(len(part)) for part in parts.values() if isinstance(part, tuple)])
-    text = "\r".join((*context.message.segments, patient.key, read))
+    text = f"{context.message.text}\r{patient.key}\r{read}"
     return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()) >> 1
 
 

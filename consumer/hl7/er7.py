@@ -33,10 +33,12 @@ class Message(NamedTuple):
     One message: its segments split into fields, with standard delimiters, the first one MSH.
 
     Field 0 is a segment's name, so OBX-5 is ``segment[5]``; MSH-1, the separator, is not there, so MSH-9 is
-    ``segment[8]``. ``truncation`` is MSH-2's fifth character or empty.
+    ``segment[8]``. ``text`` is the same unsplit, each segment but the last ended by CR. ``truncation`` is MSH-2's fifth
+    character or empty.
     """
 
     segments: list[list[str]]
+    text: str
     truncation: str
     flags: tuple[str, ...]
 
@@ -91,14 +93,16 @@ def _read_message(raw: bytes, flags: tuple[str, ...]) -> Message:
         text, truncation, damaged = _standardise(text)
         if damaged:
             flags = (*flags, "encoding_characters_assumed")
-    lines = text.rstrip("\r").split("\r")
+    text = text.rstrip("\r")
+    lines = text.split("\r")
     segments = list(map(_fields, lines))
     if not _COMMON.issuperset(map(_name, segments)):
         lines, torn = _repair(lines)
+        text = "\r".join(lines)
         segments = list(map(_fields, lines))
         if torn:
             flags = (*flags, "segment_joined")
-    return _message((segments, truncation, flags))
+    return _message((segments, text, truncation, flags))
 
 
 def _repair(lines: list[str]) -> tuple[list[str], bool]:
