@@ -13,6 +13,8 @@ _HEMOLYSIS = Vocabulary.of(_TABLE["hemolysis"])
 _CLOTTED = Vocabulary.of(_TABLE["clotted"])
 _CONTAMINATED = Vocabulary.of(_TABLE["contaminated"])
 _HEDGES = Vocabulary.of(_TABLE["hedges"])
+_SEEDS = tuple(sorted(_HEMOLYSIS.seeds() | _CLOTTED.seeds() | _CONTAMINATED.seeds()))
+_ASCII_SEEDS = tuple(seed for seed in _SEEDS if seed.isascii())
 
 
 def _folded(entries: Sequence[str]) -> tuple[str, ...]:
@@ -49,9 +51,12 @@ def conditions_of(text: str) -> tuple[Condition, ...]:
     ()
     """
     folded = fold(text)
+    for seed in _ASCII_SEEDS if folded.isascii() else _SEEDS:
+        if seed in folded:
+            break
+    else:
+        return ()  # as of nearly all remarks
     found: set[Condition] = set()
-    if not any(vocabulary.in_text(folded) for vocabulary in (_HEMOLYSIS, _CLOTTED, _CONTAMINATED)):
-        return ()
     for clause in _CLAUSE.split(folded):
         if any(run in clause.replace(" ", "") for run in _UNSPACED):
             continue
