@@ -14,6 +14,7 @@ from msgspec import Meta
 from rules.alert import Change, Evidence, Rule, Transition
 from rules.events import MINUTE, Analyte, Instant, Source
 from rules.units import CANONICAL
+from rules.words.values import hours
 
 CONTENT_TYPE: Final = b"application/cloudevents+json; charset=UTF-8"
 DATA_SCHEMA: Final = "urn:lab-alert:schema:alert:v1"
@@ -68,6 +69,7 @@ class EvidenceItem(msgspec.Struct, frozen=True):
     observation_identifier: str
     flags: tuple[str, ...]
     comparator: str
+    age: Annotated[str, Meta(description="how long before `time` it was drawn, in words: `30 min`")]
 
 
 class AlertPatient(msgspec.Struct, frozen=True):
@@ -193,7 +195,7 @@ def alert_event(transition: Transition, *, source: Source | None, published_at: 
         summary=transition.summary,
         considerations=transition.considerations,
         evidence_grade=transition.evidence_grade,
-        evidence=tuple(_evidence(item) for item in transition.evidence),
+        evidence=tuple(_evidence(item, transition.time) for item in transition.evidence),
         context=transition.context,
         missing=transition.missing,
         thresholds=transition.thresholds,
@@ -236,7 +238,7 @@ def alert_headers(transition: Transition) -> tuple[tuple[str, bytes], ...]:
     )
 
 
-def _evidence(item: Evidence) -> EvidenceItem:
+def _evidence(item: Evidence, time: Instant) -> EvidenceItem:
     result = item.result
     return EvidenceItem(
         analyte=result.analyte,
@@ -252,4 +254,5 @@ def _evidence(item: Evidence) -> EvidenceItem:
         observation_identifier=result.observation_identifier,
         flags=result.flags,
         comparator=result.comparator,
+        age=hours(max(0, time - result.observed_at)),
     )

@@ -8,7 +8,7 @@ it would have stood with the first so many of the patient's events (RULES.md 7, 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar, overload
 
-from rules.events import HOUR, Administration, Analyte, Dialysis, Drug, Instant, Result
+from rules.events import Administration, Analyte, Dialysis, Drug, Instant, Result
 from rules.exposure import Course, Exposure, courses, exposures, key_text
 from rules.patient import Alert, EncounterFact, PatientState
 from rules.renal import RenalFunction, age_years, renal_function
@@ -400,12 +400,3 @@ class Chart:
     def alerts_open(self) -> list[Alert]:
         """Return the patient's open alerts."""
         return [alert for alert in self.state.alerts if alert.ended is None]
-
-
-def hours(duration: Instant) -> str:
-    """Return a duration in words: ``95 min``, ``6 h``, ``3 d``; in minutes up to two hours, where they matter."""
-    if duration < 2 * HOUR:
-        return f"{duration // 60_000} min"
-    if duration < 72 * HOUR:
-        return f"{round(duration / HOUR)} h"
-    return f"{round(duration / (24 * HOUR))} d"

@@ -13,7 +13,8 @@ from rules.events import Administration, Instant
 from rules.patient import administration_key
 from rules.rulebook import Rulebook
 
-RECORDED, ASSUMED, DISCHARGED = "recorded", "assumed after 24 h", "assumed at discharge"
+RECORDED, ASSUMED, DISCHARGED = "recorded", "assumed", "assumed at discharge"
+"""How the end of a course is known: its record, the assumed length of an infusion, a discharge (RULES.md 4.2)."""
 
 
 class Course(NamedTuple):

@@ -331,7 +331,9 @@ class WithLowMagnesium(Hyperkalemia):
             return []
         magnesium = recent[-1]
         very_low = magnesium.value < book.magnesium_very_low
-        stepped = steps(chart, episode, trigger) + (["magnesium below 0.50 mmol/L"] if very_low else [])
+        stepped = steps(chart, episode, trigger)
+        if very_low:
+            stepped.append(f"magnesium below {book.shown('magnesium_very_low')}")
         severity = step_up(highest(episode, book), when=bool(stepped))
         if trigger.value < book.potassium_critical and refractory is None and not very_low:
             severity = Severity.WARNING

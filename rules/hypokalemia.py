@@ -85,7 +85,7 @@ class RefractoryHypokalemia(Plain):
         lowest = self._lowest(chart, run, trigger)
         very_low = magnesium is not None and magnesium.value < book.magnesium_very_low
         stepped = (["digoxin"] if chart.digoxin_step(trigger.at) else []) + (
-            ["magnesium below 0.50 mmol/L"] if very_low else []
+            [f"magnesium below {book.shown('magnesium_very_low')}"] if very_low else []
         )
         severity = step_up(self._by_value(lowest, book), when=bool(stepped))
         recovering = (

@@ -5,23 +5,26 @@ Worded as a secondary notification: it says what was measured and what the servi
 """
 
 from rules.alert import Rule, Severity
-from rules.chart import Chart, hours
-from rules.events import HOUR, Analyte, Instant
+from rules.chart import Chart
+from rules.events import Analyte, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode
 from rules.patient import Alert
 from rules.specimen import Draw
+from rules.words.beside import renal_words, worse_beside, worst_of
 from rules.words.evidence import EVIDENCE_AT_MOST
 from rules.words.facts import (
     HYPERKALEMIA_RULES,
     WHY_DOUBTFUL,
     exposure_words,
     last_record,
-    renal_words,
-    treatment_words,
+    no_exposure,
+    stale_magnesium,
+    treated_from,
+    treatments_since,
     unexplained,
 )
-from rules.words.values import age, ago, name, shown
+from rules.words.values import age, ago, hours, name, shown, shown_as
 
 _MAGNESIUM_RULES = frozenset((Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN))
 _CLEARANCE_RULES = _MAGNESIUM_RULES | {Rule.MAGNESIUM_MONITORING_GAP}
@@ -33,7 +36,6 @@ UNMEASURED = "magnesium has not been measured"
 _NOT_MEASURED = {
     "pending": f"{UNMEASURED} yet: a result is pending",
     "invalid": f"{UNMEASURED} in a specimen that can be believed",
-    "stale": f"{UNMEASURED} since a dialysis or a dose",
     "unmapped": f"{UNMEASURED} under a code that this service knows",
     "old": f"{UNMEASURED} lately",
     "never": UNMEASURED,
@@ -41,7 +43,7 @@ _NOT_MEASURED = {
 """Words of the magnesium status (RULES.md 4.1), all of them beginning as its intended use says."""
 
 REASONS = {
-    "unsupported_population": "under 18 and not obstetric: the thresholds are those of adults, nobody is notified",
+    "unsupported_population": "under {years} and not obstetric: the thresholds are those of adults, nobody is notified",
     "catching_up": "judged late, while the service catches up with its feed: nobody is notified yet",
     "superseding": "takes over from the alert without a known dose: nobody is notified anew",
     "continued": "goes on from an alert under a number that was merged: nobody is notified anew",
@@ -71,8 +73,10 @@ _DOSE_FLAGS = {
 def considerations(
     chart: Chart, alert: Alert, finding: Finding | None, reason: str | None, behind: Instant | None, *, stale: bool
 ) -> tuple[str, ...]:
-    """Return what a clinician should know beside the sentence, the most pressing first."""
+    """Return what a clinician should know beside the sentence, the most pressing first; little once it ended."""
     rule = alert.rule
+    if alert.ended is not None:
+        return (*_of_history(chart), UNSEEN)
     found: list[str] = []
     if behind is not None:
         found.append(f"the feed is {hours(behind)} behind: a magnesium result may be on its way")
@@ -85,18 +89,25 @@ def considerations(
         if rule is Rule.MAGNESIUM_MONITORING_GAP:
             found.append(REFLEXES)
         found += _of_exposure(chart, rule, finding)
-        found += _of_steps(alert, finding)
+        found += _of_severity(chart, alert, finding)
     if rule in HYPERKALEMIA_RULES:
         found += _of_hyperkalemia(chart, alert, finding)
     if rule is Rule.REFRACTORY_HYPOKALEMIA:
         found.append("low magnesium makes the kidney waste potassium")
+        found.append(renal_words(chart))
     if finding is not None:
         found += _flags(finding)
     found += _of_publication(chart, alert, reason, stale=stale)
-    if chart.state.history_incomplete:
-        found.append("history incomplete: older or unreadable data of this patient are not considered")
+    found += _of_history(chart)
     found.append(UNSEEN)
     return tuple(dict.fromkeys(found))
+
+
+def _of_history(chart: Chart) -> list[str]:
+    """Return what was lost of the patient's history (RULES.md 7)."""
+    if not chart.state.history_incomplete:
+        return []
+    return ["history incomplete: older or unreadable data of this patient are not considered"]
 
 
 def _doubts(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
@@ -128,20 +139,24 @@ def _of_magnesium(chart: Chart, alert: Alert, finding: Finding) -> list[str]:
     exposure = finding.exposure
     trigger = finding.evidence[0]
     if unexplained(chart, finding):
-        found.append("more than the recorded dose explains: a contaminated draw or a dosing error")
+        partly = exposure is not None and None in [course.grams for course in exposure.courses]
+        beyond = "; a part of the dose came without an amount" if partly else ""
+        found.append(f"more than the recorded dose explains: a contaminated draw or a dosing error{beyond}")
     if exposure is not None and exposure.phase(trigger.at, chart.rulebook) != "post":
         found.append("drawn during or soon after the infusion: verify the draw site")
         if alert.severity >= Severity.HIGH:
             found.append("repeat now from another site")
     found.append(REFLEXES)
     if exposure is None:
-        found.append("no magnesium dose on record: exposure unknown")
+        found.append(f"{no_exposure(chart, trigger)}: exposure unknown")
     return found
 
 
 def _of_exposure(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
     """Return whether the infusion runs or ended, how that is known, grams, last record (RULES.md 4.2)."""
     exposure = finding.exposure
+    if exposure is None and rule is Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN:
+        exposure = next((e for e in reversed(chart.exposures) if e.start <= finding.trigger_at), None)
     if exposure is None:
         return []
     records = [course.last for course in exposure.courses]
@@ -176,12 +191,19 @@ def _of_calcium(chart: Chart, finding: Finding) -> list[str]:
     return found
 
 
-def _of_steps(alert: Alert, finding: Finding) -> list[str]:
-    """Return what raised the severity by one step; a warning was raised by nothing."""
-    steps = finding.notes.get("steps")
-    if alert.severity < Severity.HIGH or not isinstance(steps, list) or not steps:
-        return []
-    return [f"counted towards the severity: {', '.join(steps)}"]
+def _of_severity(chart: Chart, alert: Alert, finding: Finding) -> list[str]:
+    """Return what the severity is by beside the trigger, what raised it by a step, and what is worse than it."""
+    found = []
+    worst, steps = worst_of(chart, finding), finding.notes.get("steps")
+    if worst is not None:
+        which = "lowest" if worst.value < finding.evidence[0].value else "highest"
+        found.append(f"the severity is by the {which}: {shown_as(worst)}, {age(worst, chart.now)}")
+    if alert.severity >= Severity.HIGH and isinstance(steps, list) and steps:
+        found.append(f"counted towards the severity: {', '.join(steps)}")
+    if finding.evidence and alert.rule is not Rule.SPURIOUS_POTASSIUM:
+        beside = [f"{shown_as(draw)}, {age(draw, chart.now)}" for draw in worse_beside(chart, finding.evidence[0])]
+        found += [f"beside it: {'; '.join(beside)}"] if beside else []
+    return found
 
 
 def _of_hyperkalemia(chart: Chart, alert: Alert, finding: Finding | None) -> list[str]:
@@ -190,20 +212,25 @@ def _of_hyperkalemia(chart: Chart, alert: Alert, finding: Finding | None) -> lis
     if chart.digoxin_step(alert.trigger_at):
         found.append("digoxin on record: intravenous calcium in digoxin toxicity is disputed, local guidance applies")
     if alert.rule is Rule.REFRACTORY_HYPERKALEMIA:
-        found.append(_NOT_MEASURED[chart.magnesium_status(alert.trigger_at)] if finding is not None else UNMEASURED)
+        found.append(_not_measured(chart, alert.trigger_at) if finding is not None else UNMEASURED)
     if alert.rule is not Rule.HYPERKALEMIA_AFTER_MAGNESIUM:
         found.append("that low magnesium keeps potassium high is weakly supported (evidence grade low)")
-        found.append(renal_words(chart))
+    found.append(renal_words(chart))
     episode = finding.notes.get("episode") if finding is not None else None
     if isinstance(episode, Episode):
-        since = episode.first.at - 6 * HOUR
-        seen = [treatment_words(at, kind, chart.now) for at, kind in chart.treatments if since <= at <= chart.now]
-        newest = ", ".join(reversed(seen[-3:]))
+        seen = treatments_since(chart, treated_from(episode))
+        newest = ", ".join(seen[:3])
         lasting = (
             "persistent: " if finding is not None and (finding.criterion or finding.notes.get("refractory")) else ""
         )
         found.append(f"seen in the feed: {newest}" if seen else f"{lasting}no treatment seen in the feed")
     return found
+
+
+def _not_measured(chart: Chart, t_n: Instant) -> str:
+    """Return that magnesium has not been measured, and why there is none (RULES.md 4.1 and intended use)."""
+    status = chart.magnesium_status(t_n)
+    return f"{UNMEASURED} since {stale_magnesium(chart, t_n)[1]}" if status == "stale" else _NOT_MEASURED[status]
 
 
 def _flags(finding: Finding) -> list[str]:
@@ -225,10 +252,8 @@ def _of_publication(chart: Chart, alert: Alert, reason: str | None, *, stale: bo
         found.append("shadow mode: published for evaluation, nobody is notified")
     if stale:
         found.append(f"old: the result was drawn {ago(alert.trigger_at, chart.now)}, nobody is notified")
-    if reason in REASONS:
-        found.append(REASONS[reason])
-    if not chart.supported and reason != "unsupported_population":
-        found.append(REASONS["unsupported_population"])
+    reasons = dict.fromkeys((reason, None if chart.supported else "unsupported_population"))
+    found += [REASONS[one].format(years=chart.rulebook.adult_years) for one in reasons if one in REASONS]
     if alert.continues and reason != "continued":
         found.append("goes on from an alert under a number that was merged into this one")
     return found

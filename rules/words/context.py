@@ -4,7 +4,7 @@ from rules.chart import Chart
 from rules.events import Drug
 from rules.finding import Finding
 from rules.hypermagnesemia import Ladder
-from rules.words.facts import DRUG_WORDS, last_record
+from rules.words.facts import DRUG_WORDS, end_words, last_record
 from rules.words.values import iso
 
 
@@ -30,7 +30,7 @@ def context(chart: Chart, finding: Finding | None) -> dict[str, object]:
             "start": iso(exposure.start, offset),
             "end": None if running else iso(exposure.end, offset),
             "running": running,
-            "end_known": None if running else exposure.end_known,
+            "end_known": None if running else end_words(exposure.end_known, chart.rulebook),
             "grams": f"{exposure.grams.normalize():f}" if exposure.grams is not None else None,
             "last_record": iso(last_record(exposure), offset),
         }

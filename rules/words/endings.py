@@ -7,7 +7,7 @@ from rules.rulebook import Rulebook
 from rules.specimen import Draw
 from rules.words.facts import WHY_DOUBTFUL
 from rules.words.sentence import Part, fit
-from rules.words.values import age, name, shown
+from rules.words.values import age, name, shown, shown_as
 
 ENDS = {
     "magnesium_resulted": "magnesium has resulted",
@@ -30,7 +30,7 @@ ENDS = {
 """Words of every reason with which an alert ends (RULES.md 4, 5, 7)."""
 
 _SUPERSEDED = {
-    Rule.REFRACTORY_HYPERKALEMIA: "magnesium is low, and the alert on low magnesium goes on",
+    Rule.REFRACTORY_HYPERKALEMIA: "the alert on low magnesium goes on",
     Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: "a dose is now on record, and the alert on that infusion goes on",
 }
 _SILENCE = {
@@ -40,7 +40,7 @@ _SILENCE = {
     Rule.HYPERKALEMIA_LOW_MAGNESIUM: ("no further potassium for {}", "episode_silence"),
     Rule.HYPERKALEMIA_AFTER_MAGNESIUM: ("no further potassium for {}", "episode_silence"),
     Rule.REFRACTORY_HYPOKALEMIA: ("no further potassium for {}", "hypokalemia_gap"),
-    Rule.MAGNESIUM_MONITORING_GAP: ("not measured within {} of its end", "gap_expiry"),
+    Rule.MAGNESIUM_MONITORING_GAP: ("not measured within {} of the end of the dose", "gap_expiry"),
     Rule.HYPOCALCEMIA_AFTER_MAGNESIUM: ("no further calcium for {}", "hypocalcemia_silence"),
     Rule.SPURIOUS_POTASSIUM: ("no valid repeat within {}", "spurious_expiry"),
 }
@@ -68,12 +68,22 @@ def _why_ended(rule: Rule, reason: str, book: Rulebook) -> str:
     return ENDS.get(reason, "its finding is gone")
 
 
+def _resolution(chart: Chart, why: str, by: Draw | None) -> tuple[Part, ...]:
+    """Return why it is resolved, and by what: ``magnesium has resulted: 0.85 mmol/L, drawn 4 min ago``."""
+    if by is None:
+        return (Part(why),)
+    if why in _SUPERSEDED.values():
+        return Part(shown_as(by)), Part(age(by, chart.now), 2, joint=", "), Part(why)
+    told = shown(by) if why.startswith(f"{name(by).lower()} has") else shown_as(by)
+    return Part(why), Part(told, joint=": "), Part(age(by, chart.now), 2, joint=", ")
+
+
 def ended(chart: Chart, alert: Alert, change: Change, reason: str, by: Draw | None) -> str:
     """Return how an alert ended: resolved by what, closed without being resolved, or retracted."""
     title, why = TITLES[alert.rule], _why_ended(alert.rule, reason, chart.rulebook)
-    now = f"{name(by).lower()} {shown(by)}" if by is not None else ""
+    now = shown_as(by) if by is not None else ""
     if change is Change.RESOLVED:
-        return fit(f"Resolved: {title}", Part(why), Part(f"{now}, {age(by, chart.now)}" if by else "", 1, now, ", "))
+        return fit(f"Resolved: {title}", *_resolution(chart, why, by))
     if change is Change.CLOSED:
         return fit(f"Closed, not resolved: {title}", Part(why))
     if alert.rule is Rule.SPURIOUS_POTASSIUM and reason == "invalidated":

@@ -1,11 +1,13 @@
 """The results that an alert shows: what ended it, its trigger, what it stands on (RULES.md, intended use)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from rules.alert import Rule
 from rules.chart import Chart
 from rules.finding import Finding
 from rules.patient import Alert
 from rules.specimen import Draw
+from rules.words.beside import renal_basis, worse_beside, worst_of
 
 EVIDENCE_AT_MOST = 12
 """Results an alert lists; the trigger first, then the newest."""
@@ -27,10 +29,37 @@ def ending_of(chart: Chart, alert: Alert) -> Draw | None:
     return next((draw for draw in _draws(chart) if f"{draw.key}={draw.value}" == alert.ended_by), None)
 
 
-def evidence(finding: Finding | None, trigger: Draw | None, ending: Draw | None) -> Sequence[Draw]:
-    """Return the results to show, at most `EVIDENCE_AT_MOST`: what ended the alert, the trigger, then the others."""
+def evidence(chart: Chart, finding: Finding | None, trigger: Draw | None, ending: Draw | None) -> Sequence[Draw]:
+    """
+    Return the results to show, at most `EVIDENCE_AT_MOST`.
+
+    What ended the alert, the trigger, what else the finding stands on, and last what is told beside it: what is worse
+    than the headline, what the renal function rests on.
+    """
     draws = [draw for draw in (ending,) if draw is not None]
     draws += finding.evidence if finding is not None else [draw for draw in (trigger,) if draw is not None]
     if trigger is not None:
         draws += trigger.others  # evidence only: they do not speak for their specimen (RULES.md 2)
-    return list({id(draw): draw for draw in draws}.values())[:EVIDENCE_AT_MOST]
+    stood_on, beside = _once(draws), _once(_beside(chart, finding))
+    beside = [draw for draw in beside if all(draw is not other for other in stood_on[:EVIDENCE_AT_MOST])]
+    return [*stood_on[: EVIDENCE_AT_MOST - len(beside)], *beside]
+
+
+def _beside(chart: Chart, finding: Finding | None) -> list[Draw]:
+    if finding is None or finding.rule is Rule.SPURIOUS_POTASSIUM:
+        return []
+    trigger = finding.evidence[0] if finding.evidence else None
+    found = [worst_of(chart, finding), renal_basis(chart)]
+    found += worse_beside(chart, trigger) if trigger is not None else []
+    if trigger is not None and "digoxin" in _steps(finding):
+        found += [level for level in chart.digoxin[-1:] if level.value > chart.rulebook.digoxin_toxic]
+    return [draw for draw in found if draw is not None]
+
+
+def _steps(finding: Finding) -> Sequence[str]:
+    steps = finding.notes.get("steps")
+    return steps if isinstance(steps, list) else ()
+
+
+def _once(draws: Iterable[Draw]) -> list[Draw]:
+    return list({id(draw): draw for draw in draws}.values())

@@ -4,13 +4,17 @@ What the feed shows of a patient, in words.
 Treatments, a missing magnesium, the doses and the kidneys (RULES.md 4.1, 4.2 and 6).
 """
 
+from decimal import Decimal
+
 from rules.alert import Rule
-from rules.chart import Chart, hours
-from rules.events import Drug, Instant
-from rules.exposure import ASSUMED, DISCHARGED, RECORDED, Exposure
+from rules.chart import Chart
+from rules.events import HOUR, Drug, Instant
+from rules.exposure import ASSUMED, RECORDED, Exposure
 from rules.finding import Finding
+from rules.hyperkalemia import Episode
 from rules.rulebook import Rulebook
-from rules.words.values import ago, shown
+from rules.specimen import Draw
+from rules.words.values import ago, hours, shown
 
 DRUG_WORDS = {
     Drug.MAGNESIUM: "magnesium",
@@ -38,12 +42,14 @@ HYPERKALEMIA_RULES = frozenset(
 """What says how a high potassium was treated, and what stands beside it."""
 
 
-def seen_treatment(chart: Chart, since: Instant) -> str:
-    """Return what potassium-lowering treatment the feed shows since *since*; none seen is not none given."""
-    recent = [(at, kind) for at, kind in chart.treatments if since <= at <= chart.now]
-    if not recent:
-        return "no treatment seen in the feed"
-    return treatment_words(*recent[-1], chart.now)
+def treated_from(episode: Episode) -> Instant:
+    """Return since when a treatment is told beside an episode: 6 h before it, as long as insulin works."""
+    return episode.first.at - 6 * HOUR
+
+
+def treatments_since(chart: Chart, since: Instant) -> list[str]:
+    """Return the potassium-lowering treatments that the feed shows since *since*, the newest first, each in words."""
+    return [treatment_words(at, kind, chart.now) for at, kind in reversed(chart.treatments) if since <= at <= chart.now]
 
 
 def treatment_words(at: Instant, kind: str, now: Instant) -> str:
@@ -51,19 +57,26 @@ def treatment_words(at: Instant, kind: str, now: Instant) -> str:
     return f"dialysis recorded {ago(at, now)}" if kind == "dialysis" else f"{DRUG_WORDS[Drug(kind)]} {ago(at, now)}"
 
 
+def stale_magnesium(chart: Chart, t_n: Instant) -> tuple[Draw, str]:
+    """Return the newest stale magnesium, where the status is stale, and what has come after it (RULES.md 4.1)."""
+    since = t_n - chart.rulebook.magnesium_recent
+    stale = next(d for d in reversed(chart.magnesium) if d.at >= since and chart.stale_magnesium(d, t_n))
+    return stale, "dialysis" if any(stale.at < s.started_at <= t_n for s in chart.dialyses) else "a magnesium dose"
+
+
 def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
     """Return why there is no recent magnesium, for the end of a sentence: in full, and short (RULES.md 4.1)."""
     status = chart.magnesium_status(t_n)
     if status == "old":
         newest = chart.magnesium[-1]
-        aged = hours(max(0, chart.now - newest.at))
         if newest.at >= t_n - chart.rulebook.magnesium_recent:
             return f"last magnesium {shown(newest)}, but its draw time is not known", "last magnesium of unknown time"
+        aged = hours(max(0, chart.now - newest.at))
+        if aged == hours(chart.rulebook.magnesium_recent):
+            aged = f"over {aged}"
         return f"last magnesium {shown(newest)}, {aged} old", f"last magnesium {aged} old"
     if status == "stale":
-        since = t_n - chart.rulebook.magnesium_recent
-        stale = next(d for d in reversed(chart.magnesium) if d.at >= since and chart.stale_magnesium(d, t_n))
-        what = "dialysis" if any(stale.at < s.started_at <= t_n for s in chart.dialyses) else "a magnesium dose"
+        stale, what = stale_magnesium(chart, t_n)
         return f"magnesium {shown(stale)} is from before {what}", f"magnesium older than {what}"
     return {
         "pending": ("magnesium pending, no result yet", "magnesium pending"),
@@ -73,7 +86,12 @@ def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
     }[status]
 
 
-_KNOWN = {RECORDED: "recorded", ASSUMED: "end assumed", DISCHARGED: "end assumed at discharge"}
+# Doses of magnesium
+
+
+def end_words(known: str, book: Rulebook) -> str:
+    """Return how the end of an exposure is known: ``recorded``, ``assumed after 24 h``, ``assumed at discharge``."""
+    return f"assumed after {book.shown('infusion_assumed')}" if known == ASSUMED else known
 
 
 def exposure_words(exposure: Exposure, now: Instant, book: Rulebook, *, brief: bool = False) -> str:
@@ -87,41 +105,53 @@ def exposure_words(exposure: Exposure, now: Instant, book: Rulebook, *, brief: b
         grams = "amount not recorded"
     else:
         grams = f"{exposure.grams.normalize():f} g recorded" + (", more without an amount" if None in amounts else "")
-    if exposure.running(now):
-        return f"infusion running{'' if brief else ' (by its record, no end recorded)'}, {grams}"
+    running = [course.start for course in exposure.courses if course.running(now)]
+    if running:
+        known = "" if brief else " (by its record, no end recorded)"
+        return f"infusion running for {hours(max(0, now - min(running)))}{known}, {grams}"
     if exposure.end > now:
-        return f"infusion recorded to end in {hours(exposure.end - now)}, {grams}"
+        return f"infusion running, recorded to end in {hours(exposure.end - now)}, {grams}"
     what = "infusion ended" if any(course.infusion for course in exposure.courses) else "last dose"
-    known = _KNOWN[exposure.end_known]
-    if exposure.end_known == ASSUMED:
-        known += f" after {book.shown('infusion_assumed')}"
-    known = "" if brief and exposure.end_known == RECORDED else f" ({known})"
+    known = "" if brief and exposure.end_known == RECORDED else f" ({_ended(exposure.end_known, book)})"
     return f"{what} {ago(exposure.end, now)}{known}, {grams}"
 
 
+def _ended(known: str, book: Rulebook) -> str:
+    return known if known == RECORDED else f"end {end_words(known, book)}"
+
+
+def no_exposure(chart: Chart, draw: Draw) -> str:
+    """
+    Return what the record shows of parenteral magnesium before a magnesium that belongs to no exposure (RULES.md 4.2).
+
+    A dose that lies too far back to own the result is told, so that nobody reads that there was none.
+    """
+    before = [exposure for exposure in chart.exposures if exposure.start <= draw.at]
+    if not before:
+        return "no magnesium dose on record" + (" before it" if chart.exposures else "")
+    last = before[-1]
+    what = "infusion ended" if any(course.infusion for course in last.courses) else "dose"
+    return f"last magnesium {what} {hours(max(0, draw.at - last.end))} before it"
+
+
 def unexplained(chart: Chart, finding: Finding) -> bool:
-    """Say whether magnesium rose by more than 0.5 mmol/L per gram recorded (RULES.md 4.2)."""
+    """
+    Say whether magnesium rose by more than 0.5 mmol/L per gram recorded (RULES.md 4.2).
+
+    The grams are those of doses that had begun by the draw: a later one explains nothing.
+    """
     exposure = finding.exposure
-    if exposure is None or not exposure.grams or not finding.evidence:
+    if exposure is None or not finding.evidence:
         return False
+    trigger = finding.evidence[0]
+    grams = sum((c.grams for c in exposure.courses if c.grams is not None and c.start <= trigger.at), Decimal(0))
     before = next((draw for draw in reversed(chart.magnesium) if draw.valid and draw.at < exposure.start), None)
-    if before is None:
+    if before is None or not grams:
         return False
-    limit = chart.rulebook.unexplained_rise_per_gram * exposure.grams
-    return finding.evidence[0].value - before.value > limit
+    return trigger.value - before.value > chart.rulebook.unexplained_rise_per_gram * grams
 
 
 def last_record(exposure: Exposure) -> Instant:
     """Return the last moment that a record of the exposure tells of."""
     records = [course.last for course in exposure.courses]
     return max(record.started_at if record.ended_at is None else record.ended_at for record in records)
-
-
-def renal_words(chart: Chart) -> str:
-    """Return the renal function, and what it means for magnesium; never "normal" (RULES.md 6)."""
-    renal = chart.renal
-    because = f" ({', '.join(renal.why)})" if renal.why else ""
-    figure = f", eGFR {renal.egfr}" if renal.egfr is not None and not renal.why else ""
-    if not chart.cleared_slowly:
-        return f"renal function {renal.status}{figure}"
-    return f"renal function {renal.status}{because}: magnesium accumulates when the kidneys fail"

@@ -2,10 +2,11 @@
 
 from rules.alert import Rule
 from rules.chart import Chart
-from rules.events import Instant
+from rules.events import DAY, Instant
 from rules.finding import Finding
+from rules.hyperkalemia import Episode
 from rules.patient import Alert
-from rules.words.facts import HYPERKALEMIA_RULES, missing_magnesium
+from rules.words.facts import HYPERKALEMIA_RULES, missing_magnesium, treated_from, treatments_since
 
 
 def missing(chart: Chart, alert: Alert, finding: Finding | None) -> tuple[str, ...]:
@@ -16,7 +17,7 @@ def missing(chart: Chart, alert: Alert, finding: Finding | None) -> tuple[str, .
         rule is Rule.REFRACTORY_HYPOKALEMIA and alert.criterion == "magnesium_missing"
     ):
         found.append(_magnesium(chart, alert.trigger_at))
-    if rule in HYPERKALEMIA_RULES and not chart.treatments:
+    if rule in HYPERKALEMIA_RULES and not _treated(chart, alert, finding):
         found.append("treatment data: not available; none seen in the feed does not mean that there was none")
     if finding is not None:
         found += _of_finding(chart, rule, finding)
@@ -25,6 +26,13 @@ def missing(chart: Chart, alert: Alert, finding: Finding | None) -> tuple[str, .
     if chart.age is None:
         found.append("age: unknown, taken as adult")
     return tuple(found)
+
+
+def _treated(chart: Chart, alert: Alert, finding: Finding | None) -> bool:
+    """Say whether the feed shows a treatment of this episode; without one, of the day before the trigger."""
+    episode = finding.notes.get("episode") if finding is not None else None
+    since = treated_from(episode) if isinstance(episode, Episode) else alert.trigger_at - DAY
+    return bool(treatments_since(chart, since))
 
 
 def _magnesium(chart: Chart, t_n: Instant) -> str:
@@ -49,11 +57,12 @@ def _of_finding(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
         found.append("calcium: not in the tube")
     if rule in (Rule.HYPERKALEMIA_AFTER_MAGNESIUM, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM):
         if finding.notes["magnesium_draw"] is None:
-            found.append("magnesium: not measured since the infusion")
+            found.append("magnesium: not measured since the dose")
         if finding.notes["baseline"] is None:
-            found.append(f"calcium: none of the {chart.rulebook.shown('after_baseline')} before the infusion")
+            found.append(f"calcium: none of the {chart.rulebook.shown('after_baseline')} before the magnesium")
     if finding.exposure is not None and finding.exposure.grams is None:
         found.append("amount of magnesium: not recorded")
     if rule is Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN:
-        found.append("magnesium dose: none on record")
+        window = chart.rulebook.shown("exposure_window_impaired" if chart.cleared_slowly else "exposure_window")
+        found.append(f"magnesium dose: none on record in the {window} before it")
     return found

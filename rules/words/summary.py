@@ -5,28 +5,30 @@ At most 160 characters. It leads with the potassium, magnesium or calcium itself
 what was seen, then what is missing. It says what was measured and never orders.
 """
 
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rules.alert import Change, Rule
-from rules.chart import Chart, hours
-from rules.events import HOUR, Analyte, Instant
+from rules.chart import Chart
+from rules.events import Analyte, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode, treatment_failure
 from rules.patient import Alert
 from rules.specimen import Draw
+from rules.words.beside import worse_beside, worst_of
 from rules.words.endings import TITLES, ended
 from rules.words.facts import (
     WHY_DOUBTFUL,
     exposure_words,
     missing_magnesium,
-    seen_treatment,
+    no_exposure,
+    treated_from,
     treatment_words,
+    treatments_since,
     unexplained,
 )
 from rules.words.sentence import OPTIONAL, Part, fit
-from rules.words.values import age, ago, earlier, name, shown, trend
+from rules.words.values import age, ago, as_sent, earlier, hours, name, shown, shown_as, trend
 
 
 class Scene(NamedTuple):
@@ -66,12 +68,18 @@ def _lead(
     return ", ".join(text for text in (head, change, age(trigger, scene.chart.now)) if text)
 
 
+def _seen(chart: Chart, episode: Episode) -> str:
+    """Return the newest treatment that the feed shows; none seen is not none given."""
+    seen = treatments_since(chart, treated_from(episode))
+    return seen[0] if seen else "no treatment seen in the feed"
+
+
 def _hyperkalemia(scene: Scene) -> str:
     chart, finding, trigger = scene.chart, scene.finding, scene.trigger
     episode = finding.notes["episode"]
     assert isinstance(episode, Episode)
     failed = treatment_failure(chart, episode, trigger)
-    seen = seen_treatment(chart, episode.first.at - 6 * HOUR)
+    seen = _seen(chart, episode)
     if finding.criterion == "treatment_failure" and failed is not None:
         seen = f"still high after {treatment_words(*failed, chart.now)}"
     elif episode.reopened_at is not None and trigger.at >= episode.reopened_at:
@@ -81,6 +89,7 @@ def _hyperkalemia(scene: Scene) -> str:
     lacking, short = missing_magnesium(chart, trigger.at)
     return fit(
         _lead(scene, earlier(episode.draws, trigger)),
+        _worst(scene),
         *_worse_beside(scene),
         Part(seen, 3, seen.replace("no treatment seen in the feed", "no treatment seen")),
         Part(lacking, 1, short),
@@ -94,9 +103,10 @@ def _low_magnesium(scene: Scene) -> str:
     magnesium, episode = finding.notes["magnesium_draw"], finding.notes["episode"]
     assert isinstance(magnesium, Draw)
     assert isinstance(episode, Episode)
-    seen = seen_treatment(chart, episode.first.at - 6 * HOUR)
+    seen = _seen(chart, episode)
     return fit(
         _lead(scene, earlier(chart.potassium, trigger)),
+        _worst(scene),
         *_worse_beside(scene),
         Part(f"magnesium low, {shown(magnesium)} {age(magnesium, chart.now)}", 1, f"magnesium low, {shown(magnesium)}"),
         Part(seen, 3, seen.replace("no treatment seen in the feed", "no treatment seen")),
@@ -113,11 +123,10 @@ def _hypokalemia(scene: Scene) -> str:
     else:
         lacking, short = missing_magnesium(chart, trigger.at)
         said = Part(lacking, 1, short)
-    recovering = Part("rising from the lowest" if scene.finding.notes["recovering"] else "", 3)
     return fit(
         _lead(scene, earlier(chart.potassium, trigger), doubtful="hemolyzed, may be lower"),
+        _worst(scene),
         *_worse_beside(scene),
-        recovering,
         said,
         scene.late,
         scene.renal,
@@ -128,11 +137,15 @@ def _hypermagnesemia(scene: Scene) -> str:
     chart, exposure = scene.chart, scene.finding.exposure
     prefix = "More than the recorded dose explains" if unexplained(chart, scene.finding) else ""
     if exposure is None:
-        dose = Part("no magnesium dose on record")
+        dose = Part(no_exposure(chart, scene.trigger))
     else:
         dose = Part(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
     return fit(
-        _lead(scene, earlier(chart.magnesium, scene.trigger), prefix=prefix), *_worse_beside(scene), dose, scene.renal
+        _lead(scene, earlier(chart.magnesium, scene.trigger), prefix=prefix),
+        _worst(scene),
+        *_worse_beside(scene),
+        dose,
+        scene.renal,
     )
 
 
@@ -147,14 +160,14 @@ def _after_magnesium(scene: Scene) -> str:
     was = f"{shown(before)} before magnesium" if isinstance(before, Draw) and last is not None else ""
     if last is None and isinstance(before, Draw):
         last = before
-    nothing = f"no value of the {chart.rulebook.shown('after_baseline')} before"
     if isinstance(magnesium, Draw):
         level = f"magnesium {shown(magnesium)}{'' if magnesium.valid else ' (possibly spurious)'}"
         known = Part(f"{level} drawn {ago(magnesium.at, chart.now)}", 1, level)
     else:
         known = Part("magnesium not measured since")
     return fit(
-        _lead(scene, last, nothing=nothing),
+        _lead(scene, last, nothing="baseline not known"),
+        _worst(scene),
         *_worse_beside(scene),
         Part(was, 3),
         Part(_of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True)), 2),
@@ -173,9 +186,12 @@ def _gap(scene: Scene) -> str:
     lacking = [word for word in ("magnesium", "potassium") if scene.finding.notes[f"{word}_draw"] is None]
     assert exposure is not None
     dose = _of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
+    since = (
+        f"drawn after its first {chart.rulebook.shown('gap_from')}" if exposure.end > chart.now else "measured since"
+    )
     return fit(
         f"{dose[0].upper()}{dose[1:]}",
-        Part(f"no {' and no '.join(lacking)} measured since"),
+        Part(f"no {' and no '.join(lacking)} {since}"),
         scene.renal._replace(joint="; ", rank=1),
     )
 
@@ -199,23 +215,21 @@ _SENTENCES: dict[Rule, Callable[[Scene], str]] = {
 
 
 def _worse_beside(scene: Scene) -> list[Part]:
-    """Name a calcium, creatinine or (beside magnesium) potassium that is worse than the headline."""
-    chart, trigger = scene.chart, scene.trigger
-    book = chart.rulebook
-    found = []
-    if trigger.result.analyte is Analyte.MAGNESIUM:
-        found += _near(chart.potassium, trigger, book.magnesium_step_within, lambda value: value >= book.potassium_high)
-    if trigger.result.analyte is not Analyte.CALCIUM:
-        found += _near(chart.calcium, trigger, book.calcium_near, lambda value: value < book.calcium_low)
-    creatinine = chart.renal.creatinine
-    if creatinine is not None and any(why.startswith(("eGFR", "acute")) for why in chart.renal.why):
-        found.append(creatinine)
-    return [Part(f"{name(draw).lower()} {shown(draw)}", 3 if draw is creatinine else 2, joint=", ") for draw in found]
+    """Name what is worse than the headline."""
+    return [
+        Part(shown_as(draw), 3 if draw.result.analyte is Analyte.CREATININE else 2, joint=", ")
+        for draw in worse_beside(scene.chart, scene.trigger)
+    ]
 
 
-def _near(draws: Sequence[Draw], trigger: Draw, within: Instant, worse: Callable[[Decimal], bool]) -> list[Draw]:
-    near = [draw for draw in draws if draw.valid and abs(draw.at - trigger.at) <= within and worse(draw.value)]
-    return near[-1:]
+def _worst(scene: Scene) -> Part:
+    """Name the result that the severity is by, where it is not the headline's."""
+    worst = worst_of(scene.chart, scene.finding)
+    if worst is None:
+        return Part("")
+    which = "lowest" if worst.value < scene.trigger.value else "highest"
+    told, brief = ("", "") if worst.valid else (" (possibly spurious)", " (doubtful)")
+    return Part(f"{which} {shown(worst)}{told}", 3, f"{which} {as_sent(worst).number}{brief}", joint=", ")
 
 
 def summary(

@@ -45,7 +45,7 @@ def transition(
     state = chart.state
     ending = ending_of(chart, alert)
     trigger = trigger_of(chart, alert)
-    shown = evidence(finding, trigger, ending)
+    shown = evidence(chart, finding, trigger, ending)
     return Transition(
         alert_id=alert.alert_id,
         sequence=alert.sequence,
@@ -62,15 +62,13 @@ def transition(
         visit_number=state.visit_number,
         location=state.location,
         summary=summary(chart, alert, change, finding, reason, ending=ending, trigger=trigger, behind=behind),
-        considerations=(
-            considerations(chart, alert, finding, reason, behind, stale=stale) if alert.ended is None else ()
-        ),
+        considerations=considerations(chart, alert, finding, reason, behind, stale=stale),
         evidence_grade=GRADES[alert.rule],
         evidence=tuple(Evidence(draw.result, draw.verdict) for draw in shown),
         context=context(chart, finding),
         missing=missing(chart, alert, finding) if alert.ended is None else (),
-        thresholds=thresholds(chart.rulebook, alert.rule, finding),
-        resolves_when=resolves_when(chart.rulebook, alert, finding) if alert.ended is None else "",
+        thresholds=thresholds(chart, alert, finding),
+        resolves_when=resolves_when(chart, alert) if alert.ended is None else "",
         related=related,
         continues=alert.continues,
         opened_at=alert.opened_at,

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import NamedTuple
 
-from rules.chart import hours
-from rules.events import DAY, MINUTE, Instant
+from rules.events import DAY, HOUR, MINUTE, Analyte, Instant
 from rules.renal import civil_date
 from rules.specimen import Draw
 from rules.units import CANONICAL, FACTORS, MAGNESIUM_G_MOL, Unit, canonical
@@ -51,6 +50,11 @@ def shown(draw: Draw) -> str:
     return f"{draw.result.comparator}{written.number} {written.unit.value}"
 
 
+def shown_as(draw: Draw) -> str:
+    """Return a result after its analyte, within a sentence: ``potassium 6.3 mmol/L``."""
+    return f"{name(draw).lower() if draw.result.analyte is not Analyte.EGFR else name(draw)} {shown(draw)}"
+
+
 def name(draw: Draw) -> str:
     """Return the analyte with a capital: ``Potassium``, ``Ionized calcium``."""
     analyte = draw.result.analyte.value
@@ -84,6 +88,22 @@ def trend(draw: Draw, before: Draw | None) -> str:
 def age(draw: Draw, now: Instant) -> str:
     """Return the age of a draw: ``drawn 40 min ago``."""
     return f"drawn {ago(draw.at, now)}"
+
+
+def hours(duration: Instant) -> str:
+    """
+    Return a duration in words: in minutes up to two hours, where they matter, then in hours, from 72 h in days.
+
+    >>> [hours(minutes * MINUTE) for minutes in (60, 95, 150, 4320)]
+    ['1 h', '95 min', '3 h', '3 days']
+    """
+    if duration == HOUR:
+        return "1 h"
+    if duration < 2 * HOUR:
+        return f"{duration // MINUTE} min"
+    if duration < 3 * DAY:
+        return f"{(duration + HOUR // 2) // HOUR} h"
+    return f"{(duration + DAY // 2) // DAY} days"
 
 
 def ago(moment: Instant, now: Instant) -> str:

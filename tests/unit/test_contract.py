@@ -14,7 +14,7 @@ from cloudevents.kafka import KafkaMessage, from_structured
 from consumer.cloudevent import CONTENT_TYPE, Issuer, alert_event, alert_headers, encode_alert
 from consumer.contract import SCHEMA_FILE, breaks, documents, schema
 from rules.alert import Change, Evidence, Rule, Severity, Transition
-from rules.events import Analyte, Patient, Result, Source
+from rules.events import MINUTE, Analyte, Patient, Result, Source
 
 DOCS = Path(__file__).parents[2] / "docs" / "contract"
 NOW = 1_767_276_600_000  # 2026-01-01 14:10 UTC
@@ -65,7 +65,7 @@ TRANSITION = Transition(
     observed_at=NOW,
     observed_offset=-300,
     received_at=NOW,
-    time=NOW,
+    time=NOW + 30 * MINUTE,
 )
 ISSUER = Issuer("ward", "1.2.3", "sha256:0")
 SOURCE = Source("hl7.inbound", 3, 4711)
@@ -145,7 +145,7 @@ def test_every_field_of_the_event() -> None:
         "type": "lab-alert.alert.escalated.v1",
         "source": "/lab-alert/ward",
         "id": "5f0c0000-0000-5000-8000-000000000000:2",
-        "time": "2026-01-01T14:10:00.000Z",
+        "time": "2026-01-01T14:40:00.000Z",
         "subject": "HOSP|123456",
         "datacontenttype": "application/json",
         "dataschema": "urn:lab-alert:schema:alert:v1",
@@ -170,6 +170,7 @@ def test_every_field_of_the_event() -> None:
             "observation_identifier": "19123-9",
             "flags": ["censored"],
             "comparator": ">",
+            "age": "30 min",
         }
     ]
 

@@ -20,7 +20,7 @@ def spans(*records: Fact, now: Instant | None = None) -> list[str]:
 
 
 def _shown(exposure: Exposure) -> str:
-    known = {"recorded": "", "assumed after 24 h": " assumed", "assumed at discharge": " discharged"}
+    known = {"recorded": "", "assumed": " assumed", "assumed at discharge": " discharged"}
     grams = "" if exposure.grams is None else f" {exposure.grams} g"
     start, end = (exposure.start - h(0)) / HOUR, (exposure.end - h(0)) / HOUR
     return f"{start:g}-{end:g}{known[exposure.end_known]}{grams}"

@@ -183,6 +183,8 @@ def what_stands_beside() -> Iterator[Case]:
         told(ca("1.6", h(1.5)), at=h(2.6)),
         until(h(3)),
     )
+    ionized_low = told(ica("0.85", h(1.5)), at=h(2.6))
+    yield then(R.REFRACTORY_HYPERKALEMIA, "ionized calcium lower than the headline", play, ionized_low, until(h(3)))
     yield then(R.REFRACTORY_HYPERKALEMIA, "creatinine worse", play, told(crea("480", h(2)), at=h(2.6)), until(h(3)))
     both = told(crea("480", h(2)), ca("1.6", h(1.5)), at=h(2.6))
     yield then(R.REFRACTORY_HYPERKALEMIA, "calcium and creatinine", play, both, until(h(3)))
@@ -250,6 +252,51 @@ def what_stands_beside() -> Iterator[Case]:
     yield then(R.POST_INFUSION_HYPERMAGNESEMIA, "obstetric", obstetric, told(mg("4.2", h(6)), at=h(6.4)))
 
 
+def what_the_severity_is_by() -> Iterator[Case]:
+    """Yield what is told where the severity is by another result than the headline's (RULES.md 4.1, 4.2, 5)."""
+    falling = Play(adt("A01"))
+    falling.tell(k("6.6", h(0)), at=h(0.5))
+    yield then(R.REFRACTORY_HYPERKALEMIA, "lower than the highest", falling, told(k("6.3", h(2)), at=h(2.5)))
+    doubtful = k("7.1", h(0))
+    unsure = Play(adt("A01"))
+    unsure.tell(doubtful, said(doubtful, Condition.HEMOLYZED), at=h(0.5))
+    unsure.tell(k("5.9", h(1)), at=h(1.5))
+    yield then(
+        R.REFRACTORY_HYPERKALEMIA,
+        "the highest is hemolyzed",
+        unsure,
+        told(given(Drug.INSULIN, h(1.1)), k("5.9", h(2.5)), at=h(3)),
+        until(h(4)),
+    )
+    peak = infused()
+    yield then(R.POST_INFUSION_HYPERMAGNESEMIA, "lower than the highest", peak, told(mg("1.6", h(12)), at=h(12.5)))
+
+
+def doses_that_do_not_explain() -> Iterator[Case]:
+    """Yield magnesiums that the doses on record do not own, or do not explain (RULES.md 4.2)."""
+    long_ago = Play(adt("A01"))
+    long_ago.tell(crea("90", h(0)), infusion(h(-44), h(-40), grams="4"), at=h(0.1))
+    yield then(R.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN, "a dose too long ago", long_ago, told(mg("2.3", h(0)), at=h(0.5)))
+    since = Play(adt("A01"))
+    since.tell(crea("90", h(0)), mg("0.8", h(-1)), at=h(0))
+    since.tell(dose(h(1), "2"), at=h(1.1))
+    yield then(
+        R.POST_INFUSION_HYPERMAGNESEMIA,
+        "more than the doses before it explain",
+        since,
+        told(dose(h(5.2), "4"), mg("2.6", h(5)), at=h(5.5)),
+    )
+    rated = Play(adt("A01", diagnoses=["O14.1"]))
+    rated.tell(crea("60", h(0)), mg("0.8", h(-1)), dose(h(0), "4"), at=h(0.1))
+    rated.tell(infusion(h(0.4)), at=h(0.5))
+    yield then(
+        R.POST_INFUSION_HYPERMAGNESEMIA,
+        "more than the recorded part of the dose explains",
+        rated,
+        told(mg("3.7", h(12)), at=h(12.4)),
+    )
+
+
 def how_it_is_published() -> Iterator[Case]:
     """Yield what is said of the publishing itself (RULES.md 5, 6, 7, 8)."""
     child = high_potassium(who=CHILD)
@@ -308,6 +355,8 @@ def all_cases() -> list[Case]:
         *courses_of_alerts(),
         *what_is_missing(),
         *what_stands_beside(),
+        *what_the_severity_is_by(),
+        *doses_that_do_not_explain(),
         *how_it_is_published(),
     ]
     return [one for one in found if one.transitions]

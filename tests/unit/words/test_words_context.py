@@ -4,6 +4,7 @@ import pytest
 
 from rules.alert import Rule, Severity, Transition
 from rules.events import Condition, Demographics, Drug
+from rules.words.considerations import UNSEEN
 from rules.words.evidence import EVIDENCE_AT_MOST
 from rules.words.values import iso
 from tests.unit.rules.builders import (
@@ -155,6 +156,10 @@ def test_the_thresholds_of_a_potassium() -> None:
         "potassium_high": "6.0 mmol/L",
         "potassium_critical": "6.5 mmol/L",
         "magnesium_recent": "24 h",
+        "persistence_after": "2 h",
+        "persistence_after_severe": "1 h",
+        "persistence_fall": "0.5 mmol/L",
+        "persistence_late": "4 h",
     }
 
 
@@ -190,7 +195,7 @@ def test_what_ended_an_alert_is_its_first_evidence() -> None:
     assert (one.severity, one.criterion, one.considerations, one.missing, one.resolves_when) == (
         Severity.HIGH,
         None,
-        (),
+        (UNSEEN,),
         (),
         "",
     )

@@ -76,7 +76,7 @@ def test_a_number_that_no_unit_explains_gives_way_to_the_judged_value() -> None:
         ("6.4", "6.0", 2, "down 0.4 in 2 h"),
         ("6.4", "6.4", 3, "unchanged in 3 h"),
         ("6.40", "6.43", 1.5, "up 0.03 in 90 min"),
-        ("6.0", "6.4", 72, "up 0.4 in 3 d"),
+        ("6.0", "6.4", 72, "up 0.4 in 3 days"),
         ("6.0", "6.4", 73, ""),
         ("6.0", "6.25", 2, "up 0.25 in 2 h"),
     ],
@@ -115,7 +115,18 @@ def test_no_trend_from_a_censored_value() -> None:
 
 @pytest.mark.parametrize(
     ("hours", "text"),
-    [(-0.1, "0 min"), (0.75, "45 min"), (1.5, "90 min"), (2, "2 h"), (30, "30 h"), (72, "3 d"), (200, "8 d")],
+    [
+        (-0.1, "0 min"),
+        (0.75, "45 min"),
+        (1.5, "90 min"),
+        (2, "2 h"),
+        (30, "30 h"),
+        (1, "1 h"),
+        (2.5, "3 h"),
+        (71.4, "71 h"),
+        (72, "3 days"),
+        (200, "8 days"),
+    ],
 )
 def test_ages(hours: float, text: str) -> None:
     """Times as durations: minutes up to two hours, hours up to three days; a clock ahead is no age."""

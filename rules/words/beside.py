@@ -1,0 +1,73 @@
+"""What stands beside the headline: the kidneys, what the severity is by, what is worse (RULES.md 4.1, 4.2, 5 and 6)."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from rules.alert import Severity
+from rules.chart import Chart
+from rules.events import Analyte, Instant
+from rules.finding import Finding
+from rules.hyperkalemia import Episode, severity_by_value
+from rules.hypermagnesemia import Ladder, severity_of
+from rules.specimen import Draw
+from rules.words.values import age, shown_as
+
+
+def renal_basis(chart: Chart) -> Draw | None:
+    """Return the eGFR or creatinine that the renal function rests on, None where it rests on neither (RULES.md 6)."""
+    since = chart.now - chart.rulebook.renal_within
+    known = [draws[-1] for draws in (chart.egfr, chart.creatinine) if draws and draws[-1].at >= since]
+    return max(known, key=lambda draw: draw.at, default=None)
+
+
+def renal_words(chart: Chart) -> str:
+    """Return the renal function with what it rests on, and what it means for magnesium; never "normal" (RULES.md 6)."""
+    renal, basis = chart.renal, renal_basis(chart)
+    known = list(renal.why) or ([f"eGFR {renal.egfr}"] if renal.egfr is not None else [])
+    if basis is not None:
+        known.append(f"{'' if basis.result.analyte is Analyte.EGFR else f'{shown_as(basis)} '}{age(basis, chart.now)}")
+    words = f"renal function {renal.status}" + (f" ({', '.join(known)})" if known else "")
+    return f"{words}: magnesium accumulates when the kidneys fail" if chart.cleared_slowly else words
+
+
+def worst_of(chart: Chart, finding: Finding) -> Draw | None:
+    """
+    Return the result that the severity is by, where it is another than the trigger (RULES.md 4.1, 4.2 and 5).
+
+    The highest counted potassium of an episode, the highest magnesium of an exposure, the lowest potassium of a run.
+    """
+    if not finding.evidence:
+        return None
+    trigger, book = finding.evidence[0], chart.rulebook
+    episode, ladder, lowest = (finding.notes.get(name) for name in ("episode", "ladder", "lowest"))
+    if isinstance(episode, Episode):
+        rated = [(severity_by_value(draw, book), draw) for draw in episode.current]
+    elif isinstance(ladder, Ladder) and finding.exposure is not None:
+        exposure = finding.exposure
+        rated = [(severity_of(chart, exposure, d, ladder) or Severity.INFORMATION, d) for d in finding.evidence]
+    else:
+        return lowest if isinstance(lowest, Draw) and lowest.value < trigger.value else None
+    severity, worst = max(rated, key=lambda one: (one[0], one[1].value))
+    own = next((rating for rating, draw in rated if draw is trigger), severity)
+    return worst if severity > own else None
+
+
+def worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
+    """Return a potassium beside magnesium, a calcium, a creatinine that is worse than the headline (issue 5)."""
+    book = chart.rulebook
+    found = []
+    if trigger.result.analyte is Analyte.MAGNESIUM:
+        found += _near(chart.potassium, trigger, book.magnesium_step_within, lambda value: value >= book.potassium_high)
+    if trigger.result.analyte not in (Analyte.CALCIUM, Analyte.CALCIUM_IONIZED):
+        found += _near(chart.calcium, trigger, book.calcium_near, lambda value: value < book.calcium_low) or _near(
+            chart.ionized, trigger, book.calcium_near, lambda value: value < book.hypocalcemia_ionized
+        )
+    creatinine = chart.renal.creatinine
+    if creatinine is not None and any(why.startswith(("eGFR", "acute")) for why in chart.renal.why):
+        found.append(creatinine)
+    return found
+
+
+def _near(draws: Sequence[Draw], trigger: Draw, within: Instant, worse: Callable[[Decimal], bool]) -> list[Draw]:
+    near = [draw for draw in draws if draw.valid and abs(draw.at - trigger.at) <= within and worse(draw.value)]
+    return near[-1:]
