@@ -1,10 +1,11 @@
 """The composition root: settings in, a running service out."""
 
+import contextlib
 import dataclasses
 import gc
 import ssl
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,7 +27,7 @@ from consumer.metrics import Metrics
 from consumer.patients import Clock
 from consumer.patients import Settings as JudgeSettings
 from consumer.settings import PREFIX, Settings
-from consumer.stage import Output, Stage
+from consumer.stage import Output, Record, Stage
 from consumer.version import version
 from rules import rulebook as rulebooks
 from rules.events import DAY
@@ -124,11 +125,35 @@ def load_site(settings: Settings) -> Site:
     return site_file.load_site(settings.site, zone=zone)
 
 
+Sample = Callable[[Sequence[Record]], None]
+"""What is shown each inbound batch."""
+
+
+@contextlib.contextmanager
+def cross_checking(settings: Settings, site: Site, metrics: Metrics) -> Iterator[Sample | None]:
+    """Read a share of live messages with hl7apy too, until the end of the block; None: the settings want none."""
+    if not settings.cross_check_each:
+        yield None
+        return
+    from consumer import crosscheck  # noqa: PLC0415  (hl7apy takes half a second to import)
+
+    wanted = crosscheck.Settings(
+        settings.cross_check_each, settings.cross_check_per_second, settings.cross_check_waiting
+    )
+    checks = crosscheck.CrossCheck(site, settings.processing_ids, metrics.cross_checked, wanted)
+    checks.start()
+    try:
+        yield checks.offer
+    finally:
+        checks.stop()
+
+
 class Stages:
     """Makes the two stages of a process; what is costly to make is shared by all its partitions."""
 
-    def __init__(self, settings: Settings, rulebook: Rulebook, site: Site) -> None:
+    def __init__(self, settings: Settings, rulebook: Rulebook, site: Site, sample: Sample | None = None) -> None:
         self._settings = settings
+        self._sample = sample
         self._rulebook = rulebook
         self._clock = Clock(settings.clock)
         self._decoder = Decoder(site, accept_processing_ids=settings.processing_ids)
@@ -142,6 +167,7 @@ class Stages:
             self._decoder,
             self._prefilter,
             IngestSettings(self._clock, partition, settings.kafka_partitions, frozenset(settings.processing_ids)),
+            self._sample,
         )
 
     def judge(self, partition: int) -> Stage:
@@ -166,7 +192,7 @@ async def run_async(settings: Settings, stages: Sequence[StageName] = ALL_STAGES
     """Run the service in this event loop; see `run`."""
     rulebook = load_rulebook(settings)
     config = kafka_config(settings)
-    made = Stages(settings, rulebook, load_site(settings))
+    site = load_site(settings)
     metrics = Metrics()
     metrics.build(version(), rulebook.fingerprint())
     health = ServiceHealth()
@@ -181,15 +207,17 @@ async def run_async(settings: Settings, stages: Sequence[StageName] = ALL_STAGES
 
     app = http.application(metrics, healthy=healthy, ready=ready)
     async with http.served(app, settings.http_host, settings.http_port):
-        return await serve(
-            config,
-            make_ingest=made.ingest,
-            make_judge=made.judge,
-            stages=stages,
-            metrics=metrics,
-            health=health,
-            about={"version": version(), "rulebook": rulebook.fingerprint()},
-        )
+        with cross_checking(settings, site, metrics) as sample:
+            made = Stages(settings, rulebook, site, sample)
+            return await serve(
+                config,
+                make_ingest=made.ingest,
+                make_judge=made.judge,
+                stages=stages,
+                metrics=metrics,
+                health=health,
+                about={"version": version(), "rulebook": rulebook.fingerprint()},
+            )
 
 
 def run(settings: Settings, stages: Sequence[StageName] = ALL_STAGES) -> int:

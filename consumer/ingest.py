@@ -5,7 +5,7 @@ Every inbound record ends as exactly one of *judged*, *judged in part*, *dead le
 here, with the reason where there is one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from consumer import deadletter
@@ -50,10 +50,18 @@ class Settings(NamedTuple):
 class Ingest:
     """One inbound partition, as a `consumer.stage.Stage`."""
 
-    def __init__(self, decoder: Decode, relevant: Relevant, settings: Settings) -> None:
+    def __init__(
+        self,
+        decoder: Decode,
+        relevant: Relevant,
+        settings: Settings,
+        sample: Callable[[Sequence[Record]], None] | None = None,
+    ) -> None:
+        """*sample* is shown each batch, for a second opinion on some of it; it neither waits nor changes anything."""
         self._decoder = decoder
         self._relevant = relevant
         self._settings = settings
+        self._sample = sample
         self._stream_time: int | None = None
         self._format = FORMAT
 
@@ -78,6 +86,8 @@ class Ingest:
     def process(self, records: Sequence[Record], *, watermark: int | None, wall: int) -> Batch:
         """Take a batch in order of offset."""
         del watermark
+        if self._sample is not None:
+            self._sample(records)
         out: list[Outgoing] = []
         counts: dict[tuple[str, str], int] = {}
         live = self._settings.clock is Clock.LIVE

@@ -20,6 +20,10 @@ LATENCY_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 
 TASK_STATES: Final = ("assigned", "fencing", "restoring", "running", "draining", "stopped")
 OUTCOMES: Final = ("judged", "judged in part", "dead letter", "ignored")
+VERDICTS: Final = (
+    *("agrees", "refused", "observations", "result", "patient", "ruled_out", "failed", "too_large", "queue_full"),
+)
+"""Those of `consumer.hl7.outcome.Verdict`, which this leaf does not import."""
 
 _PARTITION: Final = ("stage", "topic", "partition")
 
@@ -38,6 +42,9 @@ class Metrics:
             ),
             "not_ours": self._counter("observations_not_ours", "Observations that are not ours", "reason"),
             "flags": self._counter("flags", "Messages that something was assumed of", "flag"),
+            "cross_checks": self._counter(
+                "cross_checks", "Live messages that hl7apy was to read too, by verdict", "verdict"
+            ),
             "judge": self._counter("judge_events", "What the judge met besides judging", "event"),
         }
         self._transitions = Counter(
@@ -157,6 +164,10 @@ class Metrics:
             self._watermark.set(millis / 1_000)
         self._behind.set(behind_ms / 1_000)
 
+    def cross_checked(self, verdict: str) -> None:
+        """Count a message that hl7apy has read too; may be called from another thread."""
+        self._counters["cross_checks"].labels(verdict).inc()
+
     def rebalance(self, stage: str) -> None:
         """Count an assignment."""
         self._rebalances.labels(stage).inc()
@@ -176,6 +187,8 @@ class Metrics:
         """Begin every known series at zero: a rate over one that appears with its first event misses that event."""
         for outcome in OUTCOMES:
             self._counters["messages"].labels(outcome)
+        for verdict in VERDICTS:
+            self._counters["cross_checks"].labels(verdict)
         for stage in ("ingest", "judge"):
             for state in TASK_STATES:
                 self._task_states.labels(stage, state)

@@ -53,6 +53,15 @@ class Settings(BaseSettings):
     processing_ids: Words = ("P", "")
     """MSH-11 values that `run` accepts; others are ignored, counted."""
 
+    cross_check_each: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1_000
+    """One live message in so many is read by hl7apy too, in a thread beside the service; 0: none."""
+
+    cross_check_per_second: Annotated[float, Field(ge=0.001, le=10)] = 1.0
+    """At most so many of them a second: each costs some 20 ms."""
+
+    cross_check_waiting: Annotated[int, Field(ge=1, le=1_000)] = 16
+    """At most so many of them wait for their turn; more are passed by, counted."""
+
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
     """0: any free one, logged."""

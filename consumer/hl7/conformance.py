@@ -10,14 +10,13 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from hl7apy import SUPPORTED_LIBRARIES
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
-from consumer.hl7.outcome import Decoded, DecodedMessage, Outcome, Reason
+from consumer.hl7.outcome import Decoded, DecodedMessage, Outcome, Reason, Verdict
 
 EXPLANATIONS: Mapping[Reason, str] = {
     Reason.EMPTY: "The record holds nothing.",
@@ -47,16 +46,6 @@ EXPLANATIONS: Mapping[Reason, str] = {
 _LINE_ENDS = re.compile(r"\r\n|\n|[\x0b\x1c]+\r?")
 _VERSION_FIELD = 11  # MSH-12, counted from MSH in a split by the field separator
 _FALLBACK_VERSION = "2.5"
-
-
-class Verdict(StrEnum):
-    """What the comparison found; fit for a metric label."""
-
-    AGREES = "agrees"
-    REFUSED = "refused"  # hl7apy does not read the message: about a tenth of real ones
-    OBSERVATIONS = "observations"  # another number of OBX
-    RESULT = "result"  # a result of ours that hl7apy does not see so
-    PATIENT = "patient"  # a patient of ours that hl7apy does not see
 
 
 class Seen(NamedTuple):

@@ -73,6 +73,20 @@ class NotOurs(StrEnum):
     PROCESSING_ID = "processing_id"
 
 
+class Verdict(StrEnum):
+    """How a second reader's look at a message ended (`consumer.hl7.conformance`, `consumer.crosscheck`)."""
+
+    AGREES = "agrees"
+    REFUSED = "refused"  # hl7apy does not read the message: about a tenth of real ones
+    OBSERVATIONS = "observations"  # another number of OBX
+    RESULT = "result"  # a result of ours that hl7apy does not see so
+    PATIENT = "patient"  # a patient of ours that hl7apy does not see
+    RULED_OUT = "ruled_out"  # the prefilter calls nothing what the decoder finds something in
+    FAILED = "failed"  # one of the readers tripped
+    TOO_LARGE = "too_large"  # not looked at
+    QUEUE_FULL = "queue_full"  # not looked at
+
+
 class Rejected(NamedTuple):
     """
     A part that would be ours and has a fault; ``where`` is like ``OBX[4]-6`` (the fourth OBX of the message).
@@ -161,6 +175,16 @@ class Decoded(NamedTuple):
             if message.reason is not None and message.outcome is outcome:
                 return message.reason
         return next((message.reason for message in self.messages if message.reason is not None), None)
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Nothing at all is in it for us: no event, no rejection, no look-alike; so the prefilter may rule it out."""
+        return all(
+            message.outcome is Outcome.IGNORED
+            and message.reason in (Reason.NOTHING_FOR_US, Reason.PROCESSING_ID)
+            and not message.unmapped
+            for message in self.messages
+        )
 
     @property
     def events(self) -> tuple[PatientEvent, ...]:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.metrics import OUTCOMES, TASK_STATES, Metrics
+from consumer.metrics import OUTCOMES, TASK_STATES, VERDICTS, Metrics
 from rules.alert import Change
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,12 @@ SERIES = re.compile(r"\b(lab_alert_\w+|up)\b(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
 GROUPED = re.compile(r"\bby \(([^)]*)\)")
 
-VALUES = {"outcome": set(OUTCOMES), "state": set(TASK_STATES), "transition": {change.value for change in Change}}
+VALUES = {
+    "outcome": set(OUTCOMES),
+    "state": set(TASK_STATES),
+    "transition": {change.value for change in Change},
+    "verdict": set(VERDICTS),
+}
 """Labels whose every value is known beforehand."""
 
 SCRAPED = {"job", "instance"}

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from consumer.hl7.decoder import Decoder
-from consumer.hl7.outcome import Decoded, Outcome, Reason
+from consumer.hl7.outcome import Decoded, Outcome
 from consumer.hl7.prefilter import Prefilter
 from consumer.hl7.site import Site
 from consumer.hl7.site_file import parse_site
@@ -295,7 +295,7 @@ class Checker:
             worth = prefilter.worth_decoding(raw)
             took = time.process_time() - begun
             check_decoded(decoded)
-            assert worth or is_nothing(decoded), "the prefilter drops what the decoder would use"
+            assert worth or decoded.holds_nothing, "the prefilter drops what the decoder would use"
             assert took < SLOWEST_SECONDS, f"took {took:.1f} s"
             self.outcomes[decoded.outcome.value] += 1
 
@@ -312,16 +312,6 @@ def check_decoded(decoded: Decoded) -> None:
             "rejected in silence"
         )
         assert (message.reason is None) == (message.outcome is Outcome.JUDGED), "no reason"
-
-
-def is_nothing(decoded: Decoded) -> bool:
-    """Say whether a record holds nothing at all: no event, no rejection, no look-alike."""
-    return all(
-        message.outcome is Outcome.IGNORED
-        and message.reason in (Reason.NOTHING_FOR_US, Reason.PROCESSING_ID)
-        and not message.unmapped
-        for message in decoded.messages
-    )
 
 
 def failures(seeds: range) -> Iterator[tuple[int, str]]:

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from consumer.hl7.conformance import EXPLANATIONS, Verdict, compare, explain, opinion
+from consumer.hl7.conformance import EXPLANATIONS, compare, explain, opinion
 from consumer.hl7.decoder import Decoder
 from consumer.hl7.files import read_messages
-from consumer.hl7.outcome import Reason
+from consumer.hl7.outcome import Reason, Verdict
 from consumer.hl7.prefilter import Prefilter
 from consumer.hl7.site import Site
 from rules.events import Source
 from tests.fuzz.builder import MSH, PID, RECEIVED, SODIUM, obx, oru, ras, rxa, typed
-from tests.fuzz.hl7 import check_decoded, generate, is_nothing, mutate
+from tests.fuzz.hl7 import check_decoded, generate, mutate
 
 DECODER = Decoder(Site.default(), accept_processing_ids=None)
 ROOT = Path(__file__).parents[3]
@@ -113,6 +113,6 @@ def test_corpus() -> None:
             for record in (raw, mutate(raw, random_)):
                 decoded = DECODER.decode(record, received_at=RECEIVED, source=Source("t", 0, 0))
                 check_decoded(decoded)
-                assert prefilter.worth_decoding(record) or is_nothing(decoded), path
+                assert prefilter.worth_decoding(record) or decoded.holds_nothing, path
             count += 1
     assert count >= len(MESSAGES) > 0
