@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from consumer.hl7.context import CLOCK_SKEW, Context
-from consumer.hl7.drugs import GIVEN, NOT_GIVEN, DrugFound, drug_of, grams_of, parenteral, per_hour
+from consumer.hl7.drugs import GIVEN, NOT_GIVEN, STOPPED, DrugFound, drug_of, grams_of, parenteral, per_hour
 from consumer.hl7.er7 import COMPONENT, NULL, component
 from consumer.hl7.outcome import Reason
 from consumer.hl7.times import Moment
@@ -54,7 +54,7 @@ def read_administration(given: Given, context: Context) -> Administration | None
         if completion in NOT_GIVEN:
             # A record that says "not given" takes back an earlier one of its order and time, if there was one.
             deleted = True
-        elif refused or (completion and completion not in GIVEN):
+        elif refused or (completion and completion not in GIVEN and completion not in STOPPED):
             context.reject(Reason.ADMINISTRATION_UNCLEAR, f"{where}-20", found.code)
             return None
         elif not completion:
@@ -70,7 +70,7 @@ def read_administration(given: Given, context: Context) -> Administration | None
     if not stamp.precise:
         flags += ("time_degraded",)
     flags += moment.flags
-    return _with_amount(given, context, found, moment, deleted=deleted, flags=flags)
+    return _with_amount(given, context, found, moment, deleted=deleted, stopped=completion in STOPPED, flags=flags)
 
 
 def _is_refusal(field: str) -> bool:
@@ -80,7 +80,14 @@ def _is_refusal(field: str) -> bool:
 
 
 def _with_amount(
-    given: Given, context: Context, found: DrugFound, moment: Moment, *, deleted: bool, flags: tuple[str, ...]
+    given: Given,
+    context: Context,
+    found: DrugFound,
+    moment: Moment,
+    *,
+    deleted: bool,
+    stopped: bool,
+    flags: tuple[str, ...],
 ) -> Administration | None:
     """Return the administration with its amount (or rate) and route; None after rejecting it."""
     where = f"RXA[{given.number}]-6"
@@ -90,7 +97,9 @@ def _with_amount(
     rate: Decimal | None = None
     grams: Decimal | None = None
     time_unit = given.field(12).split(COMPONENT, 1)[0].strip()
-    if time_unit and deleted:
+    if not time_unit:
+        units, time_unit = _rate_in_units(units)
+    if time_unit and (deleted or stopped):
         rate = Decimal(0)  # a record with a rate is taken back by one with a rate
     elif time_unit:
         if amount is None:
@@ -105,7 +114,7 @@ def _with_amount(
         grams = grams_of(amount, units, found)
         if grams is None:
             flags = (*flags, "amount_unknown")
-    if amount is not None and amount == 0 and rate is None and not deleted:
+    if amount is not None and amount == 0 and rate is None and not deleted and not stopped:
         # Nothing was given, though the record says that something was.
         context.reject(Reason.ADMINISTRATION_UNCLEAR, where, found.code)
         return None
@@ -147,6 +156,12 @@ def _amount(given: Given) -> tuple[Decimal | None, str]:
     if number.value == _UNKNOWN_AMOUNT and not units:
         return None, units
     return number.value, units
+
+
+def _rate_in_units(units: str) -> tuple[str, str]:
+    """Return the units of an amount and the time unit of a rate written in RXA-7 (``g/hr``); else the units, empty."""
+    amount, _, time_unit = units.rpartition("/")
+    return (amount, time_unit) if amount and per_hour(time_unit) is not None else (units, "")
 
 
 _DRUG_FIELD = {"RXE": 2, "RXD": 2, "RXG": 4}

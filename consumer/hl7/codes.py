@@ -59,7 +59,9 @@ _BESIDE: Mapping[Analyte, tuple[str, ...]] = {
 UNITS: Mapping[str, Unit] = {
     spelling: Unit(unit) for unit, spellings in _UNITS["spellings"].items() for spelling in spellings
 }
-UNINDEXED = frozenset(spelling for spellings in _UNITS["unindexed"].values() for spelling in spellings)
+UNINDEXED: Mapping[str, Unit] = {
+    spelling: Unit(unit) for unit, spellings in _UNITS["unindexed"].items() for spelling in spellings
+}
 
 PUMP_METRICS: Mapping[str, str] = {name: kind for kind, names in table("pumps")["metrics"].items() for name in names}
 """A pump's metric by its name (``MDC_…``) or number, to what it is; `consumer.hl7.pumps`."""
@@ -213,15 +215,17 @@ def unit_of(raw: str) -> tuple[Unit | None, str, bool]:
     """
     Return the unit that a raw OBX-6 spells (None: missing or unknown), its text, and whether it is unindexed mL/min.
 
-    The first non-empty of components 1, 2, 4, 5 counts: ``mmol/l^^L``, ``mEq/L^mEq/L^L``, ``^^^mmol/L``.
+    The first of components 1, 2, 4, 5 that spells a unit counts (``mmol/l^^L``, ``^^^mmol/L``, ``27^mmol/L^L``); when
+    none does, the first that is not empty is the unknown one.
     """
     parts = raw.split(REPETITION, 1)[0].split(COMPONENT)
+    unknown = ""
     for number in (0, 1, 3, 4):
         text = unescape(parts[number]).strip() if number < len(parts) else ""
         if text and text != NULL:
             spelling = "".join(text.split()).lower()
-            unit = UNITS.get(spelling)
-            if unit is None and spelling in UNINDEXED:
-                return Unit.ML_MIN, text, True
-            return unit, text, False
-    return None, "", False
+            unit = UNITS.get(spelling) or UNINDEXED.get(spelling)
+            if unit is not None:
+                return unit, text, spelling in UNINDEXED
+            unknown = unknown or text
+    return None, unknown, False

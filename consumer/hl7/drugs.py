@@ -8,6 +8,7 @@ from typing import NamedTuple
 from consumer.hl7.codes import table
 from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, unescape
 from consumer.hl7.site import Site
+from consumer.hl7.texts import fold, words
 from rules.events import Drug
 
 _TABLE = table("drugs")
@@ -18,22 +19,22 @@ NDC_PREFIXES: Mapping[str, Drug] = {
 DRUG_NAMES: Mapping[str, Drug] = {name: Drug(drug) for name, drug in _TABLE["names"].items()}
 DIALYSIS: Mapping[str, bool] = dict(_TABLE["dialysis"])
 GIVEN = frozenset(_TABLE["completion"]["given"])
+STOPPED = frozenset(_TABLE["completion"]["stopped"])
 NOT_GIVEN = frozenset(_TABLE["completion"]["not_given"])
 _PARENTERAL = frozenset(_TABLE["routes"]["parenteral"])
-_PARENTERAL_WORDS = frozenset(_TABLE["routes"]["parenteral_words"])
+_PARENTERAL_WORDS = frozenset(map(fold, _TABLE["routes"]["parenteral_words"]))
 _OTHER_ROUTES = frozenset(_TABLE["routes"]["other"])
-_OTHER_WORDS = frozenset(_TABLE["routes"]["other_words"])
+_OTHER_WORDS = frozenset(map(fold, _TABLE["routes"]["other_words"]))
 _RATE_UNITS: Mapping[str, Decimal] = {unit: Decimal(count) for unit, count in _TABLE["rate_units"].items()}
 
 _RXNORM_SYSTEMS = frozenset({"RXNORM", "RXN", "RXNORMCODE", "2.16.840.1.113883.6.88", ""})
 _NDC_SYSTEMS = frozenset({"NDC", "HL70469", "2.16.840.1.113883.6.69"})
 _NDC_SHAPE = re.compile(r"[0-9]{4,5}-[0-9]{3,4}(?:-[0-9]{1,2})?|[0-9]{10,11}")
-_WORD = re.compile(r"[^\W_]+")
 
 # 50 %: 500 mg/mL = 4.06 mEq/mL (HL7.md 4); a mmol of magnesium is two mEq.
 _GRAMS_PER_MEQ = Decimal("0.5") / Decimal("4.06")
 _GRAMS: Mapping[str, Decimal] = {
-    **dict.fromkeys(("g", "gm", "gms", "gram", "grams", "gr"), Decimal(1)),
+    **dict.fromkeys(("g", "gm", "gms", "gram", "grams", "gram(s)", "gr"), Decimal(1)),
     **dict.fromkeys(("mg", "mgs", "milligram", "milligrams"), Decimal("0.001")),
     **dict.fromkeys(("meq", "meqs", "mval"), _GRAMS_PER_MEQ),
     **dict.fromkeys(("mmol", "mmols"), 2 * _GRAMS_PER_MEQ),
@@ -75,12 +76,12 @@ def drug_of(field: str, site: Site) -> DrugFound | None:
         if drug is not None:
             return DrugFound(drug, code, text, None)
     for name_text in (parts[1], parts[4]):
-        words = " ".join(_WORD.findall(name_text.lower()))
+        said = " ".join(words(fold(name_text)))
         for name, local in site.drug_names.items():
-            if words == name or words.startswith(name + " "):
+            if said == name or said.startswith(name + " "):
                 return DrugFound(local.drug, first, text, _decimal(local.grams_per_ml))
         for name, drug in DRUG_NAMES.items():
-            if words == name or words.startswith(name + " "):
+            if said == name or said.startswith(name + " "):
                 return DrugFound(drug, first, text, None)
     return None
 
@@ -146,18 +147,17 @@ def parenteral(field: str) -> tuple[bool, bool]:
     """Return whether a raw RXR-1 is parenteral, and whether that was assumed; no route given is parenteral."""
     parts = [unescape(part).strip() for part in field.split(REPETITION, 1)[0].split(COMPONENT)]
     codes = [parts[number].upper() for number in (0, 3) if number < len(parts) and parts[number] not in ("", NULL)]
-    texts = [
-        parts[number].lower() for number in (0, 1, 3, 4) if number < len(parts) and parts[number] not in ("", NULL)
-    ]
+    texts = [fold(parts[number]) for number in (0, 1, 3, 4) if number < len(parts) and parts[number] not in ("", NULL)]
     for code in codes:
         if code in _PARENTERAL:
             return True, False
         if code in _OTHER_ROUTES:
             return False, False
-    words = {word for text in texts for word in _WORD.findall(text)}
-    if not words.isdisjoint(_OTHER_WORDS):
+    # "p.o." and "i.v." are words too
+    found = {word for text in texts for word in (*words(text), *words(text.replace(".", "")))}
+    if not found.isdisjoint(_OTHER_WORDS):
         return False, False
-    return True, bool(texts) and words.isdisjoint(_PARENTERAL_WORDS)
+    return True, bool(texts) and found.isdisjoint(_PARENTERAL_WORDS)
 
 
 def per_hour(unit: str) -> Decimal | None:

@@ -24,7 +24,7 @@ _COMMON = frozenset(
 )
 _BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
 _SEGMENT_START = re.compile(r"[A-Z][A-Z0-9]{2}(?=\||$)")
-_MESSAGE_START = re.compile(rb"(?:^|[\r\n\x0b\x1c\x0c])[ \t]*(?=MSH[^\r\nA-Za-z0-9 ])")
+_MESSAGE_START = re.compile(rb"(?:^|[\r\n\x0b\x1c\x0c])[ \t]*(?:\xef\xbb\xbf)?(?=MSH[^\r\nA-Za-z0-9 ])")
 _NOT_A_DELIMITER = re.compile(r"[\w\s\x00-\x1f\x7f(){}\[\]<>\"'.,:;+/-]")
 
 
@@ -62,8 +62,6 @@ def read_record(raw: bytes) -> list[Message]:
         text = _from_utf16(raw)
         if text is not None:
             raw, flags = text.encode("utf-8", "replace"), ("utf_16",)
-    if raw.startswith(b"\xef\xbb\xbf"):
-        raw = raw[3:]
     starts = [match.end() for match in _MESSAGE_START.finditer(raw)]
     return [_read_message(raw[start:end], flags) for start, end in zip(starts, [*starts[1:], len(raw)], strict=False)]
 
@@ -169,10 +167,12 @@ _CHARSETS: dict[str, str] = {
     "CP1252": "cp1252",
     "WINDOWS1250": "cp1250",
     "WINDOWS1251": "cp1251",
+    "WINDOWS1254": "cp1254",
+    "KOI8R": "koi8_r",
     "GB180302000": "gb18030",
     "GB18030": "gb18030",
-    "GBK": "gbk",
-    "GB2312": "gb2312",
+    "GBK": "gb18030",  # the larger set reads the smaller ones, which senders outgrow
+    "GB2312": "gb18030",
     "KSX1001": "euc_kr",
     "CNS116431992": "euc_tw",
     "BIG5": "big5",

@@ -66,6 +66,7 @@ def _lines() -> Iterator[str]:
     yield ""
     completion = drugs["completion"]
     yield f"Given (RXA-20): {', '.join(completion['given'])}. Not given: {', '.join(completion['not_given'])}."
+    yield f"An infusion that ends: {', '.join(completion['stopped'])}."
     yield ""
     yield (
         "Dialysis (PR1-3): "

@@ -13,11 +13,15 @@ from consumer.hl7.making import maker
 from rules.events import DAY, HOUR, MINUTE, SECOND, Instant
 
 _SHAPE = re.compile(r"((?:[0-9]{2}){4,8})(?:\.([0-9]{1,9}))?([+-][0-9]{3,4})?")
+_ISO_8601 = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_ZONE_OF_ISO = re.compile(r"Z|(?<=[+-][0-9]{2}):(?=[0-9]{2})")
 _DIGITS_OF_DATE = 8
 WITH_MINUTE = 12
 _DIGITS_WITH_SECOND = 14
 _DIGITS_WITH_FRACTION = 16
-_EARLIEST_YEAR, _LATEST_YEAR = 1900, 2199  # outside them the digits are something else
+_EARLIEST_YEAR, _LATEST_YEAR = 1900, 2299  # outside them the digits are something else; research shifts far
 _LONGEST_OFFSET = 14 * 60 + 59
 _EPOCH_ORDINAL = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
@@ -56,12 +60,13 @@ def read_time(text: str) -> Stamp | None:
     """
     Return the time that *text* says, or None when it is none (``201497870911``, an empty field, a year alone).
 
-    8, 10, 12, 14 or 16 digits (the last two hundredths), with fractions and offset or without; ``-500`` is -0500.
+    8, 10, 12, 14 or 16 digits (the last two hundredths), with fractions and offset or without; ``-500`` is -0500. What
+    ISO 8601 writes in their place (``2026-01-01T09:10:00+01:00``, a ``Z``) can mean nothing else and is read too.
     """
     digits, zone = text[:14], text[14:]
     if zone[:1] in _SIGNS and len(zone) in (0, 5) and digits.isascii() and digits.isdigit():  # as nearly all are
         return _read(digits, zone)
-    match = _SHAPE.fullmatch(text.strip())
+    match = _SHAPE.fullmatch(text.strip()) or _SHAPE.fullmatch(_plain(text.strip()))
     if match is None:
         return None
     digits, fraction, zone = match.group(1), match.group(2), match.group(3) or ""
@@ -73,6 +78,14 @@ def read_time(text: str) -> Stamp | None:
     if fraction and len(digits) == _DIGITS_WITH_SECOND:
         return stamp._replace(local=stamp.local + int((fraction + "00")[:3]))
     return stamp
+
+
+def _plain(text: str) -> str:
+    """Return a date and time of ISO 8601 in the digits of HL7, its offset without a colon, ``Z`` as +0000."""
+    iso = _ISO_8601.fullmatch(text)
+    if iso is not None:
+        text = "".join(part or "" for part in iso.groups())
+    return _ZONE_OF_ISO.sub(lambda found: "+0000" if found[0] == "Z" else "", text)
 
 
 def _read(digits: str, zone: str) -> Stamp | None:

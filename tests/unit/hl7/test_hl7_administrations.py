@@ -122,10 +122,12 @@ def test_strength_of_nothing() -> None:
         ("H", "0", "g", "0"),
         ("D", "24", "g", "1.000000000008"),
         ("H", "50", "mL", "2"),
+        ("", "2", "g/hr", "2"),
+        ("", "50", "mL/h", "2"),
     ],
 )
 def test_rates(decode: Decode, time_unit: str, amount: str, units: str, rate: str) -> None:
-    """RXA-12 filled: RXA-6 is a rate, told per hour, and no grams given; zero is stopped."""
+    """RXA-12 filled, or a unit that says by time: RXA-6 is a rate, told per hour, and no grams; zero is stopped."""
     administration = given(decode, ras(rxa(amount=amount, units=units, f12=time_unit, f4="")))
     assert administration.rate == Decimal(rate)
     assert administration.grams is None
@@ -161,6 +163,12 @@ def test_start_and_end(decode: Decode, end: str, ended_at: int | None) -> None:
         ("PA", "", "given"),
         ("Given", "", "given"),
         ("CP^Complete^HL70322", "", "given"),
+        ("New Bag", "", "given"),
+        ("Rate Change", "", "given"),
+        ("Stopped", "", "given"),
+        ("Patient Refused", "", "deleted"),
+        ("Hold Dose", "", "deleted"),
+        ("Canceled Entry", "", "deleted"),
         ("", "", "given"),
         ("NA", "", "deleted"),
         ("RE", "", "deleted"),
@@ -179,6 +187,13 @@ def test_completion(decode: Decode, completion: str, refusal: str, expected: str
     else:
         (administration,) = message.events[0].administrations
         assert administration.deleted is (expected == "deleted")
+
+
+@pytest.mark.parametrize(("time_unit", "rate"), [("H", Decimal(0)), ("", None)])
+def test_hl7_4_a_record_that_says_stopped(decode: Decode, time_unit: str, rate: Decimal | None) -> None:
+    """A chart's "Stopped" ends its infusion, whatever rate stands beside it."""
+    administration = given(decode, ras(rxa(f12=time_unit, f20="Stopped", f4="")))
+    assert (administration.rate, administration.deleted) == (rate, False)
 
 
 @pytest.mark.parametrize(("time_unit", "has_rate"), [("H", True), ("", False)])
@@ -229,6 +244,16 @@ def test_d_deletes_only_where_the_site_says_so(decode: Decode, site: str, delete
         ("TOP", False, ()),
         ("X1^by mouth", False, ()),
         ("X1^Enteral", False, ()),
+        ("p.o.", False, ()),
+        ("^per os", False, ()),
+        ("^Vía oral", False, ()),
+        ("^Per NG tube", False, ()),
+        ("^Sonda nasogástrica", False, ()),
+        ("26643006", False, ()),
+        ("C38288^Oral^NCIT", False, ()),
+        ("47625008^Intravenous route^SCT", True, ()),
+        ("i.v.", True, ()),
+        ("^Endovenosa", True, ()),
         ("X9^port", True, ("route_assumed",)),
     ],
 )

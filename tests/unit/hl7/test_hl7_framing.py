@@ -35,6 +35,7 @@ def values(raw: bytes) -> list[str]:
         pytest.param(PLAIN.replace(b"\r", b"\n\t"), id="tabs"),
         pytest.param(b"\xef\xbb\xbf" + PLAIN, id="byte order mark"),
         pytest.param(b"\x0b" + PLAIN + b"\x1c\r", id="MLLP"),
+        pytest.param(b"\x0b\xef\xbb\xbf" + PLAIN + b"\x1c\r", id="a byte order mark inside MLLP"),
         pytest.param(PLAIN.decode().encode("utf-16"), id="UTF-16 with a mark"),
         pytest.param(PLAIN.decode().encode("utf-16-le"), id="UTF-16 LE"),
         pytest.param(PLAIN.decode().encode("utf-16-be"), id="UTF-16 BE"),

@@ -94,6 +94,12 @@ def test_rejected_values(decode: Decode, value: str, reason: Reason) -> None:
         (POTASSIUM, "6.1", "mEq/L^mEq/L^L", "6.1"),
         (POTASSIUM, "6.1", "^^^mmol/L", "6.1"),
         (POTASSIUM, "6.1", "^mmol/L", "6.1"),
+        (POTASSIUM, "6.1", "27^mmol/L^L", "6.1"),  # a code in the place of the unit
+        (POTASSIUM, "6.1", "mmol/L^millimole per liter^UCUM", "6.1"),
+        (POTASSIUM, "6.1", "mmol/lt", "6.1"),
+        (POTASSIUM, "6.1", "mEq/litro", "6.1"),
+        (POTASSIUM, "6.1", "ммоль/л", "6.1"),
+        (POTASSIUM, "6.1", "毫摩尔/升", "6.1"),
         (MAGNESIUM, "2.0", "mg/dL", "0.822875951"),
         (MAGNESIUM, "1.6", "meq/L", "0.8"),
         (MAGNESIUM, "0.8", "mmol/l", "0.8"),
@@ -107,6 +113,9 @@ def test_rejected_values(decode: Decode, value: str, reason: Reason) -> None:
         (CREATININE, "0.097", "mmol/L", "97.000"),
         (EGFR, "22", "mL/min/1.73m2", "22"),
         (EGFR, "22", "mL/min/{1.73_m2}", "22"),
+        (EGFR, "22", "mL/min/1.73 m^2", "22"),  # its 2 falls into the next component
+        (EGFR, "22", "mL/min/1.73 qm", "22"),
+        (EGFR, "22", "mL/dk/1.73 m²", "22"),
         (DIGOXIN, "2.1", "ng/mL", "2.1"),
         (DIGOXIN, "2.1", "ug/L", "2.1"),
         (DIGOXIN, "2.0", "nmol/L", "1.5620"),
