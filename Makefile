@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 DURATION ?= 45
-COUNT ?= 200000
+N ?= 200000
 FAULTS ?= 40
 MODULES ?=
 SEED ?= 1
@@ -65,8 +65,8 @@ test-ops: install .build/promtool ## Prometheus rules and /metrics, tried by Pro
 test-deep: install ## properties with 5,000 examples each (an hour or more)
 	HYPOTHESIS_PROFILE=deep $(RUN)/pytest tests/property
 
-fuzz: install ## the HL7 decoder against COUNT=200000 mutated messages, from SEED=1 on
-	$(RUN)/python -m tests.fuzz.hl7 --count $(COUNT) --seed $(SEED)
+fuzz: install ## the HL7 decoder against N=200000 mutated messages, from SEED=1 on (resume with the SEED that it names)
+	$(RUN)/python -m tests.fuzz.hl7 --count $(N) --seed $(SEED)
 
 test-faults: install kafka-jars ## members and a broker killed, frozen, cut off, FAULTS=40 times; then every invariant
 	$(RUN)/python -m tests.fault --seed $(SEED) --faults $(FAULTS)

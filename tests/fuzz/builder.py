@@ -71,3 +71,41 @@ def rxa(
         "f21": "A",
     }
     return segment("RXA", **values | fields)
+
+
+PUMP_PROFILE = "IHE_PCD_010^IHE PCD^1.3.6.1.4.1.19376.1.6.4.10.1^ISO"
+PUMP_EVENTS = {"start": "197288^MDC_EVT_PUMP_DELIV_START^MDC", "stop": "0^MDC_EVT_PUMP_DELIV_STOP^MDC"}
+PUMP_EVENTS |= {"complete": "0^MDC_EVT_PUMP_DELIV_COMP^MDC", "": ""}
+
+
+def pump_row(
+    code: str, path: str, value: str = "", units: str = "", *, status: str = "R", at: str = "", flag: str = ""
+) -> str:
+    """Return an OBX of a pump."""
+    return f"OBX|1|ST|{code}|{path}|{value}|{units}||{flag}|||{status}|||{at}"
+
+
+def pump(
+    event: str = "start",
+    *,
+    flow: str = "50",
+    label: str = "Magnesium sulfate 4 g in 100 mL",
+    status: str = "^pump-status-infusing",
+    delivery: str = "",
+    sent: str = "20260101130000+0000",
+    at: str = "20260101130000",
+    pid: str = PID,
+    trigger: str = "ORU^R42^ORU_R01",
+    extra: tuple[str, ...] = (),
+) -> bytes:
+    """Return a PCD-10 event of one channel; times of the device are UTC."""
+    msh = MSH.replace("ORU^R01^ORU_R01", trigger).replace("20260101100000-0500", sent) + "|" * 9 + PUMP_PROFILE
+    rows = [
+        pump_row("70049^MDC_DEV_PUMP_INFUS_LVP_MDS^MDC", "1.0.0.0", status="X", at=at),
+        pump_row("0^MDC_ATTR_EVT_COND^MDC", "1.0.0.2", PUMP_EVENTS[event]) if event else "ZXX|1",
+        pump_row("184519^MDC_PUMP_INFUSING_STATUS^MDC", "1.1.1.1", status),
+        pump_row("0^MDC_DEV_PUMP_CURRENT_DELIVERY_STATUS^MDC", "1.1.2.1", delivery),
+        pump_row("157784^MDC_FLOW_FLUID_PUMP^MDC", "1.1.2.4", flow, "265266^MDC_DIM_MILLI_L_PER_HR^MDC^mL/h^mL/h^UCUM"),
+        pump_row("184514^MDC_DRUG_NAME_LABEL^MDC", "1.1.2.10", label),
+    ]
+    return join(msh, *([pid] if pid else []), f"OBR|1|P9^PCD-03|D77|2222^Infusion|||{at}", *rows, *extra)

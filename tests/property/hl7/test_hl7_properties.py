@@ -15,7 +15,9 @@ from consumer.hl7.times import read_time
 from consumer.hl7.values import read_number
 from rules.events import Source
 from tests.fuzz.builder import RECEIVED, SODIUM, obx, oru, typed
-from tests.fuzz.hl7 import Checker, check_decoded, failures, generate, mutate
+from tests.fuzz.hl7 import Checker, check_decoded, failures
+from tests.fuzz.messages import generate
+from tests.fuzz.mutations import mutate
 
 CHECKER = Checker()
 DECODER = Decoder(Site.default())

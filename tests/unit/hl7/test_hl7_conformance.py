@@ -13,7 +13,9 @@ from consumer.hl7.prefilter import Prefilter
 from consumer.hl7.site import Site
 from rules.events import Source
 from tests.fuzz.builder import MSH, PID, RECEIVED, SODIUM, obx, oru, ras, rxa, typed
-from tests.fuzz.hl7 import check_decoded, generate, mutate
+from tests.fuzz.hl7 import check_decoded
+from tests.fuzz.messages import generate
+from tests.fuzz.mutations import mutate
 
 DECODER = Decoder(Site.default(), accept_processing_ids=None)
 ROOT = Path(__file__).parents[3]

@@ -11,45 +11,8 @@ from consumer.hl7.site import Site
 from consumer.replay import Replay
 from rules.events import Administration, Drug, Source
 from rules.rulebook import DEFAULT
-from tests.fuzz.builder import MSH, PID, join, obx, oru
+from tests.fuzz.builder import MSH, PUMP_PROFILE, obx, oru, pump, pump_row
 from tests.unit.hl7.conftest import Decode
-
-PROFILE = "IHE_PCD_010^IHE PCD^1.3.6.1.4.1.19376.1.6.4.10.1^ISO"
-EVENTS = {"start": "197288^MDC_EVT_PUMP_DELIV_START^MDC", "stop": "0^MDC_EVT_PUMP_DELIV_STOP^MDC"}
-EVENTS |= {"complete": "0^MDC_EVT_PUMP_DELIV_COMP^MDC", "": ""}
-
-
-def row(
-    code: str, path: str, value: str = "", units: str = "", *, status: str = "R", at: str = "", flag: str = ""
-) -> str:
-    """Return an OBX of a pump."""
-    return f"OBX|1|ST|{code}|{path}|{value}|{units}||{flag}|||{status}|||{at}"
-
-
-def pump(
-    event: str = "start",
-    *,
-    flow: str = "50",
-    label: str = "Magnesium sulfate 4 g in 100 mL",
-    status: str = "^pump-status-infusing",
-    delivery: str = "",
-    sent: str = "20260101130000+0000",
-    at: str = "20260101130000",
-    pid: str = PID,
-    trigger: str = "ORU^R42^ORU_R01",
-    extra: tuple[str, ...] = (),
-) -> bytes:
-    """Return a PCD-10 event of one channel; times of the device are UTC."""
-    msh = MSH.replace("ORU^R01^ORU_R01", trigger).replace("20260101100000-0500", sent) + "|" * 9 + PROFILE
-    rows = [
-        row("70049^MDC_DEV_PUMP_INFUS_LVP_MDS^MDC", "1.0.0.0", status="X", at=at),
-        row("0^MDC_ATTR_EVT_COND^MDC", "1.0.0.2", EVENTS[event]) if event else "ZXX|1",
-        row("184519^MDC_PUMP_INFUSING_STATUS^MDC", "1.1.1.1", status),
-        row("0^MDC_DEV_PUMP_CURRENT_DELIVERY_STATUS^MDC", "1.1.2.1", delivery),
-        row("157784^MDC_FLOW_FLUID_PUMP^MDC", "1.1.2.4", flow, "265266^MDC_DIM_MILLI_L_PER_HR^MDC^mL/h^mL/h^UCUM"),
-        row("184514^MDC_DRUG_NAME_LABEL^MDC", "1.1.2.10", label),
-    ]
-    return join(msh, *([pid] if pid else []), f"OBR|1|P9^PCD-03|D77|2222^Infusion|||{at}", *rows, *extra)
 
 
 def one(decode: Decode, raw: bytes) -> Administration:
@@ -118,13 +81,13 @@ def test_by_name_or_number(decode: Decode, old: str, new: str) -> None:
 )
 def test_dose_rate(decode: Decode, rate: str, units: str, grams_per_hour: str) -> None:
     """A dose rate in mass an hour counts before the flow; one by weight does not."""
-    extra = (row("157924^MDC_RATE_DOSE^MDC", "1.1.2.5", rate, f"0^X^MDC^{units}^{units}^UCUM"),)
+    extra = (pump_row("157924^MDC_RATE_DOSE^MDC", "1.1.2.5", rate, f"0^X^MDC^{units}^{units}^UCUM"),)
     assert one(decode, pump(extra=extra)).rate == Decimal(grams_per_hour)
 
 
 def test_concentration(decode: Decode) -> None:
     """The channel's own concentration counts before the label's text; without one the flow stands as sent."""
-    extra = (row("157760^MDC_CONC_DRUG^MDC", "1.1.2.11", "80", "264306^X^MDC^mg/mL^mg/mL^UCUM"),)
+    extra = (pump_row("157760^MDC_CONC_DRUG^MDC", "1.1.2.11", "80", "264306^X^MDC^mg/mL^mg/mL^UCUM"),)
     assert one(decode, pump(extra=extra)).rate == Decimal(4)
     assert one(decode, pump(label="Magnesium sulfate")).rate == Decimal(50)
 
@@ -135,7 +98,7 @@ def test_concentration(decode: Decode) -> None:
         (pump(at="20260101125500"), "20260101125500"),
         (pump(at="20260101075500-0500"), "20260101125500"),
         (
-            pump(at="", extra=(row("70050^MDC_DEV_PUMP_VMD^MDC", "1.1.0.0", status="X", at="20260101124000"),)),
+            pump(at="", extra=(pump_row("70050^MDC_DEV_PUMP_VMD^MDC", "1.1.0.0", status="X", at="20260101124000"),)),
             "20260101124000",
         ),
         (pump(at=""), "20260101130000"),
@@ -176,8 +139,8 @@ def test_unknown_patient(decode: Decode, pid: str) -> None:
 def test_two_channels(decode: Decode) -> None:
     """Two sources of one pump, each with its drug, are two records."""
     extra = (
-        row("184514^MDC_DRUG_NAME_LABEL^MDC", "1.1.3.10", "Insulin regular"),
-        row("157784^MDC_FLOW_FLUID_PUMP^MDC", "1.1.3.4", "6", "0^X^MDC^mL/h^mL/h^UCUM"),
+        pump_row("184514^MDC_DRUG_NAME_LABEL^MDC", "1.1.3.10", "Insulin regular"),
+        pump_row("157784^MDC_FLOW_FLUID_PUMP^MDC", "1.1.3.4", "6", "0^X^MDC^mL/h^mL/h^UCUM"),
     )
     found = decode(pump(extra=extra), received_at=None).events[0].administrations
     assert [(each.drug, each.rate) for each in found] == [(Drug.MAGNESIUM, Decimal(2)), (Drug.INSULIN, Decimal(6))]
@@ -191,7 +154,7 @@ def test_profiles(decode: Decode, trigger: str) -> None:
 
 def test_metrics_without_a_profile_are_not_ours(decode: Decode) -> None:
     """Device data that is no pump's is not ours."""
-    raw = pump(trigger="ORU^R01^ORU_R01").replace(PROFILE.encode(), b"")
+    raw = pump(trigger="ORU^R01^ORU_R01").replace(PUMP_PROFILE.encode(), b"")
     message = decode(raw, received_at=None)
     assert message.outcome is Outcome.IGNORED
     assert message.accounted
@@ -226,9 +189,9 @@ def test_infusion_from_a_pump_and_its_hypermagnesemia() -> None:
 def test_decoder_is_quiet_about_odd_paths() -> None:
     """A path that is none, or a metric twice, is counted and crashes nothing."""
     extra = (
-        row("157784^MDC_FLOW_FLUID_PUMP^MDC", "1.1.2.4", "7"),
-        row("157784^MDC_FLOW_FLUID_PUMP^MDC", "x", "7"),
-        row("157784^MDC_FLOW_FLUID_PUMP^MDC", "1", "7"),
+        pump_row("157784^MDC_FLOW_FLUID_PUMP^MDC", "1.1.2.4", "7"),
+        pump_row("157784^MDC_FLOW_FLUID_PUMP^MDC", "x", "7"),
+        pump_row("157784^MDC_FLOW_FLUID_PUMP^MDC", "1", "7"),
     )
     (message,) = Decoder(Site.default()).decode(pump(extra=extra), received_at=None, source=Source("t", 0, 0)).messages
     assert message.accounted
