@@ -1,5 +1,6 @@
 """One order of a message, as its segments gather: OBR, the OBX that matter, remarks and specimens."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from consumer.hl7 import comments
@@ -38,11 +39,27 @@ class Drawn(NamedTuple):
 
 _drawn = maker(Drawn)
 
+NO_RESULT = frozenset({"ED", "RP"})  # OBX-2: a document or a pointer
+_NUMBER_STARTS = frozenset("0123456789<>=.+-")
+_LONGEST_REMARK = 4_000  # characters; what is longer is a report
+
+
+def remarks(run: Iterable[list[str]]) -> list[str]:
+    """Return the texts of NTE that follow each other; a line that begins in lower case goes on with the one before."""
+    texts: list[str] = []
+    for segment in run:
+        text = segment[3] if len(segment) > 3 else ""
+        if texts and text[:1].islower():
+            texts[-1] += " " + text
+        else:
+            texts.append(text)
+    return texts
+
 
 class Order:
     """What one OBR (or a run of OBX without one) gathers."""
 
-    __slots__ = ("_draws", "found", "notes", "number", "obr", "orc", "placer_order_number", "pump", "specimens")
+    __slots__ = ("_draws", "found", "notes", "number", "obr", "orc", "placer_order_number", "pump", "runs", "specimens")
 
     def __init__(self, obr: list[str], orc: list[str], control_id: str) -> None:
         self.obr = obr
@@ -50,6 +67,7 @@ class Order:
         self.found: list[Found] = []
         self.pump: list[Found] = []  # OBX of a pump's metrics and nodes
         self.notes: list[str] = []
+        self.runs: list[list[list[str]]] = []  # every OBX, as they follow each other
         self.specimens: list[Specimen] = []
         self._draws: dict[str, Drawn | None] = {}  # by OBX-14 and OBX-19
         count = len(obr)
@@ -85,15 +103,26 @@ class Order:
         if not self.notes and not any(specimen.conditions for specimen in self.specimens):
             return []
         found = {condition for specimen in self.specimens for condition in specimen.conditions}
-        for note in self.notes:
-            text = unescape(note.replace(REPETITION, " ")) if note else ""
+        texts = [unescape(note.replace(REPETITION, " ")) for note in self.notes if 0 < len(note) < _LONGEST_REMARK]
+        silent: list[str] = []
+        for text in texts:
             said = comments.conditions_of(text)
             found.update(said)
-            if not said and Condition.HEMOLYZED in found and comments.says_gross(text):
-                found.add(Condition.GROSSLY_HEMOLYZED)
+            if not said:
+                silent.append(text)
             folded = text.casefold()
             found.update(Condition(meaning) for pattern, meaning in site_comments if pattern in folded)
+        if Condition.HEMOLYZED in found and any(map(comments.says_gross, silent)):
+            found.add(Condition.GROSSLY_HEMOLYZED)
         return [condition for condition in Condition if condition in found]
+
+    def note_texts(self) -> None:
+        """Take the texts that stand as values, of our codes or others, for remarks of the order."""
+        for run in self.runs:
+            for obx in run:
+                text = obx[5] if len(obx) > 5 else ""
+                if text and text[0] not in _NUMBER_STARTS and obx[2] not in NO_RESULT:
+                    self.notes.append(text)
 
     def drawn(self, context: Context, obx: list[str]) -> Drawn | None:
         """

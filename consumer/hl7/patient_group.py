@@ -8,7 +8,7 @@ from consumer.hl7.administrations import Given
 from consumer.hl7.codes import Kind, Observation
 from consumer.hl7.context import Context
 from consumer.hl7.making import maker
-from consumer.hl7.orders import Found, Order
+from consumer.hl7.orders import Found, Order, remarks
 from consumer.hl7.outcome import NotOurs
 from consumer.hl7.specimen import Specimen, specimen_of
 
@@ -84,12 +84,13 @@ class Gathering:
             if name == "OBX":
                 order = self._observations(list(run), group, order)
                 continue
+            if name == "NTE":
+                if order is not None:
+                    order.notes += remarks(run)
+                continue
             for segment in run:
                 if name == "OBR":
                     order = self._new_order(group, segment)
-                elif name == "NTE":
-                    if order is not None and len(segment) > 3:
-                        order.notes.append(segment[3])
                 elif name == "SPM":
                     order = self._specimen(specimen_of(segment), order)
                 elif name == "PID":
@@ -141,6 +142,8 @@ class Gathering:
                     order.found.append(found)
         if others:
             context.not_ours[NotOurs.OTHER_CODE] += others
+        if order is not None:
+            order.runs.append(run)
         return order
 
     def _new_order(self, group: PatientGroup, obr: list[str]) -> Order:

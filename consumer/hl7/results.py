@@ -10,14 +10,13 @@ from consumer.hl7.encounter import dialysis_from_observation
 from consumer.hl7.er7 import component, unescape
 from consumer.hl7.making import maker
 from consumer.hl7.measure import EMPTY, NO_VALUE, Fault
-from consumer.hl7.orders import Found, Order
+from consumer.hl7.orders import NO_RESULT, Found, Order
 from consumer.hl7.outcome import NotOurs, Reason, Unmapped
 from consumer.hl7.values import MUST_HAVE_VALUE, WITHOUT_VALUE, is_empty, read_number, read_status
 from rules.events import Analyte, Condition, Dialysis, Result, Tube
 
 _OURS = Kind.OURS
 _result = maker(Result)
-_NO_RESULT = frozenset({"ED", "RP"})  # a document or a pointer beside the value
 _TEXT = frozenset({"TX", "FT", "ST"})
 _RANKS = {
     "W": 8,
@@ -68,7 +67,7 @@ def read_order(order: Order, context: Context, gathered: Gathered, *, known: boo
     plain = known and of_a_patient and not vetoed
     for found in order.found:
         kind = found.observation.kind
-        if plain and kind is _OURS and found.fields[2] not in _NO_RESULT:
+        if plain and kind is _OURS and found.fields[2] not in NO_RESULT:
             ours.append(found)  # as nearly all of them are
         elif kind is Kind.EXCLUDED:
             context.not_ours[NotOurs.CODE_EXCLUDED] += 1
@@ -86,7 +85,7 @@ def read_order(order: Order, context: Context, gathered: Gathered, *, known: boo
             where = f"OBX[{found.number}]-3"
             detail = unescape(found.raw_identifier.split("~", 1)[0])
             context.reject(Reason.CODE_TEXT_DISAGREE, where, found.observation.code, observations=1, detail=detail)
-        elif len(found.fields) > 2 and found.fields[2] in _NO_RESULT:
+        elif len(found.fields) > 2 and found.fields[2] in NO_RESULT:
             context.not_ours[NotOurs.OTHER_VALUE_TYPE] += 1
         elif kind is Kind.HEMOLYSIS_INDEX:
             indexes.append(found)
@@ -98,6 +97,8 @@ def read_order(order: Order, context: Context, gathered: Gathered, *, known: boo
             ours.append(found)
     results = _draft_all(order, ours, context) if ours else []
     gathered.results += results
+    if ours or indexes:
+        order.note_texts()
     if indexes or order.notes or order.specimens:
         _read_tubes(order, results, indexes, context, gathered)
 
@@ -214,7 +215,7 @@ def _draft(order: Order, found: Found, context: Context) -> Result | None:
         )
         if isinstance(said, Fault):
             if said is not EMPTY or status in MUST_HAVE_VALUE:
-                return _at_fault(order, found, context, said)
+                return _at_fault(found, context, said)
             said = NO_VALUE
         measured = said
         flags += measured.flags
@@ -242,13 +243,11 @@ def _draft(order: Order, found: Found, context: Context) -> Result | None:
     )
 
 
-def _at_fault(order: Order, found: Found, context: Context, fault: Fault) -> Result | None:
+def _at_fault(found: Found, context: Context, fault: Fault) -> Result | None:
     """Reject an OBX for its value or unit, or count it as not ours by its unit."""
     if fault.reason is None:
         context.not_ours[NotOurs.UNIT_EXCLUDED] += 1
         return None
-    if fault.reason is Reason.NOT_A_NUMBER:
-        order.notes.append(found.fields[5])  # "HEMOLYZED" in the place of a value is said of the tube all the same
     return _reject(context, found, fault.reason, fault.field)
 
 

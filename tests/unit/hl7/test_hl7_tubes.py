@@ -211,3 +211,49 @@ def test_sites_own_remark(decode: Decode) -> None:
 def test_no_tubes_without_results(decode: Decode) -> None:
     """A remark in a message that holds nothing of ours is nothing: the prefilter does not look at remarks."""
     assert decode(oru(obx(SODIUM), "NTE|1|L|hemolyzed")).events == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "conditions"),
+    [
+        (["Specimen", "hemolyzed"], [HEMOLYZED]),
+        (["Specimen is not", "hemolyzed"], []),  # a line that begins in lower case goes on
+        (["No icterus", "Hemolyzed"], [HEMOLYZED]),
+        (["Specimen grossly", "hemolyzed"], [GROSS]),
+        (["SPECIMEN GROSSLY", "HEMOLYZED"], [GROSS, HEMOLYZED]),
+        (["HEMOLYZED", "GROSSLY LIPEMIC"], [HEMOLYZED]),
+    ],
+)
+def test_hl7_2_a_remark_over_several_lines(decode: Decode, lines: list[str], conditions: list[Condition]) -> None:
+    """Notes that follow each other are lines of one remark."""
+    (event,) = decode(oru(obx(), *(f"NTE|{number}|L|{line}" for number, line in enumerate(lines, 1)))).events
+    assert [tube.condition for tube in event.tubes] == conditions
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        obx("CMT^Comment^L", "Specimen hemolyzed", f2="TX", units=""),
+        obx("LDH^LDH^L", "HEMOLYZED", f2="ST", units="U/L"),
+        obx("LDH^LDH^L", "HEMOLYZED", units="U/L"),
+        obx(value="Specimen hemolyzed", f2="TX", units=""),  # a fragment of the potassium itself
+    ],
+)
+def test_hl7_2_a_remark_in_an_obx(decode: Decode, remark: str) -> None:
+    """A text in the place of a value is a remark of its order, under a code of ours or another."""
+    (event,) = decode(oru(obx(), remark)).events
+    assert [(tube.container, tube.condition) for tube in event.tubes] == [(event.results[0].container, HEMOLYZED)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        obx("CMT^Comment^L", "^application^pdf^Base64^hemolyzed", f2="ED", units=""),
+        obx("CMT^Comment^L", "No hemolysis", f2="TX", units=""),
+        obx("CMT^Comment^L", "Report: hemolyzed " + "x" * 4000, f2="FT", units=""),
+    ],
+)
+def test_hl7_2_no_remark_in_an_obx(decode: Decode, other: str) -> None:
+    """A document, a report of thousands of letters and a negation are none."""
+    (event,) = decode(oru(obx(), other)).events
+    assert event.tubes == ()
