@@ -127,7 +127,7 @@ class Patients:
                 continue
             now = record.state.now if self._watermark is None else max(record.state.now, self._watermark)
             try:
-                judgement = engine.caught_up(record.state, now=now, rulebook=self._rulebook)
+                judgement = engine.caught_up(record.state, now=now, rulebook=self._rulebook, settled=self._settled())
             except Exception as error:  # noqa: BLE001  (a bug in a rule stops no partition: DESIGN.md, Bad input)
                 self._fail(key, record, None, error)
                 self._awaiting.set(key, None)
@@ -213,6 +213,7 @@ class Patients:
                     now=self._now(event),
                     rulebook=self._rulebook,
                     catching_up=self._catching_up(event.received_at),
+                    settled=self._settled(),
                 )
             except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
                 self._fail(key, record, waiting, error)
@@ -277,7 +278,9 @@ class Patients:
         history = None
         if record.state is not None:
             try:
-                departure = engine.depart(record.state, event, now=self._now(event), rulebook=self._rulebook)
+                departure = engine.depart(
+                    record.state, event, now=self._now(event), rulebook=self._rulebook, settled=self._settled()
+                )
             except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
                 self._fail(key, record, waiting, error)
                 return
@@ -305,6 +308,7 @@ class Patients:
                 now=self._now(event),
                 rulebook=self._rulebook,
                 catching_up=self._catching_up(event.received_at),
+                settled=self._settled(),
             )
         except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
             self._fail(key, record, waiting, error)
@@ -388,6 +392,16 @@ class Patients:
         if self._settings.clock is Clock.RECORDS or self._watermark is None:
             return event.received_at
         return max(event.received_at, self._watermark)
+
+    def _settled(self) -> Instant | None:
+        """
+        Return the time up to which every message has been judged, where a message may be judged ahead of it.
+
+        Live, one partition is faster than another; nothing is settled while the watermark is not known.
+        """
+        if self._settings.clock is not Clock.LIVE:
+            return None
+        return 0 if self._watermark is None else self._watermark
 
     def _catching_up(self, moment: Instant) -> bool:
         return self._settings.clock is Clock.LIVE and moment < self._wall - self._settings.catching_up_after

@@ -82,7 +82,7 @@ class HyperkalemiaAfterMagnesium(Plain):
         for draw in until:
             if draw.valid and draw.value < chart.rulebook.potassium_clear:
                 return resolved("potassium_cleared", draw)
-        return EXPIRED if chart.now >= expiry else None
+        return EXPIRED if chart.settled >= expiry else None
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h without a potassium have passed."""
@@ -173,7 +173,7 @@ class HypocalcemiaAfterMagnesium(Plain):
         for draw in until:
             if draw.value >= limits.limit:
                 return resolved("calcium_recovered", draw)
-        return EXPIRED if chart.now >= expiry else None
+        return EXPIRED if chart.settled >= expiry else None
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h without this calcium have passed."""
@@ -231,7 +231,7 @@ class MonitoringGap(Plain):
         book = chart.rulebook
         found = []
         for exposure in self._watched(chart):
-            if chart.now < self._due_at(chart, exposure):
+            if chart.settled < self._due_at(chart, exposure):
                 continue
             magnesium, potassium = self._measured(chart, exposure)
             much = (exposure.grams is not None and exposure.grams >= book.gap_grams) or self._long(chart, exposure)
@@ -258,7 +258,7 @@ class MonitoringGap(Plain):
             if magnesium is not None and potassium is not None:
                 return resolved("measured", max(magnesium, potassium, key=lambda draw: draw.at))
         expiry = self.expiry(chart, claim)
-        return End(Change.CLOSED, "expired") if chart.now >= expiry else None
+        return End(Change.CLOSED, "expired") if chart.settled >= expiry else None
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant:
         """Return e + 24 h."""
@@ -273,4 +273,4 @@ class MonitoringGap(Plain):
             moments.append(self._due_at(chart, exposure))
             if exposure.running(chart.now):
                 moments += [exposure.end, exposure.end + book.gap_after]
-        return min((at for at in moments if at > chart.now), default=None)
+        return min((at for at in moments if at > chart.settled), default=None)

@@ -58,7 +58,12 @@ class Discharge:
 
 
 class Chart:
-    """All that a rule may ask of one patient at ``now``."""
+    """
+    All that a rule may ask of one patient at ``now``.
+
+    ``settled`` is the time up to which every message has been judged, ``now`` at the latest: what rests on nothing
+    having come (a hold, a gap, an expiry) is asked by it (RULES.md 8).
+    """
 
     def __init__(
         self,
@@ -68,9 +73,11 @@ class Chart:
         *,
         base: "Chart | None" = None,
         count: int | None = None,
+        settled: Instant | None = None,
     ) -> None:
         self.state = state
         self.now = now
+        self.settled = now if settled is None else min(now, settled)
         self.rulebook = rulebook
         self._base = base
         self.count = state.seen if count is None else count
@@ -85,7 +92,7 @@ class Chart:
 
     def with_state(self, state: PatientState) -> "Chart":
         """Return this chart over *state*, which differs in alerts and holds alone."""
-        chart = Chart(state, self.now, self.rulebook, base=self._base, count=self.count)
+        chart = Chart(state, self.now, self.rulebook, base=self._base, count=self.count, settled=self.settled)
         chart.__dict__.update({name: value for name, value in self.__dict__.items() if name not in chart.__dict__})
         return chart
 

@@ -58,7 +58,13 @@ class Departure(NamedTuple):
 
 
 def judge(
-    state: PatientState | None, event: PatientEvent, *, now: Instant, rulebook: Rulebook, catching_up: bool = False
+    state: PatientState | None,
+    event: PatientEvent,
+    *,
+    now: Instant,
+    rulebook: Rulebook,
+    catching_up: bool = False,
+    settled: Instant | None = None,
 ) -> Judgement:
     """
     Judge one message's news of one patient.
@@ -69,13 +75,14 @@ def judge(
         now: max(the message's `received_at`, the watermark); the patient's own last `now` is taken into account here.
         rulebook: The parameters.
         catching_up: The message is more than 15 min behind the wall clock: nothing notifies.
+        settled: The watermark, where *now* may be ahead of it: no timer that is due later has fired. None: *now*.
     """
     before = state if state is not None else new_state(event.patient)
     now = max(now, before.now)
     after = advance(before, event, now)
     if _nothing_to_find(after, rulebook):
         return _quiet(after, now, rulebook)
-    chart = Chart(after, now, rulebook)
+    chart = Chart(after, now, rulebook, settled=settled)
     encounter = event.encounter
     occasion = Occasion(
         received_at=event.received_at,
@@ -110,8 +117,8 @@ def tick(
     judgement = Judgement(state, (), state.next_due)
     while judgement.state is not None and judgement.next_due is not None and judgement.next_due <= watermark:
         due = max(judgement.next_due, judgement.state.now)
-        chart = Chart(judgement.state._replace(now=due), due, rulebook)
-        if _retires_at(judgement.state, rulebook) <= due and not chart.alerts_open():
+        chart = Chart(judgement.state._replace(now=due), due, rulebook, settled=watermark)
+        if _retires_at(judgement.state, rulebook) <= chart.settled and not chart.alerts_open():
             return Judgement(None, tuple(transitions), None)
         occasion = Occasion(received_at=due, timer="due", catching_up=catching_up, behind=behind)
         judgement = _judged(chart, occasion)
@@ -119,7 +126,9 @@ def tick(
     return judgement._replace(transitions=tuple(transitions))
 
 
-def depart(state: PatientState | None, event: PatientEvent, *, now: Instant, rulebook: Rulebook) -> Departure:
+def depart(
+    state: PatientState | None, event: PatientEvent, *, now: Instant, rulebook: Rulebook, settled: Instant | None = None
+) -> Departure:
     """
     Close the retired patient's open alerts as ``merged`` and give the history for the surviving key.
 
@@ -128,11 +137,12 @@ def depart(state: PatientState | None, event: PatientEvent, *, now: Instant, rul
         event: The merge.
         now: As in `judge`.
         rulebook: The parameters.
+        settled: As in `judge`.
     """
     if state is None:
         return Departure((), None)
     now = max(now, state.now)
-    holds = _over(state, now, rulebook)
+    holds = _over(state, now, rulebook, settled)
     chart = Chart(state._replace(now=now), now, rulebook)
     transitions = []
     alerts: list[Alert] = []
@@ -154,6 +164,7 @@ def join(
     now: Instant,
     rulebook: Rulebook,
     catching_up: bool = False,
+    settled: Instant | None = None,
 ) -> Judgement:
     """
     Take a retired patient's *history* in at the surviving key, and judge again.
@@ -165,11 +176,12 @@ def join(
         now: As in `judge`.
         rulebook: The parameters.
         catching_up: As in `judge`.
+        settled: As in `judge`.
     """
     surviving = event.merge.surviving if event.merge is not None else event.patient
     before = state if state is not None else new_state(surviving)
     now = max(now, before.now, history.now if history is not None else 0)
-    before = before._replace(holds=_over(before, now, rulebook))
+    before = before._replace(holds=_over(before, now, rulebook, settled))
     after = join_histories(before, history, now)
     merged = (
         tuple(a for a in history.alerts if a.ended == "merged" and a.ended_at == history.now)
@@ -177,13 +189,13 @@ def join(
         else ()
     )
     occasion = Occasion(received_at=event.received_at, catching_up=catching_up, merged=merged)
-    return _judged(Chart(after, now, rulebook), occasion)
+    return _judged(Chart(after, now, rulebook, settled=settled), occasion)
 
 
-def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook) -> Judgement:
+def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook, settled: Instant | None = None) -> Judgement:
     """Send what was silent only because the task was catching up (RULES.md 8); *now* is what the caller judges at."""
     now = max(now, state.now)
-    chart = Chart(state._replace(now=now), now, rulebook)
+    chart = Chart(state._replace(now=now), now, rulebook, settled=settled)
     return _spoken(chart, _caught_up(chart), Occasion(received_at=now, timer="catch_up"))
 
 
@@ -280,7 +292,7 @@ def _next_due(chart: Chart, held: list[Instant]) -> Instant | None:
     moments += [family.due(chart) for family in families(chart.rulebook)]
     if not open_alerts:
         moments.append(_retires_at(chart.state, chart.rulebook))
-    return min((at for at in moments if at is not None and at > chart.now), default=None)
+    return min((at for at in moments if at is not None and at > chart.settled), default=None)
 
 
 def _retires_at(state: PatientState, rulebook: Rulebook) -> Instant:
@@ -318,12 +330,12 @@ def _withdrew(before: PatientState, event: PatientEvent) -> str:
     return "invalidated"
 
 
-def _over(state: PatientState, now: Instant, rulebook: Rulebook) -> tuple[HoldMark, ...]:
-    """Return the hold marks, those whose hold has ended by *now* marked as over: a merge does not begin them again."""
-    chart = Chart(state._replace(now=now), now, rulebook)
+def _over(state: PatientState, now: Instant, rulebook: Rulebook, settled: Instant | None) -> tuple[HoldMark, ...]:
+    """Return the hold marks, those whose hold has ended by now marked as over: a merge does not begin them again."""
+    chart = Chart(state._replace(now=now), now, rulebook, settled=settled)
     over: set[HoldMark] = set()
     for family in FAMILIES:
         until = family.hold_until(chart)
-        if until is not None and until <= now:
+        if until is not None and until <= chart.settled:
             over.update(mark for mark in state.holds if mark.rule is family.rule)
     return tuple(mark._replace(over=True) if mark in over else mark for mark in state.holds)

@@ -195,7 +195,7 @@ def potassium_end(chart: Chart, claim: Claim) -> End | None:
     episode = episode_at(chart, claim.trigger_at)
     if episode is not None and episode.closed_by is not None and episode.closed_by.at >= claim.trigger_at:
         return resolved("potassium_cleared", episode.closed_by)
-    return EXPIRED if chart.now >= _silent_at(chart, claim.trigger_at, episode) else None
+    return EXPIRED if chart.settled >= _silent_at(chart, claim.trigger_at, episode) else None
 
 
 def episode_at(chart: Chart, at: Instant) -> Episode | None:

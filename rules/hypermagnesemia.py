@@ -193,7 +193,7 @@ class PostInfusion(Plain):
                 ):
                     return resolved("magnesium_cleared", draw)
         expiry = self.expiry(chart, claim)
-        return EXPIRED if expiry is not None and chart.now >= expiry else None
+        return EXPIRED if expiry is not None and chart.settled >= expiry else None
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return 48 h after the last magnesium of the exposure, and not before the infusion has ended."""
@@ -254,7 +254,7 @@ class ExposureUnknown(Plain):
         if owned is not None and exposure_of(chart, owned) is not None:
             return resolved("superseded")
         expiry = self.expiry(chart, claim)
-        return EXPIRED if chart.now >= expiry else None
+        return EXPIRED if chart.settled >= expiry else None
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant:
         """Return 48 h after the last magnesium of no exposure."""

@@ -170,7 +170,7 @@ class RefractoryHypokalemia(Plain):
             later = claim.used_at is None or draw.at >= claim.used_at
             if draw.value >= book.magnesium_low and later:
                 return resolved("magnesium_resulted", draw)
-        return EXPIRED if chart.now >= expiry else None
+        return EXPIRED if chart.settled >= expiry else None
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h without a potassium have passed."""

@@ -375,7 +375,11 @@ def _raise(
     if past is not None and not past.retracted and not _may_return(chart, past):
         return None
     raised_before = any(alert.rule is finding.rule for alert in occasion.merged)
-    if finding.held_until is not None and chart.now < finding.held_until and not (occasion.discharged or raised_before):
+    if (
+        finding.held_until is not None
+        and chart.settled < finding.held_until
+        and not (occasion.discharged or raised_before)
+    ):
         held.append(finding.held_until)
         return None
     own = (
@@ -562,4 +566,5 @@ def caught_up(chart: Chart) -> Lived:
             )
         )
     drafts.sort(key=lambda draft: ORDER[draft.alert.rule])
-    return Lived(chart.state._replace(alerts=(*kept, *(d.alert for d in drafts))), drafts, [])
+    held = [f.held_until for f in findings if f.held_until is not None and chart.settled < f.held_until]
+    return Lived(chart.state._replace(alerts=(*kept, *(d.alert for d in drafts))), drafts, held)

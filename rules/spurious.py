@@ -35,7 +35,7 @@ class SpuriousPotassium(Plain):
         repeat = next((draw for draw in chart.potassium if draw.valid and draw.at > claim.trigger_at), None)
         if repeat is not None:
             return resolved("repeat_resulted", repeat)
-        return EXPIRED if chart.now >= self.expiry(chart, claim) else None
+        return EXPIRED if chart.settled >= self.expiry(chart, claim) else None
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant:
         """Return 24 h after the draw."""

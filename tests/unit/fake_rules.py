@@ -62,7 +62,13 @@ def said(patient: Patient, words: str, now: int, timer: str | None = None) -> Tr
 
 
 def judge(
-    state: PatientState | None, event: PatientEvent, *, now: int, rulebook: Rulebook, catching_up: bool = False
+    state: PatientState | None,
+    event: PatientEvent,
+    *,
+    now: int,
+    rulebook: Rulebook,
+    catching_up: bool = False,
+    settled: int | None = None,
 ) -> Judgement:
     """Stand for `engine.judge`."""
     words = event.message_control_id
@@ -87,7 +93,9 @@ def tick(
     return Judgement(state._replace(now=watermark), (said(state.patient, words, watermark, "hold"),), None)
 
 
-def depart(state: PatientState, event: PatientEvent, *, now: int, rulebook: Rulebook) -> Departure:
+def depart(
+    state: PatientState, event: PatientEvent, *, now: int, rulebook: Rulebook, settled: int | None = None
+) -> Departure:
     """Stand for `engine.depart`."""
     return Departure((said(state.patient, f"departs with {state.seen}", now),), state)
 
@@ -100,6 +108,7 @@ def join(
     now: int,
     rulebook: Rulebook,
     catching_up: bool = False,
+    settled: int | None = None,
 ) -> Judgement:
     """Stand for `engine.join`."""
     assert event.merge is not None
@@ -108,7 +117,7 @@ def join(
     return Judgement(state, (said(state.patient, f"has {state.seen}", state.now),), None)
 
 
-def caught_up(state: PatientState, *, now: int, rulebook: Rulebook) -> Judgement:
+def caught_up(state: PatientState, *, now: int, rulebook: Rulebook, settled: int | None = None) -> Judgement:
     """Stand for `engine.caught_up`."""
     return Judgement(state, (said(state.patient, "caught up", now),), None)
 
