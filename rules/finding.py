@@ -11,6 +11,9 @@ from rules.exposure import Exposure
 from rules.patient import HoldMark
 from rules.specimen import Draw
 
+NO_HOLD: Instant = 0
+"""The end of a hold that there is none of: it has passed by every clock, the watermark's too."""
+
 
 class Claim(Protocol):
     """What an end is judged against: an open alert, or a finding that might become one."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.events import Drug, Instant
-from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, step_up
+from rules.finding import EXPIRED, NO_HOLD, Claim, End, Finding, Plain, resolved, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
 from rules.specimen import Draw
@@ -276,9 +276,9 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
         mark = self._mark(chart, episode)
         since = mark.since if mark is not None else chart.now
         if mark is not None and mark.over:
-            return since
+            return NO_HOLD
         if any(draw.valid and draw.value >= book.potassium_critical for draw in episode.current):
-            return since
+            return NO_HOLD
         return since + (book.hold_pending if chart.magnesium_pending(trigger.at) else book.hold)
 
     def _mark(self, chart: Chart, episode: Episode) -> HoldMark | None:

@@ -8,7 +8,7 @@ unlike that of 4.1).
 from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.events import Instant
-from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
+from rules.finding import EXPIRED, NO_HOLD, Claim, End, Finding, Plain, resolved, silence, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
 from rules.specimen import Draw
@@ -134,7 +134,7 @@ class RefractoryHypokalemia(Plain):
         mark = self._mark(chart, run)
         since = mark.since if mark is not None else chart.now
         if lowest.value < book.hypokalemia_critical or (mark is not None and mark.over):
-            return since
+            return NO_HOLD
         return since + (book.hold_pending if chart.magnesium_pending(trigger.at) else book.hold)
 
     def _mark(self, chart: Chart, run: list[Draw]) -> HoldMark | None:

@@ -71,6 +71,17 @@ def test_w17_a_message_ahead_of_the_watermark_ends_no_hold() -> None:
     assert tick(judge, h(3) + 20 * MINUTE) == [RAISED]
 
 
+def test_w17_where_nothing_is_held_nothing_waits() -> None:
+    """A potassium of 6.5 ends every hold at once, whatever the watermark: in the first message, and in a later one."""
+    judge = home()
+    first, _ = refractory()
+    high = event(k("6.6", h(3)), at=h(3))
+    assert RAISED in take(judge, first, high, watermark=h(1))
+    judge = home()
+    assert RAISED not in take(judge, *refractory(), watermark=h(1))
+    assert RAISED in take(judge, event(k("6.6", h(3.1)), at=h(3.1)), watermark=h(1))
+
+
 def test_w17_the_magnesium_of_the_slow_partition_is_in_time() -> None:
     """It was sent within the hold, and comes when its partition is read: no alert was ever raised."""
     judge = home()
