@@ -191,7 +191,7 @@ With the default of 700 the collector looks through them hundreds of times a bat
 async def run_async(settings: Settings, stages: Sequence[StageName] = ALL_STAGES) -> int:
     """Run the service in this event loop; see `run`."""
     rulebook = load_rulebook(settings)
-    config = kafka_config(settings)
+    config = dataclasses.replace(kafka_config(settings), stuck_after_ms=rulebook.stuck_after)
     site = load_site(settings)
     metrics = Metrics()
     metrics.build(version(), rulebook.fingerprint())

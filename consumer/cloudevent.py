@@ -208,7 +208,7 @@ def alert_event(transition: Transition, *, source: Source | None, published_at: 
         published_at=utc(published_at),
         cause=cause,
         service_version=issuer.service_version,
-        rulebook=issuer.rulebook,
+        rulebook=transition.rulebook or issuer.rulebook,
     )
     return AlertEvent(
         specversion="1.0",

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, Protocol
 
 from consumer.wire import PatientRecord, Waiting
 from rules.alert import Transition
-from rules.events import DAY, HOUR, MINUTE, Patient, Source
+from rules.events import DAY, HOUR, Patient, Source
 
 ALIAS_KEPT: Final = 400 * DAY
 """A merge may be sent again, or late results come, for as long as a year after it (DESIGN.md 1)."""
@@ -13,11 +13,8 @@ ALIAS_KEPT: Final = 400 * DAY
 PARKED: Final = HOUR
 """A timer whose rule raised an exception is tried again after this long."""
 
-CATCHING_UP_AFTER: Final = 15 * MINUTE
 HOLD: Final = "hold"
 """What the rules call the timer that ends a hold."""
-
-CRITICAL_AWAITS: Final = 5 * MINUTE
 
 
 class Clock(StrEnum):
@@ -54,7 +51,6 @@ class Settings(NamedTuple):
     """What a stored patient may weigh; 48 KB below the default of ``max.message.bytes`` (KAFKA.md W3)."""
 
     alias_kept: int = ALIAS_KEPT
-    catching_up_after: int = CATCHING_UP_AFTER
 
 
 class Load(Protocol):

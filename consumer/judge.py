@@ -5,7 +5,6 @@ It keeps each patient packed (`key -> bytes`) and decodes who is touched. A batc
 merges and `discard` drops (KAFKA.md W7). What the rules say, and whose turn it is, is `consumer/patients.py`'s.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ from consumer.errors import CorruptRecord
 from consumer.patients import Clock, Failure, Patients, Settings
 from consumer.schedule import Overlay
 from consumer.stage import Outcome, Outgoing, Output, Record
+from consumer.stuck import Stuck
 from consumer.wire import (
     FORMAT,
     PatientRecord,
@@ -28,16 +28,12 @@ from consumer.wire import (
     refuse_newer,
 )
 from rules.alert import Change, Severity
-from rules.events import MINUTE, Instant
 from rules.rulebook import Rulebook
 
 CORRUPT_RECORD: Final = "corrupt_record"
 JUDGE_ERROR: Final = "judge_error"
 NEXT_DUE: Final = "next_due"
 AWAITS: Final = "awaits_catch_up"
-
-STUCK_AFTER: Final = 5 * MINUTE
-"""A watermark this far behind that comes no closer for as long is stuck (RULES.md 8)."""
 
 REWRITTEN_AT_ONCE: Final = 1_000
 """States written anew in an older format at a tick: some 100 ms of work a second."""
@@ -53,14 +49,12 @@ class Judge:
         rulebook: Rulebook,
         settings: Settings,
         issuer: Issuer,
-        *,
-        stuck_after: int = STUCK_AFTER,
     ) -> None:
         self._settings = settings
         self._issuer = issuer
         self._packed: Overlay[str, bytes] = Overlay()
         self._patients = Patients(rulebook, settings, self._load)
-        self._stuck = _Stuck(stuck_after)
+        self._stuck = Stuck(rulebook.stuck_after)
         self._stream_time: int | None = None
         self._format = FORMAT
         self._newer: list[str] = []
@@ -148,7 +142,7 @@ class Judge:
         """Return what has come out since the last outcome, as records."""
         if self._settings.clock is Clock.LIVE:
             behind = self._stuck.behind(watermark, wall)
-            if behind is not None:
+            if behind:
                 self._patients.overrule(behind=behind)
             self._patients.catch_up()
         patients = self._patients
@@ -248,26 +242,6 @@ class Judge:
             "judge",
         )
         return deadletter.outgoing(letter, self._settings.partition)
-
-
-class _Stuck:
-    """Tells when the watermark hangs behind the wall clock and comes no closer."""
-
-    def __init__(self, after: int) -> None:
-        self._after = after
-        self._seen: deque[tuple[Instant, int]] = deque()
-
-    def behind(self, watermark: Instant | None, wall: Instant) -> int | None:
-        """Return how far a stuck watermark is behind, or None when it is not stuck."""
-        if watermark is None:
-            return None
-        lag = wall - watermark
-        seen = self._seen
-        seen.append((wall, lag))
-        while len(seen) > 1 and seen[1][0] <= wall - self._after:
-            seen.popleft()
-        since, earlier = seen[0]
-        return lag if lag > self._after and since <= wall - self._after and lag >= earlier else None
 
 
 def _awaits(text: bytes) -> tuple[int, int]:

@@ -10,7 +10,6 @@ from consumer.address import partition_of
 from consumer.aliases import is_merge, route
 from consumer.homes import (
     ALIAS_KEPT,
-    CRITICAL_AWAITS,
     HOLD,
     PARKED,
     Clock,
@@ -115,10 +114,12 @@ class Patients:
 
     def catch_up(self) -> None:
         """Send what was silent only for catching up: all of it when we have caught up, critical ones after 5 min."""
-        caught_up = self._watermark is not None and self._watermark >= self._wall - self._settings.catching_up_after
+        caught_up = self._watermark is not None and self._watermark >= self._wall - self._rulebook.catching_up_after
         for key in sorted(self._awaiting.keys()):
             level, since = self._awaiting.get(key) or (0, 0)
-            late = level >= Severity.CRITICAL - Severity.WARNING and self._wall - since >= CRITICAL_AWAITS
+            late = (
+                level >= Severity.CRITICAL - Severity.WARNING and self._wall - since >= self._rulebook.critical_awaits
+            )
             if not caught_up and not late:
                 continue
             record = self.get(key)
@@ -127,12 +128,18 @@ class Patients:
                 continue
             now = record.state.now if self._watermark is None else max(record.state.now, self._watermark)
             try:
-                judgement = engine.caught_up(record.state, now=now, rulebook=self._rulebook, settled=self._settled())
+                judgement = engine.caught_up(
+                    record.state,
+                    now=now,
+                    rulebook=self._rulebook,
+                    settled=self._settled(),
+                    least=Severity.HIGH if caught_up else Severity.CRITICAL,
+                )
             except Exception as error:  # noqa: BLE001  (a bug in a rule stops no partition: DESIGN.md, Bad input)
                 self._fail(key, record, None, error)
                 self._awaiting.set(key, None)
                 continue
-            self._keep(key, record._replace(awaits=0, awaits_since=0), judgement, None)
+            self._keep(key, record, judgement, None)
 
     def commit(self) -> None:
         """Keep the changes."""
@@ -230,7 +237,6 @@ class Patients:
                 record.state,
                 watermark=until,
                 rulebook=self._rulebook,
-                catching_up=self._catching_up(record.due or until),
                 behind=behind,
             )
         except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
@@ -404,7 +410,7 @@ class Patients:
         return 0 if self._watermark is None else self._watermark
 
     def _catching_up(self, moment: Instant) -> bool:
-        return self._settings.clock is Clock.LIVE and moment < self._wall - self._settings.catching_up_after
+        return self._settings.clock is Clock.LIVE and moment < self._wall - self._rulebook.catching_up_after
 
     def _count(self, what: str, number: int = 1) -> None:
         place = ("judge", what)

@@ -51,6 +51,8 @@ class Replay:
         decoded = self._decoder.decode(
             raw, received_at=received_at, source=source, previous_received_at=self._received_at
         )
+        if received_at is None and not self._received_at:  # the first of the feed: what the decoder took it for
+            received_at = max((event.received_at for event in decoded.events), default=None)
         self._received_at = self._received_at if received_at is None else received_at
         self.messages += 1
         self.outcomes[decoded.outcome] += 1

@@ -193,6 +193,25 @@ def load() -> Settings:
     return settings
 
 
+def tables() -> Settings:
+    """Return where rulebook, site and zone are, as far as that can be read: for when others are refused."""
+    from_file = dict(_file([]))
+
+    def named(name: str) -> str:
+        return str(os.environ.get(PREFIX + name.upper()) or from_file.get(name) or "")
+
+    def file(name: str) -> Path | None:
+        path = Path(named(name))
+        return path if path.is_file() else None
+
+    zone = named("timezone")
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zone = "UTC"
+    return Settings.model_construct(timezone=zone, rulebook=file("rulebook"), site=file("site"))
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return words that name the known name nearest to *name*."""
     matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)

@@ -93,4 +93,5 @@ class Transition(NamedTuple):
     observed_offset: int
     received_at: Instant  # of the message that caused it; of a timer: the instant it was due
     time: Instant
+    rulebook: str = ""  # hash of the one that raised the alert
     timer: str | None = None  # "hold", "gap", "expiry" ...: the cause when it was no message

@@ -192,11 +192,27 @@ def join(
     return _judged(Chart(after, now, rulebook, settled=settled), occasion)
 
 
-def caught_up(state: PatientState, *, now: Instant, rulebook: Rulebook, settled: Instant | None = None) -> Judgement:
-    """Send what was silent only because the task was catching up (RULES.md 8); *now* is what the caller judges at."""
+def caught_up(
+    state: PatientState,
+    *,
+    now: Instant,
+    rulebook: Rulebook,
+    settled: Instant | None = None,
+    least: Severity = Severity.HIGH,
+) -> Judgement:
+    """
+    Send what was silent only because the task was catching up (RULES.md 8).
+
+    Args:
+        state: The patient as stored.
+        now: What the caller judges at.
+        rulebook: The parameters.
+        settled: As in `judge`.
+        least: What speaks: all of it once the task has caught up, before that critical alerts alone.
+    """
     now = max(now, state.now)
     chart = Chart(state._replace(now=now), now, rulebook, settled=settled)
-    return _spoken(chart, _caught_up(chart), Occasion(received_at=now, timer="catch_up"))
+    return _spoken(chart, _caught_up(chart, least), Occasion(received_at=now, timer="catch_up"))
 
 
 def _judged(chart: Chart, occasion: Occasion) -> Judgement:

@@ -43,13 +43,15 @@ RULES: dict[Rule, Explanation] = {
         "impaired), not lower than the first by {persistence_fall} or more; or {potassium_high} or above "
         "{persistence_late} after the first.\n"
         "Refractory by treatment failure: {treatment_from} to {treatment_until} after insulin, a beta-2 agonist, "
-        "bicarbonate, a loop diuretic or the end of a dialysis ({binder_from} to {binder_until} after a binder), "
+        "bicarbonate, a loop diuretic or the end of a dialysis ({binder_from} to {binder_until} after a binder), given "
+        "since the episode's first potassium, "
         "potassium is not lower by {persistence_fall} than the last one before it (at most {treatment_baseline} "
         "older, itself at or above {potassium_onset}), or is still at or above {potassium_high} after "
         "{treatment_late}. Calcium and magnesium are no such treatment.\n"
         "Refractory by rebound: the episode had closed and reopened.",
         "For {hold} from the moment the potassium is first judged refractory, {hold_pending} while a magnesium is "
-        "pending; not at all once a valid potassium of {potassium_critical} or more is in the episode.",
+        "pending; not at all once a valid potassium of {potassium_critical} or more is in the episode (since it "
+        "reopened).",
         "By the highest counted potassium of the episode (since it reopened): warning, high from {potassium_high}, "
         "critical from {potassium_critical}. One step up for a reopened episode; for a rise to {potassium_high} or "
         "more of at least {fast_rise} within {fast_rise_within}; for digoxin, or a level above {digoxin_toxic}, "
@@ -90,8 +92,8 @@ RULES: dict[Rule, Explanation] = {
         "{magnesium_step_within}. A rise of more than {unexplained_rise_per_gram} per gram recorded is said to be "
         "more than the dose explains.",
         "Resolved by a valid magnesium at least {clearing_margin} below the warning, drawn more than {early_phase} "
-        "after the end; closed after {magnesium_silence} without a magnesium. The end of the infusion resolves "
-        "nothing.",
+        "after the end; closed after {magnesium_silence} without a magnesium, and not while the infusion runs. "
+        "The end of the infusion resolves nothing.",
         ("specimen", "kidneys", "life"),
     ),
     Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: Explanation(
@@ -139,7 +141,7 @@ RULES |= {
         "5",
         "{gap_grams} of magnesium or more ({gap_grams_impaired} when the kidneys are impaired), or an infusion of "
         "{gap_run} or more, in a patient whose kidneys are impaired or unknown, and no counted magnesium, or no "
-        "counted potassium, drawn {gap_from} or more into it.",
+        "counted potassium, drawn {gap_from} or more into it (or at its end or later, where that comes first).",
         "A timer raises it: {gap_run} after the beginning while the infusion runs, else {gap_after} after its end.",
         "Warning; high when the kidneys are impaired, the magnesium is what is missing, and it was {gap_grams} or "
         "more, or {gap_run} or more.",
@@ -198,7 +200,7 @@ COMMON: dict[str, tuple[str, str]] = {
         ),
     ),
     "life": (
-        "7",
+        "7 and 8",
         (
             "High and critical alerts notify. A new triggering result reminds after {remind_high} (critical: "
             "{remind_critical}), at most {remind_at_most} times in 24 h; sooner when it is markedly worse: potassium "
@@ -206,7 +208,9 @@ COMMON: dict[str, tuple[str, str]] = {
             "higher. A trigger drawn more than {stale_after} ago (critical: {stale_after_critical}) notifies nobody. "
             "An admission within {readmission_within} undoes a discharge. At most {results_at_most} results of a "
             "patient are kept; a patient is forgotten {retire_after} after the last event ({retire_context_after} "
-            "with nothing but context)."
+            "with nothing but context). A message judged more than {catching_up_after} late notifies nobody until the "
+            "service has caught up; a critical alert waits {critical_awaits} for that at most. A hold ends by the wall "
+            "clock when the feed has hung {stuck_after} or more behind for as long."
         ),
     ),
 }

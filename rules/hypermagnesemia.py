@@ -251,7 +251,8 @@ class ExposureUnknown(Plain):
             if draw.at > claim.trigger_at and draw.valid and draw.value < book.unknown_clear:
                 return resolved("magnesium_cleared", draw)
         owned = next((draw for draw in chart.magnesium if draw.key == claim.trigger), None)
-        if owned is not None and exposure_of(chart, owned) is not None:
+        takes_over = book.mode(Rule.POST_INFUSION_HYPERMAGNESEMIA) == "active"  # only an active rule supersedes another
+        if takes_over and owned is not None and exposure_of(chart, owned) is not None:
             return resolved("superseded")
         expiry = self.expiry(chart, claim)
         return EXPIRED if chart.settled >= expiry else None

@@ -224,7 +224,7 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
     state = chart.state
     if state.history_incomplete and (not state.results or alert.trigger_at < state.results[0].result.observed_at):
         return False
-    if alert.rulebook != _version(chart) and _trigger_stands(chart, alert):
+    if alert.rulebook != version_of(chart.rulebook) and _trigger_stands(chart, alert):
         return False
     alone = chart.with_state(state._replace(alerts=(alert,)))  # what others stand on now, they did not own then
     for moment in alert.moments:
@@ -237,9 +237,9 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
     return True
 
 
-def _version(chart: Chart) -> str:
-    """Name the rulebook, short enough to be stored with each alert."""
-    return chart.rulebook.fingerprint()[len("sha256:") :][:12]
+def version_of(rulebook: Rulebook) -> str:
+    """Name the rulebook as it is stored with each alert: the digits of its hash."""
+    return rulebook.fingerprint().removeprefix("sha256:")
 
 
 def _trigger_stands(chart: Chart, alert: Alert) -> bool:
@@ -408,7 +408,7 @@ def _raise(
         silent_stale=severe and stale and chart.supported and mode == "active",
         continues=_continued(occasion, finding.rule),
         mode=mode,
-        rulebook=_version(chart),
+        rulebook=version_of(chart.rulebook),
     )
     return Draft(alert, Change.RAISED, finding, stale=stale, wants=severe and not stale and mode == "active"), own
 
@@ -511,7 +511,10 @@ def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occ
     ]
     if not waiting:
         return kept
-    chosen = min(waiting, key=lambda w: (-_alert_of(w).severity, ORDER[_alert_of(w).rule], _alert_of(w).alert_id))
+    chosen = min(
+        waiting,
+        key=lambda w: (_is_old(chart, w), -_alert_of(w).severity, ORDER[_alert_of(w).rule], _alert_of(w).alert_id),
+    )
     if isinstance(chosen, Draft):
         draft = chosen
     else:
@@ -520,14 +523,21 @@ def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occ
         moved = chosen._replace(
             sequence=chosen.sequence + 1, moments=(*chosen.moments, Moment(chart.now, chart.state.seen))
         )
-        draft = Draft(moved, Change.UPDATED, finding)
+        draft = Draft(moved, Change.UPDATED, finding, stale=_is_old(chart, chosen))
         drafts.append(draft)
+    if draft.stale:
+        return kept
     if occasion.catching_up:
         draft.alert = draft.alert._replace(awaits_catch_up=True)
         return kept
     draft.change, draft.notify, draft.reason = Change.REMINDED, True, "ungrouped"
     draft.alert = _notified(draft.alert, draft.finding, chart.now, reminder=True)
     return kept
+
+
+def _is_old(chart: Chart, waiting: Alert | Draft) -> bool:
+    """Say whether a reminder would be of a stale trigger, which never reminds (RULES.md 7)."""
+    return waiting.stale if isinstance(waiting, Draft) else is_stale(waiting, chart)
 
 
 def _alert_of(waiting: Alert | Draft) -> Alert:
@@ -538,13 +548,14 @@ def _still_unheard(alert: Alert) -> bool:
     return alert.ended is None and alert.last_notified_at is None and alert.severity >= Severity.HIGH
 
 
-def caught_up(chart: Chart) -> Lived:
-    """Let each open alert that was silent only for catching up say so once (RULES.md 8)."""
+def caught_up(chart: Chart, least: Severity) -> Lived:
+    """Let each open alert of *least* or more that was silent only for catching up say so once (RULES.md 8)."""
     findings = standing(chart)
     drafts: list[Draft] = []
     kept: list[Alert] = []
     for alert in chart.state.alerts:
-        if not alert.awaits_catch_up or alert.ended is not None:
+        waits_on = Severity.HIGH <= alert.severity < least
+        if not alert.awaits_catch_up or alert.ended is not None or waits_on:
             kept.append(alert)
             continue
         finding = _take(findings, alert)

@@ -246,6 +246,11 @@ class Rulebook:
     results_at_most: Decimal = _quantity("400", "1", "50", "5000", "7", _SPEC)
     retire_after: int = _time("30 d", "14 d", "400 d", "7", _SPEC)
     retire_context_after: int = _time("7 d", "1 d", "400 d", "7", _SPEC)
+
+    # Time, RULES.md 8
+    stuck_after: int = _time("5 min", "1 min", "60 min", "8", _SPEC)
+    catching_up_after: int = _time("15 min", "5 min", "24 h", "8", _SPEC)
+    critical_awaits: int = _time("5 min", "0 min", "60 min", "8", _SPEC)
     modes: Mapping[str, str] = field(default_factory=dict, hash=False, metadata={})
     """Rule name to ``active`` (default), ``shadow`` or ``off``."""
 
@@ -270,8 +275,11 @@ class Rulebook:
             )
 
     def shown(self, name: str) -> str:
-        """Return a parameter as a quantity with its unit, as ``5.5 mmol/L`` or ``24 h``."""
-        return _shown(getattr(self, name), self.__dataclass_fields__[name].metadata["unit"])
+        """Return a parameter as a quantity with its unit, for reading: ``5.5 mmol/L``, ``24 h``."""
+        value = getattr(self, name)
+        if isinstance(value, Decimal):
+            value = readable(value)
+        return _shown(value, self.__dataclass_fields__[name].metadata["unit"])
 
     def fingerprint(self) -> str:
         """Return ``sha256:…`` of all values; every alert carries it."""
@@ -283,6 +291,17 @@ def _fingerprint(book: Rulebook) -> str:
     lines = [f"{name}={value}" for name, value, *_ in book.rows()]
     lines += [f"{rule.value}={book.mode(rule)}" for rule in Rule]
     return "sha256:" + hashlib.sha256("\n".join([RULE_VERSION, *lines]).encode()).hexdigest()
+
+
+def readable(value: Decimal) -> Decimal:
+    """
+    Return a figure with at most four decimals: one that a site gave in mg/dL has no end in mmol/L.
+
+    >>> readable(Decimal("3.6") * 10 / Decimal("24.305")), readable(Decimal("0.695"))
+    (Decimal('1.4812'), Decimal('0.695'))
+    """
+    exponent = value.as_tuple().exponent
+    return round(value, 4) if isinstance(exponent, int) and exponent < -4 else value
 
 
 def _shown(value: object, unit: str) -> str:

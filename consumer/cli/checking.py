@@ -18,21 +18,20 @@ def check_config() -> None:
         SettingsRefused: One of them is refused; every fault of settings, rulebook and site is listed.
     """
     faults: list[str] = []
-    effective = None
     rulebook = DEFAULT
     try:
         effective = settings.load()
     except SettingsRefused as error:
         faults += error.faults
-    if effective is not None:
-        for load in (load_rulebook, load_site):
-            try:
-                loaded = load(effective)
-            except Refused as error:
-                faults += error.faults
-            else:
-                rulebook = loaded if isinstance(loaded, Rulebook) else rulebook
-    if faults or effective is None:
+        effective = settings.tables()
+    for load in (load_rulebook, load_site):
+        try:
+            loaded = load(effective)
+        except Refused as error:
+            faults += error.faults
+        else:
+            rulebook = loaded if isinstance(loaded, Rulebook) else rulebook
+    if faults:
         raise SettingsRefused("configuration refused:", faults)
     for name, value in settings.shown(effective).items():
         print(f"{settings.PREFIX}{name.upper()}={value}")

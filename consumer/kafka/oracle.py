@@ -20,8 +20,9 @@ from consumer.kafka.observe import Observer
 from consumer.kafka.reach import Reach
 from consumer.kafka.states import State
 from consumer.kafka.task import Task
-from consumer.kafka.watermark import Homes, Place, Reading, Stuck, low_watermark
+from consumer.kafka.watermark import Homes, Place, Reading, low_watermark
 from consumer.stage import Output
+from consumer.stuck import Stuck
 
 log = structlog.get_logger(__name__)
 

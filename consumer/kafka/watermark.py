@@ -59,27 +59,6 @@ def low_watermark(places: Iterable[Place], *, asked_at: int, clock: Literal["liv
     return max((place.stream_time for place in known if place.stream_time is not None), default=None)
 
 
-class Stuck:
-    """Tells when the watermark hangs behind the wall clock and comes no closer (RULES.md 8)."""
-
-    def __init__(self, after_ms: int) -> None:
-        self._after = after_ms
-        self._seen: deque[tuple[int, int]] = deque()
-
-    def behind(self, watermark: int | None, wall: int) -> int:
-        """Return how far a stuck watermark is behind, in milliseconds; 0 when it is not stuck."""
-        if watermark is None:
-            self._seen.clear()
-            return 0
-        lag = wall - watermark
-        self._seen.append((wall, lag))
-        while len(self._seen) > 1 and self._seen[1][0] <= wall - self._after:
-            self._seen.popleft()
-        since, earlier = self._seen[0]
-        stuck = lag > self._after and since <= wall - self._after and lag >= earlier
-        return lag if stuck else 0
-
-
 class Reading(NamedTuple):
     """A watermark, and the ends of all events partitions asked for after it."""
 

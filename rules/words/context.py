@@ -4,11 +4,12 @@ from rules.chart import Chart
 from rules.events import Drug
 from rules.finding import Finding
 from rules.hypermagnesemia import Ladder
+from rules.patient import Alert
 from rules.words.facts import DRUG_WORDS, end_words, last_record
 from rules.words.values import iso
 
 
-def context(chart: Chart, finding: Finding | None) -> dict[str, object]:
+def context(chart: Chart, alert: Alert, finding: Finding | None) -> dict[str, object]:
     """Return what is known of the patient (RULES.md 6) and of the exposure, as plain JSON."""
     renal: dict[str, object] = {"status": chart.renal.status}
     if chart.renal.egfr is not None:
@@ -22,6 +23,9 @@ def context(chart: Chart, finding: Finding | None) -> dict[str, object]:
         "age_known": chart.age is not None,
         "history_incomplete": chart.state.history_incomplete,
     }
+    judged_with = chart.rulebook.fingerprint()
+    if judged_with != f"sha256:{alert.rulebook}":
+        known["judged_with_rulebook"] = judged_with  # changed since the alert was raised
     exposure = finding.exposure if finding is not None else None
     if exposure is not None:
         offset = exposure.courses[0].last.started_offset

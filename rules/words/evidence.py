@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from rules.alert import Rule
 from rules.chart import Chart
+from rules.exposure import key_text
 from rules.finding import Finding
-from rules.patient import Alert
+from rules.patient import Alert, identity_at
 from rules.specimen import Draw
 from rules.words.beside import renal_basis, worse_beside, worst_of
 
@@ -20,6 +21,16 @@ def _draws(chart: Chart) -> list[Draw]:
 def trigger_of(chart: Chart, alert: Alert) -> Draw | None:
     """Return the triggering result in its present version, where it still stands."""
     return next((draw for draw in _draws(chart) if draw.key == alert.trigger), None)
+
+
+def offset_of(chart: Chart, alert: Alert) -> int:
+    """Return the sender's offset of the trigger's draw, of a dose where that is the trigger, in minutes east."""
+    results = (entry.result for entry in chart.state.results)
+    offset = next((result.observed_offset for result in results if identity_at(result) == alert.trigger), None)
+    if offset is not None:
+        return offset  # also of one that was withdrawn
+    records = (entry.administration for entry in chart.state.administrations)
+    return next((record.started_offset for record in records if key_text(record) == alert.trigger), 0)
 
 
 def ending_of(chart: Chart, alert: Alert) -> Draw | None:

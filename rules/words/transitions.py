@@ -8,7 +8,7 @@ from rules.patient import Alert
 from rules.rulebook import RULE_VERSION
 from rules.words.considerations import considerations
 from rules.words.context import context
-from rules.words.evidence import ending_of, evidence, trigger_of
+from rules.words.evidence import ending_of, evidence, offset_of, trigger_of
 from rules.words.limits import resolves_when, thresholds
 from rules.words.missing import missing
 from rules.words.summary import summary
@@ -65,7 +65,7 @@ def transition(
         considerations=considerations(chart, alert, finding, reason, behind, stale=stale),
         evidence_grade=GRADES[alert.rule],
         evidence=tuple(Evidence(draw.result, draw.verdict) for draw in shown),
-        context=context(chart, finding),
+        context=context(chart, alert, finding),
         missing=missing(chart, alert, finding) if alert.ended is None else (),
         thresholds=thresholds(chart, alert, finding),
         resolves_when=resolves_when(chart, alert) if alert.ended is None else "",
@@ -73,8 +73,9 @@ def transition(
         continues=alert.continues,
         opened_at=alert.opened_at,
         observed_at=alert.trigger_at,
-        observed_offset=trigger.result.observed_offset if trigger is not None else 0,
+        observed_offset=offset_of(chart, alert),
         received_at=received_at,
         time=chart.now,
+        rulebook=f"sha256:{alert.rulebook}",
         timer=timer,
     )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rules.events import DAY, HOUR, MINUTE, Analyte, Instant
 from rules.renal import civil_date
+from rules.rulebook import readable
 from rules.specimen import Draw
 from rules.units import CANONICAL, FACTORS, MAGNESIUM_G_MOL, Unit, canonical
 
@@ -124,7 +125,9 @@ def in_both_units(mmol_l: Decimal) -> str:
     >>> in_both_units(Decimal("1.5"))
     '1.5 mmol/L (3.6 mg/dL)'
     """
-    return f"{mmol_l} mmol/L ({(mmol_l * MAGNESIUM_G_MOL / 10).quantize(Decimal('0.1'), ROUND_HALF_UP)} mg/dL)"
+    return (
+        f"{readable(mmol_l)} mmol/L ({(mmol_l * MAGNESIUM_G_MOL / 10).quantize(Decimal('0.1'), ROUND_HALF_UP)} mg/dL)"
+    )
 
 
 def iso(moment: Instant, offset: int) -> str:

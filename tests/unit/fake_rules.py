@@ -117,9 +117,11 @@ def join(
     return Judgement(state, (said(state.patient, f"has {state.seen}", state.now),), None)
 
 
-def caught_up(state: PatientState, *, now: int, rulebook: Rulebook, settled: int | None = None) -> Judgement:
+def caught_up(
+    state: PatientState, *, now: int, rulebook: Rulebook, settled: int | None = None, least: Severity
+) -> Judgement:
     """Stand for `engine.caught_up`."""
-    return Judgement(state, (said(state.patient, "caught up", now),), None)
+    return Judgement(state, (said(state.patient, f"caught up, {least.label}", now),), None)
 
 
 @contextmanager

@@ -58,6 +58,27 @@ def test_check_config_prints_what_is_in_force(run: Run, tmp_path: Path, monkeypa
     assert "hunter2" not in done.out
 
 
+def test_check_config_lists_the_faults_of_all_files_at_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DESIGN.md 2, every fault listed: those of rulebook and site too when a setting is refused."""
+    rulebook, site = tmp_path / "rules.toml", tmp_path / "site.toml"
+    rulebook.write_text('[parameters]\nhold = "20"\npotassium_onste = "5.5 mmol/L"\n')
+    site.write_text("[nowhere]\n")
+    monkeypatch.setenv("LAB_ALERT_RULEBOOK", str(rulebook))
+    monkeypatch.setenv("LAB_ALERT_SITE", str(site))
+    monkeypatch.setenv("LAB_ALERT_HTTP_PORT", "many")
+    done = run("check-config")
+    assert done.code == 1
+    for fault in (
+        "LAB_ALERT_HTTP_PORT",
+        "parameters.hold",
+        "parameters.potassium_onste: unknown; the nearest known key is potassium_onset",
+        "nowhere",
+    ):
+        assert fault in done.err
+
+
 @pytest.mark.parametrize("command", ["check-config", "run", "replay /nowhere.hl7"])
 def test_a_wrong_configuration_is_refused_with_all_faults(
     run: Run, command: str, monkeypatch: pytest.MonkeyPatch

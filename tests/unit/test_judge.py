@@ -17,7 +17,7 @@ from rules import engine
 from rules.engine import Judgement
 from rules.events import MINUTE, Analyte, PatientEvent, Result
 from rules.patient import PatientState, StoredResult
-from rules.rulebook import DEFAULT
+from rules.rulebook import DEFAULT, Rulebook, load
 from tests.unit import fake_rules as fake
 from tests.unit.fake_rules import event, record, words
 
@@ -28,9 +28,9 @@ def _fake_rules() -> Iterator[None]:
         yield
 
 
-def home(clock: Clock = Clock.LIVE) -> Judge:
+def home(clock: Clock = Clock.LIVE, rulebook: Rulebook = DEFAULT) -> Judge:
     """The one home of a deployment of one partition."""
-    return Judge(DEFAULT, fake.settings(clock), fake.ISSUER)
+    return Judge(rulebook, fake.settings(clock), fake.ISSUER)
 
 
 def feed(judge: Judge, *events: PatientEvent, watermark: int | None, wall: int | None = None) -> Outcome:
@@ -148,7 +148,7 @@ def test_catching_up_and_caught_up() -> None:
     assert words(feed(judge, event("A", 0, "wait1"), watermark=0, wall=100)) == ["00:00 A wait1 late"]
     assert words(feed(judge, event("B", 84, "x"), watermark=84, wall=100)) == ["01:24 B x late"]
     outcome = feed(judge, event("B", 90, "y"), watermark=86, wall=100)
-    assert words(outcome) == ["01:30 B y", "01:26 A caught up"]
+    assert words(outcome) == ["01:30 B y", "01:26 A caught up, high"]
     assert words(feed(judge, watermark=90, wall=101)) == []
 
 
@@ -161,7 +161,7 @@ def test_a_critical_alert_waits_five_minutes_for_the_task_to_catch_up() -> None:
         if one.output is Output.STATE:
             new.restore(one.key or b"", one.value, one.headers)
     assert words(new.tick(watermark=1 * MINUTE, wall=104 * MINUTE)) == []
-    assert words(new.tick(watermark=1 * MINUTE, wall=105 * MINUTE)) == ["00:01 A caught up"]
+    assert words(new.tick(watermark=1 * MINUTE, wall=105 * MINUTE)) == ["00:01 A caught up, critical"]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +184,22 @@ def test_a_stuck_watermark_is_overruled(watermarks: list[tuple[int, int]], fires
     judge.commit()
     if fires:
         assert words(judge.tick(watermark=0, wall=16 * MINUTE)) == []
+
+
+def test_a_hold_that_is_overruled_late_is_not_silent() -> None:
+    """RULES.md 8: a hold fired by the wall clock long after it was due is no backlog that is caught up with."""
+    judge = home()
+    feed(judge, event("A", 0, "t12"), watermark=0, wall=30)
+    said = [words(judge.tick(watermark=0, wall=wall * MINUTE)) for wall in (33, 35)]
+    assert said == [[], ["00:12 A timer behind 35"]]
+
+
+def test_how_long_a_watermark_may_hang_is_the_sites() -> None:
+    """RULES.md 8 [cfg]: the 5 min of a stuck watermark, the 15 min of catching up are in the rulebook."""
+    judge = home(rulebook=load({"parameters": {"stuck_after": "20 min", "catching_up_after": "2 h"}}))
+    assert words(feed(judge, event("A", 0, "t12"), watermark=0, wall=100)) == ["00:00 A t12"]
+    said = [words(judge.tick(watermark=0, wall=wall * MINUTE)) for wall in (106, 119, 120)]
+    assert said == [[], [], ["00:12 A timer behind 120"]]
 
 
 def test_a_critical_alert_is_urgent() -> None:

@@ -36,6 +36,15 @@ HIGH = (
 )
 
 
+def test_rules_8_the_first_message_may_be_without_a_time() -> None:
+    """Its time is the latest that it names, and the messages after it that have none share it. RULES.md 8."""
+    replay = Replay(DEFAULT, SITE)
+    replay.play(message("", "20260101100000+0000", "6.0", "1"), Source("f", 0, 1))
+    second = replay.play(message("", "20260101090000+0000", "6.0", "2"), Source("f", 0, 2)).decoded
+    assert second is not None
+    assert [event.received_at for event in second.events] == [NOW - 4 * HOUR - 10 * MINUTE]
+
+
 @pytest.mark.parametrize(
     ("sent", "expected"),
     [

@@ -1,6 +1,7 @@
 """W17 in the judge: live, a message of a fast partition is judged at once, but ends no hold before the watermark."""
 
 import random
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -23,7 +24,7 @@ GAP = ("raised", "magnesium-monitoring-gap")
 
 def home() -> Judge:
     """A live home of one partition, without stuck watermarks."""
-    return Judge(DEFAULT, Settings(Clock.LIVE), Issuer("test", "1", "sha256:0"), stuck_after=10**12)
+    return Judge(replace(DEFAULT, stuck_after=10**12), Settings(Clock.LIVE), Issuer("test", "1", "sha256:0"))
 
 
 def record(message: PatientEvent) -> Record:

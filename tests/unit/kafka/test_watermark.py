@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.watermark import Homes, Place, Reading, Stuck, low_watermark
+from consumer.kafka.watermark import Homes, Place, Reading, low_watermark
+from consumer.stuck import Stuck
 
 NOW = 1_000_000
 

@@ -368,6 +368,16 @@ def test_rules_4_2_an_exposure_that_arrives_late(facts: list[Fact], reason: str 
     assert (of[RULE].change.value, of[RULE].notify, of[RULE].reason) == ("raised", reason is None, reason)
 
 
+@pytest.mark.parametrize("mode", ["shadow", "off"])
+def test_rules_4_2_a_rule_that_is_not_active_supersedes_nothing(mode: str) -> None:
+    """With 4.2 in shadow or off the open alert goes on to its own end: nobody else would page. Issue 5."""
+    play = Play(rulebook=load({"rules": {RULE.value: {"mode": mode}}}))
+    play.tell(*GENERAL, mg("2.0", h(3)), at=h(3))
+    play.tell(dose(h(0)), at=h(4))
+    play.tell(mg("1.2", h(9)), at=h(9))
+    assert changes([t for t in play.seen if t.rule is UNKNOWN]) == ["raised high", "resolved magnesium_cleared"]
+
+
 @pytest.mark.parametrize(
     ("facts", "profile"),
     [

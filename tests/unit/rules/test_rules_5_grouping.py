@@ -3,7 +3,7 @@
 import pytest
 
 from rules import engine
-from rules.alert import Change, Rule
+from rules.alert import Change, Rule, Severity
 from rules.events import HOUR, MINUTE, Instant
 from rules.rulebook import DEFAULT, load
 from tests.unit.rules.builders import (
@@ -91,6 +91,19 @@ def test_rules_5_whom_it_spoke_for_is_not_forgotten_at_an_escalation() -> None:
     assert told(play.seen)[-1] == (AFTER, Change.REMINDED, "high", True, "ungrouped")
 
 
+@pytest.mark.parametrize(
+    ("after", "says", "stale"),
+    [(12 * HOUR, "reminded high", False), (12 * HOUR + 1, "updated high", True)],
+    ids=["12 h", "stale"],
+)
+def test_rules_7_a_stale_trigger_is_never_reminded_when_ungrouped(after: Instant, says: str, stale: bool) -> None:
+    """The silent one whose potassium is more than 12 h old by then is updated, and pages nobody. RULES.md 5, 7."""
+    play = ungrouping()
+    play.tell(mg(None, h(1), status="W"), at=h(1) + after)
+    last = play.seen[-1]
+    assert (changes([last])[0], last.notify, last.stale) == (says, not stale, stale)
+
+
 def test_rules_5_nobody_is_left_to_speak() -> None:
     """When the silent one has ended, nothing is reminded. RULES.md 5."""
     play = ungrouping()
@@ -136,6 +149,21 @@ def test_rules_8_what_is_stale_when_caught_up_says_nothing(value: str, after: In
     play.tell(egfr("90", h(0)), dose(h(-9)), mg(value, h(0)), at=h(0), catching_up=True)
     assert [t.reason for t in play.seen] == ["catching_up"]
     assert len(play.caught_up(h(0) + after)) == says
+
+
+def test_rules_8_only_a_critical_alert_speaks_before_the_task_has_caught_up() -> None:
+    """After 5 min the critical one speaks; the high one of the same patient waits for the end of it. RULES.md 8."""
+    play = Play()
+    play.tell(egfr("90", h(0)), k("5.0", h(-1)), dose(h(0), "1"), at=h(0))
+    play.tell(k("6.2", h(1)), mg("2.6", h(1)), at=h(1), catching_up=True)
+    assert play.state is not None
+    early = engine.caught_up(play.state, now=h(2), rulebook=DEFAULT, least=Severity.CRITICAL)
+    assert told(early.transitions) == [(POST, Change.REMINDED, "critical", True, "caught_up")]
+    assert early.awaits_catch_up == 1
+    assert early.state is not None
+    late = engine.caught_up(early.state, now=h(3), rulebook=DEFAULT)
+    assert told(late.transitions) == [(AFTER, Change.REMINDED, "high", True, "caught_up")]
+    assert late.awaits_catch_up == 0
 
 
 def test_rules_8_what_ended_meanwhile_says_nothing() -> None:

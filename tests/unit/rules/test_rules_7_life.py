@@ -470,6 +470,16 @@ def test_rules_7_a_changed_threshold_retracts_nothing() -> None:
         assert changes(play.seen) == ["raised high", end]
 
 
+def test_rules_7_an_open_alert_keeps_the_version_that_raised_it() -> None:
+    """Each transition names the rulebook that raised the alert, and beside it the one it is judged with. Issue 5."""
+    play = opened()
+    raised_with, play.rulebook = play.rulebook, load({"parameters": {"remind_high": "1 h"}})
+    (reminded,) = play.tell(k("6.2", h(4)), at=h(4))
+    assert [one.rulebook for one in play.seen] == [raised_with.fingerprint()] * 2
+    assert "judged_with_rulebook" not in play.seen[0].context
+    assert reminded.context["judged_with_rulebook"] == play.rulebook.fingerprint()
+
+
 def test_rules_7_a_changed_threshold_lets_a_gap_stand() -> None:
     """The same for an alert that a dose triggered. Issue 5."""
     play = Play()

@@ -4,6 +4,7 @@ import pytest
 
 from rules.alert import Rule, Severity, Transition
 from rules.events import Condition, Demographics, Drug
+from rules.rulebook import load
 from rules.words.considerations import UNSEEN
 from rules.words.evidence import EVIDENCE_AT_MOST
 from rules.words.values import iso
@@ -215,6 +216,27 @@ def test_rules_4_2_what_was_assumed_of_a_dose_is_told(flag: str, words: str) -> 
     play = Play(adt("A01"))
     play.tell(dose(h(0), "4")._replace(flags=(flag,)), mg("2.3", h(5)), crea("90", h(5)), at=h(5.5))
     assert any(words in one for one in last(play, Rule.POST_INFUSION_HYPERMAGNESEMIA).considerations)
+
+
+def test_a_gap_and_a_withdrawn_trigger_keep_their_offset() -> None:
+    """The time of a dose, and of a draw that was taken back, keep their sender's offset (DESIGN.md 2)."""
+    gap = Play(adt("A01", diagnoses=["N18.5"]))
+    gap.tell(dose(h(0), "6")._replace(started_offset=-300), at=h(0.1))
+    gap.wait(h(13))
+    assert last(gap, Rule.MAGNESIUM_MONITORING_GAP).observed_offset == -300
+    play = Play(adt("A01"))
+    play.tell(mg("2.3", h(0))._replace(observed_offset=120), at=h(0.5))
+    play.tell(mg(None, h(0), status="W")._replace(observed_offset=120), at=h(1))
+    one = last(play, Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN)
+    assert (one.reason, one.observed_offset) == ("withdrawn", 120)
+
+
+def test_rules_1_a_threshold_in_mg_dl_is_read_with_four_decimals() -> None:
+    """What a site gives as 4.9 mg/dL has no end in mmol/L; the text has one (RULES.md 1)."""
+    play = Play(adt("A01"), rulebook=load({"parameters": {"unknown_level": "4.9 mg/dL"}}))
+    play.tell(mg("2.3", h(0)), at=h(0.5))
+    thresholds = last(play, Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN).thresholds
+    assert thresholds["unknown_level"] == "2.0160 mmol/L (4.9 mg/dL)"
 
 
 @pytest.mark.parametrize(
