@@ -17,6 +17,10 @@ HOLD: Final = "hold"
 """What the rules call the timer that ends a hold."""
 
 
+JUDGE_ERROR: Final = "judge_error"
+PUMP_UNBOUND: Final = "pump_unbound"
+
+
 class Clock(StrEnum):
     """Where time comes from (RULES.md 8)."""
 
@@ -38,6 +42,15 @@ class Failure(NamedTuple):
     patient: Patient
     waiting: Waiting | None
     error: Exception
+
+    @property
+    def reason(self) -> str:
+        """Why it is a dead letter."""
+        return PUMP_UNBOUND if isinstance(self.error, PumpUnbound) else JUDGE_ERROR
+
+
+class PumpUnbound(Exception):
+    """A pump's event names an order of which nobody has told for whom it is; the class's name is all that is told."""
 
 
 class Settings(NamedTuple):

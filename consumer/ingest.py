@@ -133,16 +133,17 @@ class Ingest:
             reason = f"{DECODER_ERROR}"
             faults = [Fault(DECODER_ERROR, type(error).__name__)]
             events: tuple[PatientEvent, ...] = ()
+            bindings: tuple[PatientEvent, ...] = ()
             outcome = Outcome.DEAD_LETTER
         else:
-            events, outcome = decoded.events, decoded.outcome
+            events, bindings, outcome = decoded.events, decoded.bindings, decoded.outcome
             reason = "" if decoded.reason is None else decoded.reason.value
             faults = _faults(decoded)
             for message in decoded.messages:
                 for what, number in message.not_ours.items():
                     _add(counts, "not_ours", what.value, number)
         headers = (("attempt", str(attempt).encode()),) if resubmitted(record.headers) else ()
-        for event in events:
+        for event in (*bindings, *events):
             sent = event._replace(flags=(*event.flags, RECEIVED_AHEAD)) if ahead else event
             value = encode_event(EventRecord(Kind.EVENT, event.patient, sent), self._format)
             out.append(Outgoing(Output.EVENTS, None, event.patient.key.encode(), value, headers))

@@ -31,7 +31,6 @@ from rules.alert import Change, Severity
 from rules.rulebook import Rulebook
 
 CORRUPT_RECORD: Final = "corrupt_record"
-JUDGE_ERROR: Final = "judge_error"
 NEXT_DUE: Final = "next_due"
 AWAITS: Final = "awaits_catch_up"
 
@@ -166,9 +165,8 @@ class Judge:
             attempt = (("attempt", str(message.attempt).encode()),) if message.attempt > 1 else ()
             out.append(Outgoing(Output.EVENTS, home, key, encode_event(message, self._format), attempt))
         out += [self._failed(failure, wall) for failure in patients.failures]
-        for reason, number in ((CORRUPT_RECORD, len(letters)), (JUDGE_ERROR, len(patients.failures))):
-            if number:
-                counts["dead_letters", reason] = number
+        for reason in (*[CORRUPT_RECORD] * len(letters), *[failure.reason for failure in patients.failures]):
+            counts["dead_letters", reason] = counts.get(("dead_letters", reason), 0) + 1
         out += [record for key in patients.touched if (record := self._changed(key, counts)) is not None]
         patients.clear()
         return Outcome(out, urgent, self._stream_time, counts)
@@ -225,14 +223,14 @@ class Judge:
         return deadletter.outgoing(letter, self._settings.partition)
 
     def _failed(self, failure: Failure, wall: int) -> Outgoing:
-        """Return the dead letter of an event that a rule could not judge; of a timer it holds no bytes."""
+        """Return the dead letter of an event that could not be judged; of a timer it holds no bytes."""
         waiting = failure.waiting
         event = None if waiting is None else waiting.record.event
         letter = DeadLetter(
             failure.patient.key.encode(),
             None if waiting is None else encode_event(waiting.record, self._format),
-            JUDGE_ERROR,
-            [Fault(JUDGE_ERROR, f"{type(failure.error).__name__} in {_place(failure.error)}")],
+            failure.reason,
+            [Fault(failure.reason, f"{type(failure.error).__name__} in {_place(failure.error)}".removesuffix(" in "))],
             self._settings.events_topic,
             self._settings.partition if waiting is None else waiting.partition,
             -1 if waiting is None else waiting.offset,

@@ -8,6 +8,8 @@ from collections import deque
 
 from consumer.address import partition_of
 from consumer.aliases import is_merge, route
+from consumer.bindings import Told, arrive, bind
+from consumer.hl7.identity import is_order
 from consumer.homes import (
     ALIAS_KEPT,
     HOLD,
@@ -16,6 +18,7 @@ from consumer.homes import (
     Failure,
     Judged,
     Load,
+    PumpUnbound,
     Settings,
 )
 from consumer.repeats import is_repeat, joined, remembered
@@ -174,6 +177,8 @@ class Patients:
             if waiting.record.kind is Kind.ERASE:
                 self._put(key, None)
                 self._count("erased")
+            elif is_order(key):
+                self._order(key, record, waiting)
             elif record.alias is not None and not is_merge(waiting.record):
                 self._follow(key, record, record.alias, waiting)
             elif self._settings.clock is Clock.RECORDS:
@@ -201,6 +206,9 @@ class Patients:
         message = waiting.record
         event = message.event
         if event is None:
+            self._put(key, record)
+        elif is_order(key):  # it has waited for the watermark, and nobody has told for whom it is
+            self.failures.append(Failure(message.patient, waiting, PumpUnbound()))
             self._put(key, record)
         elif is_merge(message):
             self._merge(key, record, waiting, event)
@@ -266,6 +274,23 @@ class Patients:
             self._fail(key, record._replace(due=until + PARKED), None, error)
         else:
             self._keep(key, record, judgement, None)
+
+    def _order(self, key: str, record: PatientRecord, waiting: Waiting) -> None:
+        """Take what came to an order's home: for whom it is, or a pump's event, sent on to them or left to wait."""
+        event = waiting.record.event
+        if event is not None and event.merge is not None:
+            told: Told | None = bind(key, record, event)
+        else:
+            told = arrive(key, record, waiting)
+        if told is None:
+            inbox = sorted((*record.inbox, waiting), key=_waiting_order)
+            self._put(key, record._replace(inbox=tuple(inbox)))
+            return
+        if told.record != record:
+            self._put(key, told.record)
+        for onward in told.onward:
+            self._count("bound_by_order")
+            self._forward(onward.record, onward)
 
     # Merges
 

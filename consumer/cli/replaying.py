@@ -100,7 +100,8 @@ def _table(machine: Replay, judged: Iterator[Judged]) -> None:
     console = Console()
     alerts_table(console, judged)
     counts = ", ".join(f"{number} {outcome.value}" for outcome, number in machine.outcomes.items() if number)
-    console.print(f"{machine.messages} messages: {counts or 'none'}", style="dim")
+    unbound = f"; {machine.unbound} pump events without a patient" if machine.unbound else ""
+    console.print(f"{machine.messages} messages: {counts or 'none'}{unbound}", style="dim")
 
 
 def inspect(files: list[Path], *, summary: bool = False, draft: Path | None = None, explain: bool = False) -> None:

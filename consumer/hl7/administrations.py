@@ -30,13 +30,15 @@ class Given:
         return "" if text == NULL else text
 
     @property
+    def order_numbers(self) -> list[str]:
+        """ORC-3 and ORC-2, those that are there."""
+        found = [component(self.orc[number], 1).strip() for number in (3, 2) if number < len(self.orc)]
+        return [number for number in found if number]
+
+    @property
     def order_number(self) -> str:
         """ORC-3, else ORC-2."""
-        for number in (3, 2):
-            text = component(self.orc[number], 1).strip() if number < len(self.orc) else ""
-            if text:
-                return text
-        return ""
+        return next(iter(self.order_numbers), "")
 
 
 def read_administration(given: Given, context: Context) -> Administration | None:

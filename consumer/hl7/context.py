@@ -12,7 +12,7 @@ from consumer.hl7.measure import Fault, Measured, measure
 from consumer.hl7.outcome import NotOurs, Reason, Rejected, Unmapped
 from consumer.hl7.site import Sender, Site, observe
 from consumer.hl7.times import Moment, Stamp, place, read_time
-from rules.events import MINUTE, Instant
+from rules.events import MINUTE, Drug, Instant, PatientEvent
 
 CLOCK_SKEW = 10 * MINUTE
 """RULES.md 2: a draw later than this after its message was received is rejected."""
@@ -96,6 +96,7 @@ class Context:
     """What the parts of the decoder share while one message is read."""
 
     __slots__ = (
+        "bindings",
         "control_id",
         "counts",
         "flags",
@@ -106,6 +107,7 @@ class Context:
         "message",
         "not_ours",
         "observations",
+        "orders",
         "received_at",
         "rejected",
         "rejected_observations",
@@ -129,6 +131,8 @@ class Context:
         self.observations = 0
         self.used = 0
         self.fragments = 0
+        self.orders: dict[tuple[Drug, str], None] = {}  # orders of drugs that the message tells of, by number
+        self.bindings: list[PatientEvent] = []
         self.rejected_observations = 0
         stamp = header.stamp
         own_zone = sender.sender.zone or sender.site.zone

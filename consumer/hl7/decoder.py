@@ -22,6 +22,7 @@ from consumer.hl7.encounter import (
     visit_of,
 )
 from consumer.hl7.er7 import Message, component, read_record
+from consumer.hl7.identity import order_patient
 from consumer.hl7.making import maker
 from consumer.hl7.orders import Order
 from consumer.hl7.outcome import Decoded, DecodedMessage, NotOurs, Outcome, Reason, Rejected
@@ -29,7 +30,16 @@ from consumer.hl7.patient_group import Gathering, PatientGroup
 from consumer.hl7.pumps import is_pump, read_pump
 from consumer.hl7.results import Gathered, read_order
 from consumer.hl7.site import Site
-from rules.events import Administration, Analyte, Instant, MagnesiumOrder, Patient, PatientEvent, Source
+from rules.events import (
+    Administration,
+    Analyte,
+    Instant,
+    MagnesiumOrder,
+    Patient,
+    PatientEvent,
+    PatientMerge,
+    Source,
+)
 
 RESULTS = frozenset({"ORU", "OUL"})
 ORDERS = frozenset({"OML", "ORM"})
@@ -129,8 +139,13 @@ class Decoder:
             if kind == "ADT" and context.header.trigger in MERGES:
                 return _read_merges(group, evn, context, source)
             parts = _read_others(group, evn, context, known=patient is not None)
-        if patient is None or parts is None:
+        if parts is None:
             return []
+        if patient is None:
+            return _events_of_orders(parts, context, source)
+        for drug, number in context.orders:
+            context.bindings.append(_binding(order_patient(drug, number), patient, context, source))
+        context.orders.clear()
         pid = group.pid or []
         parts["demographics"] = demographics_of(pid)
         parts["visit"] = visit_of(group.pv1, pid)
@@ -158,6 +173,24 @@ def _event(patient: Patient, context: Context, source: Source, parts: Parts) -> 
     parts["fingerprint"] = _fingerprint(patient, context, parts)
     return PatientEvent(
         patient, context.received_at, source, context.control_id, context.header.type, context.sender.text, **parts
+    )
+
+
+def _events_of_orders(parts: Parts, context: Context, source: Source) -> list[PatientEvent]:
+    """Return what pumps tell of without a patient, addressed to their orders (`consumer.bindings`)."""
+    by_order: dict[Patient, list[Administration]] = {}
+    for given in parts.get("administrations", ()):
+        by_order.setdefault(order_patient(given.drug, given.order_number), []).append(given)
+    if by_order:
+        context.flags.append("patient_by_order")
+    return [_event(order, context, source, {"administrations": tuple(given)}) for order, given in by_order.items()]
+
+
+def _binding(order: Patient, patient: Patient, context: Context, source: Source) -> PatientEvent:
+    """Return that an order is for a patient, addressed to the order."""
+    merge = PatientMerge(order, patient, context.received_at)
+    return PatientEvent(
+        order, context.received_at, source, context.control_id, context.header.type, context.sender.text, merge=merge
     )
 
 
@@ -241,6 +274,7 @@ def _administrations(group: PatientGroup, context: Context) -> Iterator[Administ
             else:
                 administration = read_intention(segment, given, context)
             if administration is not None:
+                context.orders.update(dict.fromkeys((administration.drug, number) for number in given.order_numbers))
                 yield administration
 
 
@@ -359,6 +393,7 @@ def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | 
             context.rejected_observations,
             context.counts,
             context.received_at,
+            tuple(context.bindings),
         )
     )
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, SUBCOMPONENT, unescape
 from consumer.hl7.site import Sender, Site
-from rules.events import Patient
+from rules.events import Drug, Patient
 
 _OTHER_FIELDS = {"PID-2": 2, "PID-4": 4}
 
@@ -128,3 +128,17 @@ def patient_from(fields: list[str], site: Site, sender: Sender) -> Chosen | None
             found += identifiers(fields[number])
     chosen = choose(found, site, sender)
     return None if chosen is None else patient_of(chosen, site, sender)
+
+
+ORDER = "%order"
+"""In the place of an authority: no patient's key begins with ``%``, which is percent-encoded there."""
+
+
+def order_patient(drug: Drug, number: str) -> Patient:
+    """Return the key under which it is remembered for whom an order is (`consumer.bindings`)."""
+    return Patient(f"{ORDER}|{drug.value}|{percent_encoded(number)}", "", "")
+
+
+def is_order(key: str) -> bool:
+    """Say whether a key is an order's."""
+    return key.startswith(ORDER)

@@ -59,7 +59,10 @@ def remarks(run: Iterable[list[str]]) -> list[str]:
 class Order:
     """What one OBR (or a run of OBX without one) gathers."""
 
-    __slots__ = ("_draws", "found", "notes", "number", "obr", "orc", "placer_order_number", "pump", "runs", "specimens")
+    __slots__ = (
+        *("_draws", "filler_order_number", "found", "notes", "number", "obr", "orc", "placer_order_number", "pump"),
+        *("runs", "specimens"),
+    )
 
     def __init__(self, obr: list[str], orc: list[str], control_id: str) -> None:
         self.obr = obr
@@ -72,9 +75,9 @@ class Order:
         self._draws: dict[str, Drawn | None] = {}  # by OBX-14 and OBX-19
         count = len(obr)
         self.placer_order_number = component(obr[2], 1).strip() if count > 2 and obr[2] else ""
-        filler = component(obr[3], 1).strip() if count > 3 and obr[3] else ""
+        self.filler_order_number = component(obr[3], 1).strip() if count > 3 and obr[3] else ""
         # OBR-3, else OBR-2, else MSH-10 (RULES.md 2).
-        self.number = filler or self.placer_order_number or control_id
+        self.number = self.filler_order_number or self.placer_order_number or control_id
 
     def field(self, number: int) -> str:
         """Return OBR-*number* as sent; empty when there is none."""

@@ -124,7 +124,8 @@ class DecodedMessage(NamedTuple):
     ``reason`` says why a message is a dead letter or ignored; of a message judged in part it is the first rejection's.
     ``fragments`` counts the OBX that were joined into another's text; ``observations`` all OBX there, so that
     observations = used + rejected ones + not ours + fragments (see `accounted`). ``used`` counts the OBX behind
-    results, hemolysis indexes, dialysis sessions and pump facets.
+    results, hemolysis indexes, dialysis sessions and pump facets. ``bindings`` tell for whom an order is: addressed to
+    the order, each a "merge" of it into the patient (`consumer.bindings`).
     """
 
     control_id: str
@@ -143,6 +144,7 @@ class DecodedMessage(NamedTuple):
     rejected_observations: int = 0
     counts: Mapping[str, int] = MappingProxyType({})
     received_at: int = 0
+    bindings: tuple[PatientEvent, ...] = ()
 
     @property
     def accounted(self) -> bool:
@@ -190,3 +192,8 @@ class Decoded(NamedTuple):
     def events(self) -> tuple[PatientEvent, ...]:
         """The events of all its messages, in order."""
         return tuple(event for message in self.messages for event in message.events)
+
+    @property
+    def bindings(self) -> tuple[PatientEvent, ...]:
+        """What its messages tell of orders."""
+        return tuple(event for message in self.messages for event in message.bindings)

@@ -57,7 +57,7 @@ def read_pump(order: Order, context: Context, *, known: bool) -> Iterator[Admini
     """
     Yield the administrations of one OBR of a pump message; every pump OBX of the order ends in one count.
 
-    Without a patient what is ours is rejected: whose infusion it is stands in the pump's order, not in our reach.
+    Without a patient it is bound by its order's number (`consumer.bindings`); with neither, what is ours is rejected.
     """
     metrics, times = _gather(order, context)
     tree = _Tree(metrics)
@@ -67,7 +67,7 @@ def read_pump(order: Order, context: Context, *, known: bool) -> Iterator[Admini
         drug = _drug_of(facets, order, context)
         if drug is None or facets.keys().isdisjoint(("flow", "dose_rate", "event", "status")):
             continue
-        if not known:
+        if not known and not (order.placer_order_number or order.filler_order_number):
             first = next(iter(metrics.values())).found
             context.reject(Reason.PUMP_UNBOUND, f"OBX[{first.number}]", first.observation.code, observations=left)
             left = 0

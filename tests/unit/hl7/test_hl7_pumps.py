@@ -131,9 +131,13 @@ def test_other_drugs_are_nothing(decode: Decode) -> None:
 
 @pytest.mark.parametrize("pid", ["", "PID|1", "PID|1||^^^HOSP"])
 def test_unknown_patient(decode: Decode, pid: str) -> None:
-    """A pump that names no patient is not judged: a dead letter."""
+    """A pump that names no patient goes to its order's home, by drug and number; with no number it is a dead letter."""
     message = decode(pump(pid=pid), received_at=None)
-    assert (message.outcome, message.reason) == (Outcome.DEAD_LETTER, Reason.PUMP_UNBOUND)
+    (event,) = message.events
+    assert (message.outcome, event.patient.key) == (Outcome.JUDGED, "%order|magnesium|P9")
+    assert event.flags == ("patient_by_order",)
+    nameless = decode(pump(pid=pid).replace(b"|P9^PCD-03|D77|", b"|||"), received_at=None)
+    assert (nameless.outcome, nameless.reason) == (Outcome.DEAD_LETTER, Reason.PUMP_UNBOUND)
 
 
 def test_two_channels(decode: Decode) -> None:
