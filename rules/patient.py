@@ -214,7 +214,7 @@ def advance(state: PatientState, event: PatientEvent, now: Instant) -> PatientSt
         seen = state.unmapped_magnesium_at
         at = event.unmapped_magnesium_at
         state = state._replace(unmapped_magnesium_at=at if seen is None else max(seen, at))
-    if event.visit is not None:
+    if event.visit is not None and event.received_at >= _placed_at(state):
         state = state._replace(
             location=event.visit.location or state.location,
             visit_number=event.visit.visit_number or state.visit_number,
@@ -222,6 +222,11 @@ def advance(state: PatientState, event: PatientEvent, now: Instant) -> PatientSt
     if event.encounter is not None:
         state = _with_encounter(state, event.encounter, event, count)
     return state
+
+
+def _placed_at(state: PatientState) -> Instant:
+    """Return when the newest ADT message that names a place was received: what is older moves the patient no more."""
+    return max((fact.received_at for fact in state.encounters if fact.location), default=0)
 
 
 def _known(new: Demographics | None, old: Demographics | None) -> Demographics | None:

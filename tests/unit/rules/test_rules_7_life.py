@@ -18,6 +18,7 @@ from tests.unit.rules.builders import (
     d,
     dose,
     egfr,
+    event,
     given,
     h,
     k,
@@ -478,6 +479,25 @@ def test_rules_7_an_open_alert_keeps_the_version_that_raised_it() -> None:
     assert [one.rulebook for one in play.seen] == [raised_with.fingerprint()] * 2
     assert "judged_with_rulebook" not in play.seen[0].context
     assert reminded.context["judged_with_rulebook"] == play.rulebook.fingerprint()
+
+
+def test_rules_7_an_alert_names_the_place_that_was_told_last() -> None:
+    """A transfer moves the alert's ward with the patient; a message without a place leaves it. DESIGN.md 2."""
+    play = Play()
+    play.tell(k("6.2", h(0)), visit("V1", location="ER^1"), at=h(0.5))
+    play.tell(adt("A02"), visit("V1", location="ICU^7^B"), at=h(1))
+    play.tell(k("6.2", h(2)), at=h(2))
+    (raised,) = play.wait(h(3))
+    assert (raised.visit_number, raised.location) == ("V1", "ICU^7^B")
+
+
+def test_rules_7_a_late_message_moves_nobody_back() -> None:
+    """A result received before the transfer and judged after it brings no ward of yesterday. DESIGN.md 2."""
+    play = Play()
+    play.tell(k("6.2", h(0)), adt("A02"), visit("V1", location="ICU^7^B"), at=h(1))
+    play.send(event(k("6.2", h(2)), visit("V1", location="ER^1"), at=h(0.9)))
+    assert play.state is not None
+    assert play.state.location == "ICU^7^B"
 
 
 def test_rules_7_a_changed_threshold_lets_a_gap_stand() -> None:

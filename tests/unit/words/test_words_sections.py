@@ -88,6 +88,12 @@ SENTENCES: tuple[tuple[str, Rule, str, str], ...] = (
     ("4.2", INFUSED, "a dose, route assumed", "route of the magnesium not sent, taken as parenteral"),
     ("4.2", INFUSED, "more than the dose explains", "a contaminated draw or a dosing error"),
     ("4.2", UNKNOWN, "no dose on record", "no magnesium dose on record"),
+    ("4.2", UNKNOWN, "a dose too long ago", "last magnesium infusion ended 40 h before it: exposure unknown"),
+    ("4.2", UNKNOWN, "a dose too long ago", "infusion ended 41 h ago (recorded), 4 g recorded, last record 41 h ago"),
+    ("4.2", INFUSED, "more than the doses before it explain", "a contaminated draw or a dosing error"),
+    ("4.2", INFUSED, "more than the recorded part of the dose explains", "a part of the dose came without an amount"),
+    ("intended use", HIGH, "calcium and creatinine", "beside it: calcium 1.6 mmol/L, drawn 75 min ago; creatinine"),
+    ("5", GAP, "an infusion that runs", "no magnesium and no potassium drawn after its first 2 h"),
     ("4.2", INFUSED, "potassium, calcium and creatinine worse", "potassium 6.3 mmol/L, calcium 1.7 mmol/L"),
     # 5
     ("5", K_AFTER, "potassium rises", "Potassium 6.1 mmol/L, up 1.5 in 10 h"),
@@ -139,6 +145,28 @@ def test_another_site_is_asked_for_only_when_high_or_critical() -> None:
     assert warning.severity.label == "warning"
     assert "repeat now from another site" not in text(warning)
     assert "verify the draw site" not in text(spoken()[INFUSED, "long after the infusion"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "title", "beside", "listed"),
+    [
+        (HIGH, "lower than the highest", "highest 6.6 mmol/L", "highest: potassium 6.6 mmol/L, drawn 3 h ago"),
+        (HIGH, "the highest is hemolyzed", "highest 7.1 (doubtful)", "highest: potassium 7.1 mmol/L, drawn 3 h ago"),
+        (INFUSED, "lower than the highest", "highest 2.1 mmol/L", "highest: magnesium 2.1 mmol/L, drawn 5 h ago"),
+        (HYPO, "recovering", "lowest 2.8 mmol/L", "lowest: potassium 2.8 mmol/L, drawn 4 h ago"),
+    ],
+)
+def test_a_severity_by_another_result_is_explained(rule: Rule, title: str, beside: str, listed: str) -> None:
+    """RULES.md 4.1, 4.2, 5: the result that the severity is by stands in the sentence, and with its age beside it."""
+    one = spoken()[rule, title]
+    assert beside in one.summary
+    assert f"the severity is by the {listed}" in one.considerations
+
+
+def test_a_severity_by_the_trigger_names_no_other() -> None:
+    """Where the headline itself makes the severity, no other result is named as its cause."""
+    one = spoken()[HIGH, "persistence"]
+    assert "highest" not in text(one)
 
 
 def test_a_calcium_in_the_tube_excludes_edta() -> None:
