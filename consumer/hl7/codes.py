@@ -211,6 +211,29 @@ def classify(identifier: Identifier, confirmed: frozenset[tuple[str, str]] = fro
     return Observation(Kind.UNMAPPED if looks else Kind.OTHER, first, looks)
 
 
+def confirmed_local(
+    local: Observation, identifier: Identifier, confirmed: frozenset[tuple[str, str]] = frozenset()
+) -> Observation:
+    """
+    Return what a site's row says of a local code, unless what stands beside the code contradicts it.
+
+    An excluded LOINC or that of another analyte in the other triplet, or a text that names another fluid or quantity
+    (but for pairs that the site vouches for), is no less true because the site has mapped the code.
+    """
+    analyte = local.analyte
+    if local.kind is not Kind.OURS or analyte is None:
+        return local
+    pairs = ((identifier.code, identifier.system), (identifier.alternate_code, identifier.alternate_system))
+    loinc = [code for code, system in pairs if code not in ("", local.code) and system.upper() in LOINC_SYSTEMS]
+    if not EXCLUDED.isdisjoint(loinc):
+        return Observation(Kind.EXCLUDED, local.code)
+    others = any(ACCEPTED.get(code, analyte) is not analyte for code in loinc)
+    unconfirmed = (text for text in identifier.texts if (local.code, text.casefold()) not in confirmed)
+    if others or any(means_something_else(text, analyte) for text in unconfirmed):
+        return Observation(Kind.DISAGREE, local.code, analyte)
+    return local
+
+
 def unit_of(raw: str) -> tuple[Unit | None, str, bool]:
     """
     Return the unit that a raw OBX-6 spells (None: missing or unknown), its text, and whether it is unindexed mL/min.

@@ -10,7 +10,7 @@ from datetime import UTC, tzinfo
 from types import MappingProxyType
 from typing import NamedTuple
 
-from consumer.hl7.codes import Identifier, Kind, Observation, classify
+from consumer.hl7.codes import Identifier, Kind, Observation, classify, confirmed_local
 from rules.events import Drug
 
 ANY = "*"
@@ -115,7 +115,7 @@ def observe(identifier: Identifier, sender: Sender) -> Observation:
         if code and sender.codes:
             local = sender.codes.get((code, system)) or sender.codes.get((code, ANY))
             if local is not None:
-                return local
+                return confirmed_local(local, identifier, sender.confirmed)
     return classify(identifier, sender.confirmed)
 
 

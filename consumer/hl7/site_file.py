@@ -15,9 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from consumer.errors import Refused
-from consumer.hl7.codes import UNITS, Kind, Observation
+from consumer.hl7.codes import UNITS, Kind, Observation, names_analyte
 from consumer.hl7.decoder import MESSAGE_TYPES
 from consumer.hl7.site import ANY, DRAW_TIME_SOURCES, LocalDrug, Sender, Site
+from consumer.hl7.texts import fold, words
 from consumer.hl7.toml_lines import Lines, Path_
 from rules.events import Analyte, Condition, Drug
 from rules.units import FACTORS, Unit
@@ -77,7 +78,7 @@ COMMENT_KEYS: Mapping[str, str] = {
     "text": "what the remark contains, letter case ignored",
     "says": f"{', '.join(condition.value for condition in Condition)}",
 }
-CONFIRMED_KEYS: Mapping[str, str] = {"code": "the LOINC code", "text": "the text beside it"}
+CONFIRMED_KEYS: Mapping[str, str] = {"code": "the LOINC code, or a local one of a table", "text": "the text beside it"}
 
 _LOCAL_KINDS = {"hemolysis_index": Kind.HEMOLYSIS_INDEX, "dialysis": Kind.DIALYSIS, "none": Kind.SITE_EXCLUDED}
 
@@ -122,6 +123,7 @@ class _Reader:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self.faults: list[tuple[int, str]] = []
+        self._codes: set[tuple[str, ...]] = set()  # application, facility, code, system: those that stand there
 
     def fault(self, where: Path_, text: str) -> None:
         self.faults.append((self._lines.of(where), text))
@@ -156,7 +158,8 @@ class _Reader:
     def tables(self, table: Mapping[str, Any], key: str, where: Path_) -> list[tuple[Mapping[str, Any], Path_]]:
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-            self.fault((*where, key), f"{key} must be a list of tables ([[{'.'.join(map(str, (*where, key)))}]])")
+            name = ".".join(part for part in (*where, key) if isinstance(part, str))
+            self.fault((*where, key), f"{key} must be a list of tables ([[{name}]])")
             return []
         return [(each, (*where, key, number)) for number, each in enumerate(value)]
 
@@ -170,10 +173,11 @@ class _Reader:
             self.fault((*where, key, name), f"{key}.{name} must be a text")
         return {name: each for name, each in value.items() if name not in wrong}
 
-    def one_of(self, value: str, allowed: tuple[str, ...], where: Path_) -> bool:
+    def one_of(self, value: str, allowed: tuple[str, ...], where: Path_, meant: str = "") -> bool:
         if value in allowed:
             return True
-        self.fault(where, f"{value!r} is none of {', '.join(allowed)}{_nearest(value, allowed)}")
+        nearest = f" (did you mean {meant!r}?)" if meant else _nearest(value, allowed)
+        self.fault(where, f"{value!r} is none of {', '.join(allowed)}{nearest}")
         return False
 
     def zone(self, name: str, where: Path_) -> tzinfo | None:
@@ -241,15 +245,17 @@ class _Reader:
         if message_type:
             self.one_of(message_type.split("^")[0], tuple(sorted(MESSAGE_TYPES)), (*where, "message_type"))
         zone_name = self.text(table, "timezone", where)
+        application, facility = self.text(table, "application", where, ANY), self.text(table, "facility", where, ANY)
         codes: dict[tuple[str, str], Observation] = {}
         for each, at in self.tables(table, "code", where):
             key, observation = self.code(each, at)
-            if key in codes:
+            if (application, facility, *key) in self._codes:
                 self.fault(at, f"the code {key[0]!r} of system {key[1]!r} stands here twice")
+            self._codes.add((application, facility, *key))
             codes[key] = observation
         return Sender(
-            application=self.text(table, "application", where, ANY),
-            facility=self.text(table, "facility", where, ANY),
+            application=application,
+            facility=facility,
             zone=self.zone(zone_name, (*where, "timezone")) if zone_name else None,
             field_zones=zones,
             codes=codes,
@@ -271,7 +277,7 @@ class _Reader:
             self.fault((*where, "code"), "a code table needs its code")
         name = self.text(table, "analyte", where)
         allowed = (*(analyte.value for analyte in Analyte), *_LOCAL_KINDS)
-        if not self.one_of(name, allowed, (*where, "analyte")):
+        if not self.one_of(name, allowed, (*where, "analyte"), meant=_analyte_named(name)):
             name = "none"
         specimen = self.text(table, "specimen", where, "serum")
         self.one_of(specimen, (*OURS_SPECIMENS, *OTHER_SPECIMENS), (*where, "specimen"))
@@ -282,9 +288,12 @@ class _Reader:
         default = self.text(table, "unit", where)
         unit = self.unit(default, (*where, "unit")) if default else None
         units = [self.unit(each, (*where, "units")) for each in self.texts(table, "units", where)]
-        for each in (unit, *units):
+        for key, each in (("unit", unit), *(("units", each) for each in units)):
             if analyte is not None and each is not None and each not in FACTORS[analyte]:
-                self.fault((*where, "unit"), f"{each.value} is no unit of {analyte.value}")
+                self.fault((*where, key), f"{each.value} is no unit of {analyte.value}")
+        for key, owner in (("scale", "hemolysis_index"), ("continuous", "dialysis")):
+            if key in table and name not in (owner, "none"):
+                self.fault((*where, key), f"{key} says nothing of {name}, only of {owner}")
         scale = self.text(table, "scale", where)
         if scale and not _is_scale(scale):
             self.fault((*where, "scale"), f"{scale!r} is no scale: plus, or two rising numbers such as 100:300")
@@ -304,13 +313,17 @@ class _Reader:
             drug = self.text(table, "drug", where)
             if not code and not name:
                 self.fault(where, "a drug needs a code or a name")
+            grams = self.decimal(table, "grams_per_ml", where)
             if not self.one_of(drug, tuple(each.value for each in Drug), (*where, "drug")):
                 continue
-            local = LocalDrug(Drug(drug), self.decimal(table, "grams_per_ml", where))
+            plain = " ".join(words(fold(name)))
+            if code in codes or plain in names:
+                self.fault(where, f"the drug {code or name!r} stands here twice")
+            local = LocalDrug(Drug(drug), grams)
             if code:
                 codes[code] = local
-            if name:
-                names[" ".join(name.lower().split())] = local
+            if plain:
+                names[plain] = local
         return codes, names
 
     def decimal(self, table: Mapping[str, Any], key: str, where: Path_) -> str:
@@ -321,7 +334,7 @@ class _Reader:
             number = Decimal(str(value))
         except InvalidOperation:
             number = Decimal(0)
-        if isinstance(value, bool) or not 0 < number <= 1:
+        if isinstance(value, bool) or not number.is_finite() or not 0 < number <= 1:
             self.fault((*where, key), f"{key} must be a number above 0 and at most 1, not {value!r}")
             return ""
         return str(number)
@@ -337,6 +350,11 @@ class _Reader:
             elif self.one_of(says, tuple(each.value for each in Condition), (*where, "says")):
                 found.append((text.casefold(), says))
         return tuple(found)
+
+
+def _analyte_named(text: str) -> str:
+    """Return the analyte that a text names in any language (``Kalium``), or nothing."""
+    return next((analyte.value for analyte in Analyte if text and names_analyte(text, analyte)), "")
 
 
 def _is_scale(scale: str) -> bool:

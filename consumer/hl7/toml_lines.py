@@ -23,6 +23,7 @@ class Lines:
                 names = _parts(header.group(2))
                 table = self._table(names, counts, new=header.group(1) == "[[")
                 self._lines.setdefault(table, number)
+                self._lines.setdefault(names[:1], number)  # [[sender.code]] without its [[sender]]
                 continue
             key = _KEY.match(line)
             if key is not None:

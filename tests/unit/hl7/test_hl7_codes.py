@@ -169,6 +169,28 @@ def test_local_codes_that_are_not_ours(decode: Decode, identifier: str, units: s
     assert not message.rejected
 
 
+@pytest.mark.parametrize(
+    ("identifier", "reason"),
+    [
+        ("K^Kalium^L^2828-2^Potassium Ur-sCnc^LN", NotOurs.CODE_EXCLUDED),  # the laboratory's LOINC says urine
+        ("K^Kalium^L^2601-3^Magnesium^LN", Reason.CODE_TEXT_DISAGREE),
+        ("K^Kalium im Urin^L", Reason.CODE_TEXT_DISAGREE),
+        ("K^Kalium^L^^^^^^Kalium, Harn", Reason.CODE_TEXT_DISAGREE),
+        ("K^Natrium-Kalium-Quotient^L", Reason.CODE_TEXT_DISAGREE),
+        ("K^ISE 3^L^2823-3^Potassium^LN", None),  # a site's code needs no name
+        ("K^Blutgas/Urin^L", None),  # vouched for
+    ],
+)
+def test_hl7_2_what_stands_beside_a_local_code(
+    decode: Decode, identifier: str, reason: NotOurs | Reason | None
+) -> None:
+    """A mapped code is not ours where another triplet or a text says another fluid, quantity or analyte."""
+    site = LOCAL + '[[sender]]\napplication = "LAB"\nconfirmed = [{ code = "K", text = "Blutgas/Urin" }]\n'
+    message = decode(oru(obx(identifier)), site)
+    assert bool(message.events) is (reason is None)
+    assert reason in (None, *message.not_ours, *(part.reason for part in message.rejected))
+
+
 def test_local_codes_of_another_sender(decode: Decode) -> None:
     """A row holds for its sender alone."""
     assert decode(oru(obx("K^Kalium^L")).replace(b"|LAB|", b"|MOLIS|"), LOCAL).outcome is Outcome.IGNORED

@@ -127,6 +127,15 @@ K = '[[sender]]\n[[sender.code]]\ncode = "K"\nanalyte = "potassium"\n'
         ('[[hemolysis_comment]]\ntext = "x"\nsays = "red"', 3, "'red' is none of"),
         ('[[hemolysis_comment]]\nsays = "clotted"', 1, "needs a text"),
         ('confirmed = [{ code = "1" }]', 1, "needs a code and a text"),
+        ('[[sender]]\n[[sender.code]]\ncode = "K"\nanalyte = "kalium"', 4, "did you mean 'potassium'?"),
+        ('[[sender]]\n[[sender.code]]\ncode = "K"\nanalyte = "Magnésio"', 4, "did you mean 'magnesium'?"),
+        (K + 'units = ["mmol/L", "mg/dL"]', 5, "mg/dL is no unit of potassium"),
+        (K + 'scale = "plus"', 5, "scale says nothing of potassium, only of hemolysis_index"),
+        (K + "continuous = true", 5, "continuous says nothing of potassium, only of dialysis"),
+        (K + K, 6, "twice"),
+        ('[[drug]]\ncode = "X"\ndrug = "magnesium"\ngrams_per_ml = nan', 4, "above 0 and at most 1"),
+        ('[[drug]]\nname = "X"\ndrug = "magnesium"\n[[drug]]\nname = "x"\ndrug = "insulin"', 4, "twice"),
+        ('[[sender.code]]\ncode = "K"\nanalyte = "potassium"', 1, "sender must be a list of tables ([[sender]])"),
     ],
 )  # fmt: skip
 def test_faults(text: str, line: int, fault: str) -> None:
