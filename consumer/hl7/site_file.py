@@ -288,12 +288,12 @@ class _Reader:
         default = self.text(table, "unit", where)
         unit = self.unit(default, (*where, "unit")) if default else None
         units = [self.unit(each, (*where, "units")) for each in self.texts(table, "units", where)]
-        for key, each in (("unit", unit), *(("units", each) for each in units)):
+        for said, each in (("unit", unit), *(("units", each) for each in units)):
             if analyte is not None and each is not None and each not in FACTORS[analyte]:
-                self.fault((*where, key), f"{each.value} is no unit of {analyte.value}")
-        for key, owner in (("scale", "hemolysis_index"), ("continuous", "dialysis")):
-            if key in table and name not in (owner, "none"):
-                self.fault((*where, key), f"{key} says nothing of {name}, only of {owner}")
+                self.fault((*where, said), f"{each.value} is no unit of {analyte.value}")
+        for said, owner in (("scale", "hemolysis_index"), ("continuous", "dialysis")):
+            if said in table and name not in (owner, "none"):
+                self.fault((*where, said), f"{said} says nothing of {name}, only of {owner}")
         scale = self.text(table, "scale", where)
         if scale and not _is_scale(scale):
             self.fault((*where, "scale"), f"{scale!r} is no scale: plus, or two rising numbers such as 100:300")
