@@ -64,6 +64,8 @@ def conditions_of(text: str) -> tuple[Condition, ...]:
         hemolysis = _hemolysis(clause, said)
         if hemolysis is not None:
             found.add(hemolysis)
+        elif Condition.HEMOLYZED in found and said and all(map(_GROSS.has, said)):
+            found.add(Condition.GROSSLY_HEMOLYZED)  # "hemolyzed, grossly"
         if _says(said, _CLOTTED, _NO_CLOT):
             found.add(Condition.CLOTTED)
         if (not _OF_A_TUBE.isdisjoint(said) or not clause.isascii()) and _says(said, _CONTAMINATED, _NO_CONTAMINATION):
@@ -96,7 +98,7 @@ def _hemolysis(clause: str, said: list[str]) -> Condition | None:
     place = _place(said, _HEMOLYSIS)
     if place is None or _says_nothing_of_this_tube(said, place):
         return None
-    if any(map(_GROSS.has, said)):
+    if any(_GROSS.has(word) and not _LIPEMIA.has(after) for word, after in zip(said, [*said[1:], ""], strict=True)):
         return Condition.GROSSLY_HEMOLYZED
     pluses = _PLUSES.search(clause)
     if pluses is not None:

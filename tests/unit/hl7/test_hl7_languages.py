@@ -102,16 +102,18 @@ def test_hl7_2_specimens(source: str, vetoed: bool) -> None:
 
 
 REMARKS = {
-    Condition.HEMOLYZED: """HEMOLYZED SLIGHTLY | MODERATELY HEMOLYZED | SPECIMEN SLIGHTLY HEMOLYZED
+    Condition.HEMOLYZED: """HEMOLYZED SLIGHTLY | HEMOLYZED, MODERATELY | MARKEDLY LIPEMIC, SLIGHTLY HEMOLYZED
+        | SLIGHTLY HEMOLYZED AND GROSSLY LIPEMIC | MODERATELY HEMOLYZED | SPECIMEN SLIGHTLY HEMOLYZED
         | 2+ hemolysis | Hemolyse + | HEMOLYSIS INDEX 2+ | Hemolysis index 150 | Amostra levemente hemolisada
         | Muestra ligeramente hemolizada | 标本轻微溶血 | Échantillon légèrement hémolysé
         | leicht hämolytisches Serum | Hemolysert prøve | Hæmolyse | HEMOLİZLİ NUMUNE | Siero emolitico
         | Гемолиз | licht hemolytisch | NO VISIBLE ICTERUS. HEMOLYZED. | Possible hemolysis
         | HEMOLYSIS FALSELY ELEVATES K | Hemolyzed. Grossly lipemic""",
     Condition.GROSSLY_HEMOLYZED: """GROSSLY HEMOLYZED. HEMOLYSIS FALSELY ELEVATES K | MARKEDLY HEMOLYZED
-        | Hemolysis 3+ | Hämolyse +++ | hochgradige Hämolyse | hémolyse massive | Hemólisis marcada
-        | hemólise acentuada | sterkt hemolysert | ernstig hemolytisch | aşırı hemolizli | 重度溶血
-        | emolisi marcata | сильный гемолиз | HEMOLYSIS INDEX: 412""",
+        | HEMOLYZED, GROSSLY | GROSSLY HEMOLYZED AND LIPEMIC | Hemolysis 3+ | Hämolyse +++
+        | hochgradige Hämolyse | hémolyse massive | Hemólisis marcada | hemólise acentuada | sterkt hemolysert
+        | ernstig hemolytisch | aşırı hemolizli | 重度溶血 | emolisi marcata | сильный гемолиз
+        | HEMOLYSIS INDEX: 412""",
     Condition.CLOTTED: """Specimen clotted | Clots present | Probe geronnen | caillot | muestra coagulada
         | amostra coagulada | campione coagulato | pıhtılı numune | 有凝块 | clotted specimen, please repeat""",
     Condition.CONTAMINATED: """Specimen contaminated | IV contamination | Kontamination mit Infusion
