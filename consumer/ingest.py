@@ -48,7 +48,11 @@ class Settings(NamedTuple):
 
 
 class Ingest:
-    """One inbound partition, as a `consumer.stage.Stage`."""
+    """
+    One inbound partition, as a `consumer.stage.Stage`.
+
+    A message is received at its record's timestamp, a resubmitted one when it was first (RULES.md 8).
+    """
 
     def __init__(
         self,

@@ -441,7 +441,11 @@ def _may_return(chart: Chart, past: Alert) -> bool:
 
 
 def _supersede(drafts: list[Draft], kept: Sequence[Alert]) -> None:
-    """A magnesium that ends 4.1 while `hyperkalemia-low-magnesium` is raised or open ends it as `superseded`."""
+    """
+    A magnesium that ends 4.1 while `hyperkalemia-low-magnesium` is raised or open ends it as `superseded`.
+
+    Only an active rule supersedes another (RULES.md 5 and 7, issue 5).
+    """
     low = Rule.HYPERKALEMIA_LOW_MAGNESIUM
     open_low = any(alert.rule is low and alert.ended is None and alert.mode == "active" for alert in kept) or any(
         draft.alert.rule is low and draft.ended is None and draft.alert.mode == "active" for draft in drafts

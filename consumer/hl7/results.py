@@ -1,4 +1,4 @@
-"""Observations of one order to results and tubes (HL7.md 2, RULES.md 1 to 3)."""
+"""Observations of one order to results and tubes (HL7.md 2, RULES.md 1, 2 and 3)."""
 
 from collections import defaultdict
 from decimal import Decimal
