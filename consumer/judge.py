@@ -180,7 +180,9 @@ class Judge:
             excess = max(1, len(state.results) // 4)
             dropped += excess
             state = state._replace(
-                results=state.results[excess:], history_incomplete=True, dropped=state.dropped + excess
+                results=state.results.without_oldest(excess),
+                history_incomplete=True,
+                dropped=state.dropped + excess,
             )
             record = record._replace(state=state)
             packed = encode_patient(record, self._format)

@@ -9,18 +9,21 @@ what n added, for a fleet that is being updated (docs/adr/0010).
 | format | added |
 |---|---|
 | 1 | |
-| 2 | what a home remembers to know a message that is sent again, and the keys that lead to it |
+| 2 | results as a series an analyte (`consumer/packed.py`) |
+| | what a home remembers to know a message that is sent again, and the keys that lead to it |
 """
 
 from enum import IntEnum, StrEnum
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import cramjam
 import msgspec
 
 from consumer.errors import CorruptRecord, NewerVersion
+from consumer.packed import pack_results, unpack_results
 from rules.events import Instant, Patient, PatientEvent
 from rules.patient import PatientState
+from rules.results import Results
 
 _T = TypeVar("_T")
 
@@ -133,14 +136,23 @@ class _Packing(IntEnum):
     LZ4 = 1
 
 
-_encoder: Final = msgspec.msgpack.Encoder()
-_events: Final = msgspec.msgpack.Decoder(EventRecord)
-_patients: Final = msgspec.msgpack.Decoder(PatientRecord)
+def _results(kind: type, packed: Any) -> Results:
+    """Return the one type of ours that MessagePack does not know from what was written of it."""
+    assert kind is Results
+    return unpack_results(packed)
+
+
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=pack_results)
+_encoder_before: Final = msgspec.msgpack.Encoder(enc_hook=list)  # format 1 had the results one by one
+_events: Final = msgspec.msgpack.Decoder(EventRecord, dec_hook=_results)
+_patients: Final = msgspec.msgpack.Decoder(PatientRecord, dec_hook=_results)
 
 
 def encode_event(record: EventRecord, version: int = FORMAT) -> bytes:
     """Return the value of an events record, in the newest format or the one before."""
-    return _pack(version, _encoder.encode(record if version == FORMAT else _event_before(record)))
+    if version == FORMAT:
+        return _pack(version, _encoder.encode(record))
+    return _pack(version, _encoder_before.encode(_event_before(record)))
 
 
 def decode_event(value: bytes) -> EventRecord:
@@ -157,7 +169,9 @@ def decode_event(value: bytes) -> EventRecord:
 
 def encode_patient(record: PatientRecord, version: int = FORMAT) -> bytes:
     """Return the packed form of a patient, as it is kept in memory and in the changelog."""
-    return _pack(version, _encoder.encode(record if version == FORMAT else _patient_before(record)))
+    if version == FORMAT:
+        return _pack(version, _encoder.encode(record))
+    return _pack(version, _encoder_before.encode(_patient_before(record)))
 
 
 def decode_patient(value: bytes) -> PatientRecord:

@@ -11,23 +11,23 @@ from typing import NamedTuple
 
 from rules.alert import Change, Rule, Severity
 from rules.chart import Chart
+from rules.draws import Draw, Draws
 from rules.events import Analyte, Instant
 from rules.exposure import Exposure
 from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence
 from rules.hypermagnesemia import belonging, exposure_named, ladder
 from rules.rulebook import Rulebook
-from rules.specimen import Draw
 
 
-def within(chart: Chart, exposure: Exposure, draws: list[Draw]) -> list[Draw]:
+def within(chart: Chart, exposure: Exposure, draws: Draws) -> list[Draw]:
     """Return the draws in s..e+24 h of *exposure*, oldest first."""
-    return [draw for draw in draws if exposure.start <= draw.at <= exposure.end + chart.rulebook.after_window]
+    return draws.between(exposure.start, exposure.end + chart.rulebook.after_window)
 
 
-def baseline(chart: Chart, exposure: Exposure, draws: list[Draw]) -> Draw | None:
+def baseline(chart: Chart, exposure: Exposure, draws: Draws) -> Draw | None:
     """Return the last of *draws* in the 72 h before the exposure's start, or None."""
-    since = exposure.start - chart.rulebook.after_baseline
-    return next((draw for draw in reversed(draws) if since <= draw.at < exposure.start), None)
+    before = draws.between(exposure.start - chart.rulebook.after_baseline, exposure.start - 1)
+    return before[-1] if before else None
 
 
 class HyperkalemiaAfterMagnesium(Plain):
@@ -78,7 +78,9 @@ class HyperkalemiaAfterMagnesium(Plain):
 
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: a valid K < 5.2, or 48 h without a potassium."""
-        expiry, until = silence(chart.potassium, claim.trigger_at, chart.rulebook.episode_silence)
+        expiry, until = silence(
+            chart.potassium.since(claim.trigger_at), claim.trigger_at, chart.rulebook.episode_silence
+        )
         for draw in until:
             if draw.valid and draw.value < chart.rulebook.potassium_clear:
                 return resolved("potassium_cleared", draw)
@@ -86,7 +88,7 @@ class HyperkalemiaAfterMagnesium(Plain):
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h without a potassium have passed."""
-        return silence(chart.potassium, claim.trigger_at, chart.rulebook.episode_silence)[0]
+        return silence(chart.potassium.since(claim.trigger_at), claim.trigger_at, chart.rulebook.episode_silence)[0]
 
 
 class CalciumLimits(NamedTuple):
@@ -109,9 +111,9 @@ class HypocalcemiaAfterMagnesium(Plain):
 
     rule = Rule.HYPOCALCEMIA_AFTER_MAGNESIUM
 
-    def _draws(self, chart: Chart, analyte: str) -> list[Draw]:
+    def _draws(self, chart: Chart, analyte: str) -> Draws:
         draws = chart.calcium if analyte == Analyte.CALCIUM.value else chart.ionized
-        return [draw for draw in draws if draw.valid]
+        return draws.valid()
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the newest low calcium after magnesium, for each of the two analytes."""
@@ -158,18 +160,17 @@ class HypocalcemiaAfterMagnesium(Plain):
         """Say whether a valid ionized calcium >= 1.0 within 4 h speaks against a low total one."""
         book = chart.rulebook
         return analyte == Analyte.CALCIUM.value and any(
-            other.valid
-            and other.value >= book.hypocalcemia_ionized
-            and abs(other.at - draw.at) <= book.hypocalcemia_ionized_near
-            for other in chart.ionized
+            other.valid and other.value >= book.hypocalcemia_ionized
+            for other in chart.ionized.between(
+                draw.at - book.hypocalcemia_ionized_near, draw.at + book.hypocalcemia_ionized_near
+            )
         )
 
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: the same analyte back at or above its limit, or 48 h without it."""
         limits = calcium_limits(claim.subject, chart.rulebook)
-        expiry, until = silence(
-            self._draws(chart, claim.subject), claim.trigger_at, chart.rulebook.hypocalcemia_silence
-        )
+        draws = self._draws(chart, claim.subject).since(claim.trigger_at)
+        expiry, until = silence(draws, claim.trigger_at, chart.rulebook.hypocalcemia_silence)
         for draw in until:
             if draw.value >= limits.limit:
                 return resolved("calcium_recovered", draw)
@@ -177,7 +178,8 @@ class HypocalcemiaAfterMagnesium(Plain):
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h without this calcium have passed."""
-        return silence(self._draws(chart, claim.subject), claim.trigger_at, chart.rulebook.hypocalcemia_silence)[0]
+        draws = self._draws(chart, claim.subject).since(claim.trigger_at)
+        return silence(draws, claim.trigger_at, chart.rulebook.hypocalcemia_silence)[0]
 
 
 class MonitoringGap(Plain):
@@ -196,8 +198,8 @@ class MonitoringGap(Plain):
         """Return the first counted magnesium and potassium drawn at or after s + 2 h (or e, when that is earlier)."""
         since = min(exposure.start + chart.rulebook.gap_from, exposure.end)
         return (
-            next((draw for draw in chart.magnesium if draw.at >= since), None),
-            next((draw for draw in chart.potassium if draw.at >= since), None),
+            chart.magnesium.first(since),
+            chart.potassium.first(since),
         )
 
     def _unmeasured(self, chart: Chart) -> list[Exposure]:

@@ -5,46 +5,22 @@ A chart is made anew for each judgement and computes each part when it is first 
 it would have stood with the first so many of the patient's events (RULES.md 7, retraction).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, TypeVar, overload
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
-from rules.events import Administration, Analyte, Dialysis, Drug, Instant, Result
+from rules.draws import Draw, Draws
+from rules.events import Administration, Analyte, Dialysis, Drug, Instant
 from rules.exposure import Course, Exposure, courses, exposures, key_text
+from rules.lazy import lazy
 from rules.patient import Alert, EncounterFact, PatientState
 from rules.renal import RenalFunction, age_years, renal_function
 from rules.rulebook import Rulebook
-from rules.specimen import Draw, Drawn, KnownBy
+from rules.specimen import Drawn, KnownBy
 
 T = TypeVar("T")
 
 TREATMENTS = (Drug.INSULIN, Drug.BETA2_AGONIST, Drug.BICARBONATE, Drug.BINDER, Drug.LOOP_DIURETIC)
 """Potassium-lowering treatments, dialysis beside them; not calcium, not magnesium (RULES.md 4.1)."""
-
-
-_NOTHING = object()
-
-
-class lazy(Generic[T]):  # noqa: N801  (used as a decorator, like property)
-    """A property that is computed once an object: `functools.cached_property` without its lock."""
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self._compute = compute
-        self._name = compute.__name__
-        self.__doc__ = compute.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "lazy[T]": ...
-
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-
-    def __get__(self, instance: object | None, owner: type) -> "lazy[T] | T":
-        """Compute the value, and put it where the next look finds it first."""
-        if instance is None:
-            return self
-        value = self._compute(instance)
-        instance.__dict__[self._name] = value
-        return value
 
 
 class Discharge:
@@ -80,6 +56,7 @@ class Chart:
         self.settled = now if settled is None else min(now, settled)
         self.rulebook = rulebook
         self._base = base
+        self._once: dict[Hashable, Any] = {}
         self.count = state.seen if count is None else count
 
     def known_by(self, count: int, now: Instant) -> "Chart":
@@ -93,15 +70,14 @@ class Chart:
     def with_state(self, state: PatientState) -> "Chart":
         """Return this chart over *state*, which differs in alerts and holds alone."""
         chart = Chart(state, self.now, self.rulebook, base=self._base, count=self.count, settled=self.settled)
-        chart.__dict__.update({name: value for name, value in self.__dict__.items() if name not in chart.__dict__})
+        chart.__dict__.update(self.__dict__ | {"state": state})
         return chart
 
-    def once(self, name: str, compute: Callable[["Chart"], T]) -> T:
+    def once(self, name: Hashable, compute: Callable[["Chart"], T]) -> T:
         """Return what *compute* makes of this chart, computed once under *name*: for what several rules derive."""
-        known = self.__dict__.get(name, _NOTHING)
-        if known is _NOTHING:
-            known = self.__dict__[name] = compute(self)
-        return known  # type: ignore[no-any-return]
+        if name not in self._once:
+            self._once[name] = compute(self)
+        return self._once[name]  # type: ignore[no-any-return]
 
     # Results
 
@@ -112,78 +88,75 @@ class Chart:
             return KnownBy(base._drawn, self.count)  # noqa: SLF001
         return Drawn(self.state.results, self.state.tubes, self.rulebook)
 
-    def _counted(self, analyte: Analyte) -> list[Draw]:
-        return [draw for draw in self._drawn.of(analyte) if draw.counted]
+    def _counted(self, analyte: Analyte) -> Draws:
+        return self._drawn.of(analyte).counted()
 
     @lazy
-    def all_potassium(self) -> list[Draw]:
+    def all_potassium(self) -> Draws:
         """Return the speaking potassiums, invalid ones too."""
         return self._drawn.of(Analyte.POTASSIUM)
 
     @lazy
-    def potassium(self) -> list[Draw]:
+    def potassium(self) -> Draws:
         """Return the counted potassiums, oldest first, one a specimen."""
         return self._counted(Analyte.POTASSIUM)
 
     @lazy
-    def all_magnesium(self) -> list[Draw]:
+    def all_magnesium(self) -> Draws:
         """Return the speaking magnesiums, invalid ones too."""
         return self._drawn.of(Analyte.MAGNESIUM)
 
     @lazy
-    def magnesium(self) -> list[Draw]:
+    def magnesium(self) -> Draws:
         """Return the counted total magnesiums, oldest first."""
         return self._counted(Analyte.MAGNESIUM)
 
     @lazy
-    def calcium(self) -> list[Draw]:
+    def calcium(self) -> Draws:
         """Return the counted total calciums, oldest first."""
         return self._counted(Analyte.CALCIUM)
 
     @lazy
-    def ionized(self) -> list[Draw]:
+    def ionized(self) -> Draws:
         """Return the counted ionized calciums, oldest first."""
         return self._counted(Analyte.CALCIUM_IONIZED)
 
     @lazy
-    def creatinine(self) -> list[Draw]:
+    def creatinine(self) -> Draws:
         """Return the counted creatinines, oldest first."""
         return self._counted(Analyte.CREATININE)
 
     @lazy
-    def egfr(self) -> list[Draw]:
+    def egfr(self) -> Draws:
         """Return the reported eGFRs that count, oldest first."""
         return self._counted(Analyte.EGFR)
 
     @lazy
-    def digoxin(self) -> list[Draw]:
+    def digoxin(self) -> Draws:
         """Return the counted digoxin levels, oldest first."""
         return self._counted(Analyte.DIGOXIN)
 
     @lazy
     def pending_magnesium_at(self) -> list[Instant]:
         """Return when each pending magnesium was drawn, or ordered where no draw is known."""
-        answered = self._answered_orders
         return [entry.result.observed_at for entry in self._drawn.pending(Analyte.MAGNESIUM)] + [
             order.ordered_at
             for order in self.state.magnesium_orders
-            if not order.cancelled and not {order.order_number, order.placer_order_number} & answered
+            if not order.cancelled and not {order.order_number, order.placer_order_number} & self._answered_orders
         ]
 
     @lazy
     def _answered_orders(self) -> set[str]:
         numbers: set[str] = set()
-        for entry in self.state.results:
-            result: Result = entry.result
-            if result.analyte is Analyte.MAGNESIUM:
-                numbers.update((result.order_number, result.placer_order_number))
+        for entry in self.state.results.series.get(Analyte.MAGNESIUM, ()):
+            numbers.update((entry.result.order_number, entry.result.placer_order_number))
         numbers.discard("")
         return numbers
 
     # Administrations and procedures
 
     def _given(self, drugs: Iterable[Drug], *, intentions: bool = False) -> list[Administration]:
-        wanted = frozenset(drugs)
+        wanted = frozenset(drugs) if self.state.administrations else ()
         return [
             entry.administration
             for entry in self.state.administrations
@@ -221,10 +194,10 @@ class Chart:
         An infusion at its start, dialysis at its end.
         """
         found: list[tuple[Instant, str]] = []
-        for drug in TREATMENTS:
-            records = self._given((drug,))
-            if records:
-                found += [(course.start, drug.value) for course in courses(records, [], self.rulebook)]
+        given = self._given(TREATMENTS)
+        for drug in sorted({record.drug for record in given}):
+            records = [record for record in given if record.drug is drug]
+            found += [(course.start, drug.value) for course in courses(records, [], self.rulebook)]
         found += [(session.ended_at, "dialysis") for session in self.dialyses]
         return sorted(found)
 
@@ -338,18 +311,23 @@ class Chart:
 
     # Magnesium, as two rules ask for it
 
-    def recent_magnesium(self, t_n: Instant) -> list[Draw]:
+    def recent_magnesiums(self, t_n: Instant) -> Iterator[Draw]:
         """
-        Return the valid total magnesiums that are *recent* for a potassium drawn at *t_n*, oldest first (RULES.md 4.1).
+        Yield the valid total magnesiums that are *recent* for a potassium drawn at *t_n*, newest first (RULES.md 4.1).
 
         Drawn at or after t_n - 24 h, at a known time, and not stale: not before a dialysis that started by t_n, nor
         (when low) before a parenteral magnesium dose that started by t_n.
         """
-        return [
-            draw
-            for draw in self.magnesium
-            if draw.at >= t_n - self.rulebook.magnesium_recent and self._stands(draw, t_n)
-        ]
+        since = t_n - self.rulebook.magnesium_recent
+        for draw in reversed(self.magnesium):
+            if draw.at < since:
+                return
+            if self._stands(draw, t_n):
+                yield draw
+
+    def recent_magnesium(self, t_n: Instant) -> Draw | None:
+        """Return the newest magnesium that is recent (RULES.md 4.1), or None."""
+        return next(self.recent_magnesiums(t_n), None)
 
     def _stands(self, draw: Draw, t_n: Instant) -> bool:
         return draw.valid and "time_degraded" not in draw.result.flags and not self.stale_magnesium(draw, t_n)
@@ -374,9 +352,9 @@ class Chart:
         since = t_n - self.rulebook.magnesium_recent
         if self.magnesium_pending(t_n):
             return "pending"
-        if any(draw.at >= since and not draw.valid for draw in self.all_magnesium):
+        if any(not draw.valid for draw in self.all_magnesium.since(since)):
             return "invalid"
-        if any(draw.at >= since and self.stale_magnesium(draw, t_n) for draw in self.magnesium):
+        if any(self.stale_magnesium(draw, t_n) for draw in self.magnesium.since(since)):
             return "stale"
         unmapped = self.state.unmapped_magnesium_at
         if unmapped is not None and unmapped >= since:
@@ -391,17 +369,19 @@ class Chart:
 
         Given, ordered, or above 2.0 ng/mL at *t_n* - 48 h or later; 7 days when renal function is impaired.
         """
+        if not self.digoxin_seen and not self.digoxin:
+            return False
         book = self.rulebook
         since = t_n - (book.digoxin_within_impaired if self.renal.impaired else book.digoxin_within)
         return any(at >= since for at in self.digoxin_seen) or any(
-            level.at >= since and level.value > book.digoxin_toxic for level in self.digoxin
+            level.value > book.digoxin_toxic for level in self.digoxin.since(since)
         )
 
     def low_calcium_near(self, at: Instant, within: Instant) -> bool:
         """Say whether a valid total calcium below 1.9 mmol/L was drawn within *within* of *at*, before or after."""
         return any(
-            draw.valid and draw.value < self.rulebook.calcium_low and abs(draw.at - at) <= within
-            for draw in self.calcium
+            draw.valid and draw.value < self.rulebook.calcium_low
+            for draw in self.calcium.between(at - within, at + within)
         )
 
     def alerts_open(self) -> list[Alert]:

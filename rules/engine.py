@@ -15,18 +15,17 @@ from rules.hypokalemia import latest_run
 from rules.life import BY_RULE, FAMILIES, Lived, Occasion, claim_of, families, live
 from rules.life import caught_up as _caught_up
 from rules.patient import (
-    RETRACTING,
     Alert,
     HoldMark,
     PatientState,
     administration_key,
     advance,
-    identity,
     join_histories,
     new_state,
     retain,
 )
 from rules.rulebook import Rulebook
+from rules.versions import RETRACTING, identity
 from rules.words.transitions import transition
 
 
@@ -234,18 +233,16 @@ def _nothing_to_find(state: PatientState, rulebook: Rulebook) -> bool:
         return False
     if any(entry.administration.drug is Drug.MAGNESIUM for entry in state.administrations):
         return False
-    low, high, magnesium = rulebook.hypokalemia, rulebook.potassium_onset, rulebook.unknown_level_rising
-    for entry in state.results:
-        result = entry.result
-        analyte, value = result.analyte, result.value
-        if value is None:
-            continue
-        if analyte is Analyte.POTASSIUM:
-            if not low <= value < high:
-                return False
-        elif analyte is Analyte.MAGNESIUM and value >= magnesium:
+    potassium = state.results.series.get(Analyte.POTASSIUM)
+    if potassium is not None:
+        lowest, highest = potassium.columns.lowest, potassium.columns.highest
+        if lowest is not None and lowest < rulebook.hypokalemia:
             return False
-    return True
+        if highest is not None and highest >= rulebook.potassium_onset:
+            return False
+    magnesium = state.results.series.get(Analyte.MAGNESIUM)
+    highest = None if magnesium is None else magnesium.columns.highest
+    return highest is None or highest < rulebook.unknown_level_rising
 
 
 def _quiet(state: PatientState, now: Instant, rulebook: Rulebook) -> Judgement:
@@ -333,11 +330,8 @@ def _withdrew(before: PatientState, event: PatientEvent) -> str:
         return "withdrawn"
     for result in event.results:
         if result.status == "C" or any(
-            old.result.order_number == result.order_number
-            and old.result.observed_at == result.observed_at
-            and old.result.value != result.value
-            and identity(old.result) == identity(result)
-            for old in before.results
+            old.observed_at == result.observed_at and old.value != result.value and identity(old) == identity(result)
+            for old in before.results.of_order(result.order_number)
         ):
             return "corrected"
     keys = {administration_key(entry.administration) for entry in before.administrations}

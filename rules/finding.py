@@ -6,10 +6,10 @@ from typing import NamedTuple, Protocol
 
 from rules.alert import Change, Rule, Severity
 from rules.chart import Chart
+from rules.draws import Draw
 from rules.events import Instant
 from rules.exposure import Exposure
 from rules.patient import HoldMark
-from rules.specimen import Draw
 
 NO_HOLD: Instant = 0
 """The end of a hold that there is none of: it has passed by every clock, the watermark's too."""

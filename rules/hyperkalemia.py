@@ -6,16 +6,15 @@ duration of treatments. That low magnesium makes *hyper*kalemia refractory is we
 not measured, carries the evidence grade "low", and orders nothing.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
+from rules.draws import Draw, Draws
 from rules.events import Drug, Instant
 from rules.finding import EXPIRED, NO_HOLD, Claim, End, Finding, Plain, resolved, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
-from rules.specimen import Draw
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -49,18 +48,21 @@ class Episode:
         return [draw for draw in self.draws if draw.at >= self.reopened_at]
 
 
-def episodes(potassium: Sequence[Draw], rulebook: Rulebook) -> list[Episode]:
+def episodes(potassium: Draws, rulebook: Rulebook) -> list[Episode]:
     """Return the episodes in counted potassiums (oldest first), open or closed."""
     found: list[Episode] = []
     current: Episode | None = None  # the one that is open
-    for draw in potassium:
+    onset = rulebook.potassium_onset
+    for n, value in enumerate(potassium.values):
+        if current is None and value < onset:
+            continue
+        draw = potassium[n]
         if current is not None and draw.at - current.draws[-1].at >= rulebook.episode_silence:
             current = None
         if current is None:
-            if draw.value < rulebook.potassium_onset:
-                continue
-            current = _opened(found, draw, rulebook)
-            row = 0  # valid ones < 5.5 in a row
+            if value >= onset:
+                current = _opened(found, draw, rulebook)
+                row = 0  # valid ones < 5.5 in a row
             continue
         current.draws.append(draw)
         if not draw.valid:
@@ -118,9 +120,13 @@ def _persistence(chart: Chart, episode: Episode, draw: Draw) -> bool:
     elapsed = draw.at - episode.first.at  # the first and this one are two specimens >= 5.5
     if elapsed >= book.persistence_late and draw.value >= book.potassium_high:
         return True
+    if draw.value <= episode.first.value - book.persistence_fall:
+        return False
+    long_enough, if_severe = elapsed >= book.persistence_after, elapsed >= book.persistence_after_severe
+    if long_enough is if_severe:  # whatever the kidneys do
+        return long_enough
     severe = any(d.valid and d.value >= book.potassium_critical for d in episode.draws if d.at <= draw.at)
-    needed = book.persistence_after_severe if severe or chart.renal.impaired else book.persistence_after
-    return elapsed >= needed and draw.value > episode.first.value - book.persistence_fall
+    return if_severe if severe or chart.renal.impaired else long_enough
 
 
 def treatment_failure(chart: Chart, episode: Episode, draw: Draw) -> tuple[Instant, str] | None:
@@ -136,8 +142,8 @@ def treatment_failure(chart: Chart, episode: Episode, draw: Draw) -> tuple[Insta
         )
         if not low <= draw.at - at <= high:
             continue
-        before = next(k for k in reversed(chart.potassium) if k.at <= at)  # there is one: the episode's first
-        if at - before.at > book.treatment_baseline or before.value < book.potassium_onset:
+        before = chart.potassium.last(at)
+        if before is None or at - before.at > book.treatment_baseline or before.value < book.potassium_onset:
             continue
         if draw.value > before.value - book.persistence_fall or (
             draw.value >= book.potassium_high and draw.at - at >= book.treatment_late
@@ -174,10 +180,8 @@ def _fast_rise(chart: Chart, draw: Draw) -> bool:
     book = chart.rulebook
     if not draw.valid or draw.value < book.potassium_high:
         return False
-    return any(
-        0 < draw.at - other.at <= book.fast_rise_within and draw.value - other.value >= book.fast_rise
-        for other in chart.potassium
-    )
+    near = chart.potassium.between(draw.at - book.fast_rise_within, draw.at - 1)
+    return any(draw.value - other.value >= book.fast_rise for other in near)
 
 
 def highest(episode: Episode, book: Rulebook) -> Severity:
@@ -253,7 +257,7 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
         if found is None:
             return []
         episode, trigger, name = found
-        if chart.recent_magnesium(trigger.at):
+        if chart.recent_magnesium(trigger.at) is not None:
             return []
         book = chart.rulebook
         stepped = steps(chart, episode, trigger)
@@ -304,8 +308,8 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: a recent magnesium, the episode cleared, silence."""
         recent = chart.recent_magnesium(claim.trigger_at)
-        if recent:
-            return resolved("magnesium_resulted", recent[-1])
+        if recent is not None:
+            return resolved("magnesium_resulted", recent)
         return potassium_end(chart, claim)
 
 
@@ -326,10 +330,9 @@ class WithLowMagnesium(Hyperkalemia):
                 break
         else:
             return []
-        recent = chart.recent_magnesium(trigger.at)
-        if not recent or recent[-1].value >= book.magnesium_low:
+        magnesium = chart.recent_magnesium(trigger.at)
+        if magnesium is None or magnesium.value >= book.magnesium_low:
             return []
-        magnesium = recent[-1]
         very_low = magnesium.value < book.magnesium_very_low
         stepped = steps(chart, episode, trigger)
         if very_low:
@@ -360,6 +363,4 @@ class WithLowMagnesium(Hyperkalemia):
 def recovered_magnesium(chart: Chart, since: Instant) -> Draw | None:
     """Return the newest valid magnesium >= 0.695 mmol/L drawn after *since*; at it, where the low one was corrected."""
     low: Decimal = chart.rulebook.magnesium_low
-    return next(
-        (draw for draw in reversed(chart.magnesium) if draw.at >= since and draw.valid and draw.value >= low), None
-    )
+    return next((draw for draw in reversed(chart.magnesium.since(since)) if draw.valid and draw.value >= low), None)

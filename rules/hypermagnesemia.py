@@ -4,15 +4,17 @@ Hypermagnesemia: after an infusion, and without a known exposure (RULES.md 4.2).
 Sources: ACOG Practice Bulletin 222 for the obstetric ladder; the general and renal ladders are the rulebook's own.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
+from rules.draws import Draw
 from rules.events import Instant
 from rules.exposure import Exposure
 from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
-from rules.specimen import Draw
+from rules.versions import drawn_at
 
 if TYPE_CHECKING:
     from rules.rulebook import Rulebook
@@ -67,19 +69,35 @@ def exposure_of(chart: Chart, draw: Draw) -> Exposure | None:
     s <= observed_at <= e + 24 h (48 h when renal function is impaired or unknown), the latest when several match; what
     an alert of an exposure stood on goes on belonging to it.
     """
-    if not chart.exposures:
-        return None
-    for alert in chart.state.alerts:
-        if alert.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA and draw.key in alert.stood_on and not alert.retracted:
-            kept = exposure_named(chart, alert.subject)
-            if kept is not None:
-                return kept
+    return owners(chart).get(draw) if chart.exposures else None
+
+
+def owners(chart: Chart) -> dict[Draw, Exposure]:
+    """Return each counted magnesium that belongs to an exposure, oldest first, with that exposure (`exposure_of`)."""
+    raised = tuple(
+        (alert.subject, alert.stood_on)
+        for alert in chart.state.alerts
+        if alert.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA and not alert.retracted
+    )
+    return chart.once(("owners", raised), lambda c: _owners(c, raised))
+
+
+def _owners(chart: Chart, raised: Iterable[tuple[str, tuple[str, ...]]]) -> dict[Draw, Exposure]:
+    kept: dict[str, Exposure] = {}
+    for dose, stood_on in raised:
+        exposure = exposure_named(chart, dose)
+        if exposure is not None:
+            kept |= dict.fromkeys(stood_on, exposure) | kept
     book = chart.rulebook
     window = book.exposure_window_impaired if chart.cleared_slowly else book.exposure_window
-    for exposure in reversed(chart.exposures):
-        if exposure.start <= draw.at <= exposure.end + window:
-            return exposure
-    return None
+    found = {}
+    for draw in chart.magnesium.since(min([chart.exposures[0].start, *map(drawn_at, kept)])):
+        owner = kept.get(draw.key) if kept else None
+        if owner is None:
+            owner = next((e for e in reversed(chart.exposures) if e.start <= draw.at <= e.end + window), None)
+        if owner is not None:
+            found[draw] = owner
+    return found
 
 
 def exposure_named(chart: Chart, dose: str) -> Exposure | None:
@@ -89,12 +107,7 @@ def exposure_named(chart: Chart, dose: str) -> Exposure | None:
 
 def belonging(chart: Chart, exposure: Exposure) -> list[Draw]:
     """Return the counted magnesiums that belong to *exposure*, oldest first."""
-    found = []
-    for draw in chart.magnesium:
-        owner = exposure_of(chart, draw)
-        if owner is not None and owner.first_dose == exposure.first_dose:
-            found.append(draw)
-    return found
+    return [draw for draw, owner in owners(chart).items() if owner.first_dose == exposure.first_dose]
 
 
 def severity_of(chart: Chart, exposure: Exposure, draw: Draw, rungs: Ladder) -> Severity | None:
@@ -119,10 +132,8 @@ def potassium_or_calcium(chart: Chart, at: Instant) -> list[str]:
     """Return the steps by a valid K >= 6.0 or a valid total Ca < 1.9 mmol/L within 6 h of a magnesium drawn at *at*."""
     book = chart.rulebook
     found = []
-    if any(
-        d.valid and d.value >= book.potassium_high and abs(d.at - at) <= book.magnesium_step_within
-        for d in chart.potassium
-    ):
+    near = chart.potassium.between(at - book.magnesium_step_within, at + book.magnesium_step_within)
+    if any(d.valid and d.value >= book.potassium_high for d in near):
         found.append("high potassium")
     if chart.low_calcium_near(at, book.magnesium_step_within):
         found.append("low calcium")
@@ -211,12 +222,9 @@ class ExposureUnknown(Plain):
 
     rule = Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN
 
-    def _unowned(self, chart: Chart) -> list[Draw]:
-        return [draw for draw in chart.magnesium if exposure_of(chart, draw) is None]
-
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the newest valid magnesium of no exposure that is high, or has risen."""
-        trigger = next((d for d in reversed(self._unowned(chart)) if d.valid and self._fires(chart, d)), None)
+        trigger = self._trigger(chart)
         if trigger is None:
             return []
         rungs = ladder(chart)
@@ -235,28 +243,38 @@ class ExposureUnknown(Plain):
             )
         ]
 
+    def _trigger(self, chart: Chart) -> Draw | None:
+        magnesium, least = chart.magnesium, min(chart.rulebook.unknown_level, chart.rulebook.unknown_level_rising)
+        for n in range(len(magnesium) - 1, -1, -1):
+            if magnesium.values[n] >= least:
+                draw = magnesium[n]
+                if draw.valid and exposure_of(chart, draw) is None and self._fires(chart, draw):
+                    return draw
+        return None
+
     def _fires(self, chart: Chart, draw: Draw) -> bool:
         book = chart.rulebook
         if draw.value >= book.unknown_level:
             return True
+        before = chart.magnesium.between(draw.at - book.unknown_rise_within, draw.at - 1)
         return draw.value >= book.unknown_level_rising and any(
-            0 < draw.at - other.at <= book.unknown_rise_within and draw.value - other.value >= book.unknown_rise
-            for other in chart.magnesium
+            draw.value - other.value >= book.unknown_rise for other in before
         )
 
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: a later valid magnesium < 1.3, 48 h without one, or an exposure that owns the trigger."""
         book = chart.rulebook
-        for draw in chart.magnesium:
+        for draw in chart.magnesium.since(claim.trigger_at):
             if draw.at > claim.trigger_at and draw.valid and draw.value < book.unknown_clear:
                 return resolved("magnesium_cleared", draw)
-        owned = next((draw for draw in chart.magnesium if draw.key == claim.trigger), None)
         takes_over = book.mode(Rule.POST_INFUSION_HYPERMAGNESEMIA) == "active"  # only an active rule supersedes another
-        if takes_over and owned is not None and exposure_of(chart, owned) is not None:
+        own = chart.magnesium.between(claim.trigger_at, claim.trigger_at)
+        if takes_over and any(draw.key == claim.trigger and exposure_of(chart, draw) is not None for draw in own):
             return resolved("superseded")
         expiry = self.expiry(chart, claim)
         return EXPIRED if chart.settled >= expiry else None
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant:
         """Return 48 h after the last magnesium of no exposure."""
-        return silence(self._unowned(chart), claim.trigger_at, chart.rulebook.magnesium_silence)[0]
+        unowned = [draw for draw in chart.magnesium.since(claim.trigger_at) if exposure_of(chart, draw) is None]
+        return silence(unowned, claim.trigger_at, chart.rulebook.magnesium_silence)[0]

@@ -7,11 +7,11 @@ unlike that of 4.1).
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
+from rules.draws import Draw
 from rules.events import Instant
 from rules.finding import EXPIRED, NO_HOLD, Claim, End, Finding, Plain, resolved, silence, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
-from rules.specimen import Draw
 
 
 def believed(draw: Draw, book: Rulebook) -> bool:
@@ -25,18 +25,23 @@ def believed(draw: Draw, book: Rulebook) -> bool:
 
 def latest_run(chart: Chart) -> list[Draw]:
     """Return the newest run of low potassiums: back to the last valid K >= 3.5, or a gap of more than 48 h."""
+    return chart.once("run", _latest_run)
+
+
+def _latest_run(chart: Chart) -> list[Draw]:
     book = chart.rulebook
-    run: list[Draw] = []
-    for draw in reversed(chart.potassium):
+    potassium = chart.potassium
+    run: list[Draw] = []  # newest first
+    for n in range(len(potassium) - 1, -1, -1):
+        if not run and potassium.values[n] >= book.hypokalemia:
+            continue
+        draw = potassium[n]
         if not believed(draw, book):
             continue
-        if draw.value >= book.hypokalemia:
-            if run:
-                break
-            continue
-        if run and run[0].at - draw.at > book.hypokalemia_gap:
+        if draw.value >= book.hypokalemia or (run and run[-1].at - draw.at > book.hypokalemia_gap):
             break
-        run.insert(0, draw)
+        run.append(draw)
+    run.reverse()
     return run
 
 
@@ -45,17 +50,17 @@ class RefractoryHypokalemia(Plain):
 
     rule = Rule.REFRACTORY_HYPOKALEMIA
 
-    def _trigger(self, chart: Chart) -> tuple[list[Draw], Draw, list[Draw]] | None:
-        """Return the run, the newest potassium that meets the rule, and the recent magnesiums for it."""
+    def _trigger(self, chart: Chart) -> tuple[list[Draw], Draw, Draw | None] | None:
+        """Return the run, the newest potassium that meets the rule, and the newest recent magnesium for it."""
         return chart.once("hypokalemia", self._find)
 
-    def _find(self, chart: Chart) -> tuple[list[Draw], Draw, list[Draw]] | None:
+    def _find(self, chart: Chart) -> tuple[list[Draw], Draw, Draw | None] | None:
         run = latest_run(chart)
         for n in range(len(run) - 1, -1, -1):
             trigger = run[n]
-            recent = chart.recent_magnesium(trigger.at)
-            if self._pair(chart, run[: n + 1]) or self._alone(chart, trigger, recent):
-                return run, trigger, recent
+            magnesium = chart.recent_magnesium(trigger.at)
+            if self._pair(chart, run[: n + 1]) or self._alone(chart, trigger, magnesium):
+                return run, trigger, magnesium
         return None
 
     def _pair(self, chart: Chart, run: list[Draw]) -> bool:
@@ -66,10 +71,10 @@ class RefractoryHypokalemia(Plain):
             for earlier in run[:n]
         )
 
-    def _alone(self, chart: Chart, draw: Draw, recent: list[Draw]) -> bool:
+    def _alone(self, chart: Chart, draw: Draw, magnesium: Draw | None) -> bool:
         book = chart.rulebook
-        if recent:
-            return draw.value < book.hypokalemia_high and recent[-1].value < book.magnesium_low
+        if magnesium is not None:
+            return draw.value < book.hypokalemia_high and magnesium.value < book.magnesium_low
         return draw.value < book.hypokalemia_critical
 
     def findings(self, chart: Chart) -> list[Finding]:
@@ -77,9 +82,8 @@ class RefractoryHypokalemia(Plain):
         found = self._trigger(chart)
         if found is None:
             return []
-        run, trigger, recent = found
+        run, trigger, magnesium = found
         book = chart.rulebook
-        magnesium = recent[-1] if recent else None
         if magnesium is not None and magnesium.value >= book.magnesium_low:
             return []
         lowest = self._lowest(chart, run, trigger)
@@ -162,11 +166,11 @@ class RefractoryHypokalemia(Plain):
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: a valid K >= 3.5, a recent magnesium that is not low, 48 h without a potassium."""
         book = chart.rulebook
-        expiry, until = silence(chart.potassium, claim.trigger_at, book.hypokalemia_gap)
+        expiry, until = silence(chart.potassium.since(claim.trigger_at), claim.trigger_at, book.hypokalemia_gap)
         for draw in until:
             if draw.valid and draw.value >= book.hypokalemia:
                 return resolved("potassium_recovered", draw)
-        for draw in reversed(chart.recent_magnesium(claim.trigger_at)):
+        for draw in chart.recent_magnesiums(claim.trigger_at):
             later = claim.used_at is None or draw.at >= claim.used_at
             if draw.value >= book.magnesium_low and later:
                 return resolved("magnesium_resulted", draw)
@@ -174,4 +178,4 @@ class RefractoryHypokalemia(Plain):
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h without a potassium have passed."""
-        return silence(chart.potassium, claim.trigger_at, chart.rulebook.hypokalemia_gap)[0]
+        return silence(chart.potassium.since(claim.trigger_at), claim.trigger_at, chart.rulebook.hypokalemia_gap)[0]

@@ -24,7 +24,7 @@ from rules.rulebook import Rulebook
 from rules.spurious import SpuriousPotassium
 
 if TYPE_CHECKING:
-    from rules.specimen import Draw
+    from rules.draws import Draw
 
 ALERT_NAMESPACE = UUID("6c0d1f5e-0f3b-5b6a-9d53-3f7a1c2e8b40")
 """Fixed for ever: the same trigger of the same patient gives the same alert id everywhere (ADR 5)."""
@@ -222,7 +222,8 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
     be said, and a changed rulebook retracts nothing: such an alert has stood.
     """
     state = chart.state
-    if state.history_incomplete and (not state.results or alert.trigger_at < state.results[0].result.observed_at):
+    oldest = state.results.oldest_at
+    if state.history_incomplete and (oldest is None or alert.trigger_at < oldest):
         return False
     if alert.rulebook != version_of(chart.rulebook) and _trigger_stands(chart, alert):
         return False

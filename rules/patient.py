@@ -6,7 +6,6 @@ identity, and of two versions of one fact the newer stays. Beside each fact stan
 this patient with which it first came, so that an alert can be judged again as of any moment (RULES.md 7, retraction).
 """
 
-from bisect import bisect_left
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -24,35 +23,17 @@ from rules.events import (
     MagnesiumOrder,
     Patient,
     PatientEvent,
-    Result,
     Tube,
 )
+from rules.results import NO_RESULTS, Results
 from rules.rulebook import Rulebook
-
-# Status ranks of the version order, RULES.md 2.
-RANK = {"W": 8, "D": 7, "X": 6, "C": 5, "A": 4, "B": 4, "V": 4, "F": 3, "U": 3, "P": 2, "S": 2, "R": 1}
-RETRACTING = frozenset("DWX")
-REVISING = frozenset("CDWXU")
-"""A version of one of these is a version of a draw that is known, whatever draw time it carries."""
+from rules.versions import StoredResult
 
 KEEP_RESULTS = 14 * DAY
 """At least 7 days, creatinine 14 (RULES.md 7); one bound for all keeps the state simple."""
 KEEP_CONTEXT = 30 * DAY
 KEEP_BASELINE = KEEP_RESULTS
 """What an open alert stood on may be as much older than its trigger: an injury of 7 days, and the 7 days before it."""
-
-
-class StoredResult(NamedTuple):
-    """
-    A version of a result, with the number of the event that first brought its draw and status.
-
-    ``said`` is what the version's own message said of its tube, and touches it: a clot everything, hemolysis potassium
-    and magnesium. A correction that no longer says so takes it back.
-    """
-
-    result: Result
-    came: int
-    said: tuple[Condition, ...] = ()
 
 
 class StoredTube(NamedTuple):
@@ -152,7 +133,7 @@ class PatientState(NamedTuple):
     now: Instant
     seen: int  # events judged, timers not counted
     last_event_at: Instant
-    results: tuple[StoredResult, ...] = ()
+    results: Results = NO_RESULTS
     tubes: tuple[StoredTube, ...] = ()
     administrations: tuple[StoredAdministration, ...] = ()
     dialyses: tuple[StoredDialysis, ...] = ()
@@ -172,21 +153,6 @@ class PatientState(NamedTuple):
 def new_state(patient: Patient) -> PatientState:
     """Return the state of a patient of whom nothing is known yet."""
     return PatientState(patient=patient, now=0, seen=0, last_event_at=0)
-
-
-def identity(result: Result) -> str:
-    """Return what makes two versions one result, within a patient: filler order number, code, sub-id (RULES.md 2)."""
-    return f"{result.order_number}|{result.observation_identifier}|{result.sub_id}"
-
-
-def version_order(result: Result) -> tuple[Instant, int, Instant, Decimal]:
-    """Return the sort key of RULES.md 2: result time, status rank, received_at, value."""
-    return (
-        result.resulted_at,
-        RANK.get(result.status, 0),
-        result.received_at,
-        result.value if result.value is not None else Decimal(-1),
-    )
 
 
 def advance(state: PatientState, event: PatientEvent, now: Instant) -> PatientState:
@@ -235,23 +201,20 @@ def _known(new: Demographics | None, old: Demographics | None) -> Demographics |
     return Demographics(new.birth_date or old.birth_date, new.sex or old.sex)
 
 
-def _with_results(stored: tuple[StoredResult, ...], event: PatientEvent, count: int) -> tuple[StoredResult, ...]:
+def _with_results(stored: Results, event: PatientEvent, count: int) -> Results:
     """Take in versions, each with what its message says of its tube."""
     if not event.results:
         return stored
     if not event.tubes:
-        return merge_results(stored, tuple(StoredResult(result, count) for result in event.results))
+        return stored.taking(StoredResult(result, count) for result in event.results)
     said: dict[str, set[Condition]] = {}
     for tube in event.tubes:
         said.setdefault(tube.container, set()).add(tube.condition)
-    return merge_results(
-        stored,
-        tuple(
-            StoredResult(
-                result, count, tuple(sorted(c for c in said.get(result.container, ()) if touches(c, result.analyte)))
-            )
-            for result in event.results
-        ),
+    return stored.taking(
+        StoredResult(
+            result, count, tuple(sorted(c for c in said.get(result.container, ()) if touches(c, result.analyte)))
+        )
+        for result in event.results
     )
 
 
@@ -264,46 +227,6 @@ def touches(condition: Condition, analyte: Analyte) -> bool:
     if condition in (Condition.CLOTTED, Condition.CONTAMINATED):
         return True
     return analyte in (Analyte.POTASSIUM, Analyte.MAGNESIUM)
-
-
-def merge_results(stored: tuple[StoredResult, ...], new: tuple[StoredResult, ...]) -> tuple[StoredResult, ...]:
-    """
-    Join two sets of versions into one, sorted by draw.
-
-    Of one identity, draw and status the newest, the earliest `came`.
-    """
-    kept = list(stored)
-    for entry in new:
-        result = entry.result
-        place = bisect_left(kept, _sort_key(entry), key=_sort_key)
-        for n in range(bisect_left(kept, result.observed_at, key=_observed_at), len(kept)):
-            old = kept[n]
-            if old.result.observed_at != result.observed_at:
-                break
-            if old.result.status == result.status and identity(old.result) == identity(result):
-                newest = max(old, entry, key=lambda e: (version_order(e.result), e.said))
-                del kept[n]
-                entry = newest._replace(came=min(old.came, entry.came))  # noqa: PLW2901
-                place = bisect_left(kept, _sort_key(entry), key=_sort_key)
-                break
-        kept.insert(place, entry)
-    return tuple(kept)
-
-
-def _observed_at(entry: StoredResult) -> Instant:
-    return entry.result.observed_at
-
-
-def _sort_key(entry: StoredResult) -> tuple[Instant, Instant, str, str, str, str]:
-    result = entry.result
-    return (
-        result.observed_at,
-        result.resulted_at,
-        result.order_number,
-        result.observation_identifier,
-        result.sub_id,
-        result.status,
-    )
 
 
 def _with_tubes(stored: tuple[StoredTube, ...], event: PatientEvent, count: int) -> tuple[StoredTube, ...]:
@@ -451,14 +374,13 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
     """
     open_since = min((a.trigger_at for a in state.alerts if a.ended is None), default=now)
     horizon = min(now - KEEP_RESULTS, open_since - KEEP_BASELINE)
-    results = _retained(state, horizon, potassium_since)
+    results = state.results.since(horizon, potassium_since)
     excess = len(results) - int(rulebook.results_at_most)
     if excess > 0:
-        results = results[excess:]
+        results = results.without_oldest(excess)
         state = state._replace(history_incomplete=True, dropped=state.dropped + excess)
     if len(results) != len(state.results):
-        containers = {entry.result.container for entry in results}
-        tubes = tuple(t for t in state.tubes if t.tube.container in containers or t.tube.received_at >= horizon)
+        tubes = tuple(t for t in state.tubes if t.tube.received_at >= horizon or results.holds(t.tube.container))
         state = state._replace(results=results, tubes=tubes)
     context = now - KEEP_CONTEXT
     return state._replace(
@@ -468,19 +390,6 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         encounters=_retained_encounters(state.encounters, context),
         alerts=tuple(a for a in state.alerts if a.ended_at is None or a.ended_at >= context or a.trigger_at >= horizon),
         holds=tuple(mark for mark in state.holds if mark.since >= context or mark.observed_at >= potassium_since),
-    )
-
-
-def _retained(state: PatientState, horizon: Instant, potassium_since: Instant) -> tuple[StoredResult, ...]:
-    """Keep the results since *horizon*, and potassiums since *potassium_since*."""
-    results = state.results
-    if not results or results[0].result.observed_at >= horizon:
-        return results
-    return tuple(
-        e
-        for e in results
-        if e.result.observed_at >= horizon
-        or (e.result.analyte is Analyte.POTASSIUM and e.result.observed_at >= potassium_since)
     )
 
 
@@ -512,11 +421,6 @@ def _tells_of(record: Administration) -> Instant:
     return record.ended_at if record.ended_at is not None else record.started_at
 
 
-def identity_at(result: Result) -> str:
-    """Return the identity with the draw time: the name of a triggering result."""
-    return f"{identity(result)}|{result.observed_at}"
-
-
 def _retained_encounters(facts: tuple[EncounterFact, ...], horizon: Instant) -> tuple[EncounterFact, ...]:
     """Keep the current visit (from its admission on) and what is younger than the horizon; at most 60."""
     if not facts or (facts[0].received_at >= horizon and len(facts) <= 60):
@@ -542,7 +446,7 @@ def join_histories(state: PatientState, history: PatientState | None, now: Insta
     )
     unmapped = [at for at in (state.unmapped_magnesium_at, history.unmapped_magnesium_at) if at is not None]
     return state._replace(
-        results=merge_results(state.results, tuple(e._replace(came=count) for e in history.results)),
+        results=state.results.taking(e._replace(came=count) for e in history.results),
         tubes=merge_tubes(state.tubes, tuple(e._replace(came=count) for e in history.tubes)),
         administrations=merge_administrations(
             state.administrations, tuple(e._replace(came=count) for e in history.administrations)

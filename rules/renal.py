@@ -4,13 +4,14 @@ Renal function and its words: eGFR, acute kidney injury, impaired or unknown, ne
 Sources: CKD-EPI 2021 creatinine equation without race (Inker et al., NEJM 2021;385:1737); KDIGO AKI guideline (2012).
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from rules.draws import Draw, Draws
 from rules.events import DAY, Demographics, Instant
 from rules.rulebook import Rulebook
-from rules.specimen import Draw
 from rules.units import CREATININE_UMOL_L_PER_MG_DL
 
 IMPAIRED, NOT_IMPAIRED, UNKNOWN = "impaired", "not impaired", "unknown"
@@ -76,7 +77,7 @@ def civil_date(now: Instant) -> tuple[int, int, int]:
     return year_of_era + era * 400 + (month <= 2), month, day
 
 
-def acute_injury(creatinine: Sequence[Draw], now: Instant, rulebook: Rulebook) -> bool:
+def acute_injury(creatinine: Draws, now: Instant, rulebook: Rulebook) -> bool:
     """
     Say whether a creatinine of the last 7 days shows acute kidney injury (RULES.md 6).
 
@@ -85,36 +86,35 @@ def acute_injury(creatinine: Sequence[Draw], now: Instant, rulebook: Rulebook) -
 
     Source: KDIGO AKI guideline (2012), section 2.1.1.
     """
-    values = [c.value for c in creatinine]
-    week = near = 0  # the first of the 7 days, and of the 48 h, before the newer one
-    for n, newer in enumerate(creatinine):
-        while newer.at - creatinine[week].at > rulebook.aki_within:
-            week += 1
-        while newer.at - creatinine[near].at > rulebook.aki_rise_within:
-            near += 1
-        if week == n or now - newer.at > rulebook.aki_within:
+    at, values = creatinine.at, creatinine.values
+    if not values:
+        return False
+    least = min(values)  # whatever rises has risen above it
+    enough = min(least + rulebook.aki_rise, max(rulebook.aki_ratio * least, rulebook.aki_minimum))
+    for n in range(bisect_left(at, now - rulebook.aki_within), len(at)):
+        if values[n] < enough:
             continue
-        lowest = min(values[week:n])
-        rise = near < n and newer.value - min(values[near:n]) >= rulebook.aki_rise
-        ratio = newer.value >= rulebook.aki_ratio * lowest and newer.value >= rulebook.aki_minimum
+        week = values[bisect_left(at, at[n] - rulebook.aki_within) : n]
+        if not week:
+            continue
+        lowest = min(week)
+        near = values[bisect_left(at, at[n] - rulebook.aki_rise_within) : n]
+        rise = bool(near) and values[n] - min(near) >= rulebook.aki_rise
+        ratio = values[n] >= rulebook.aki_ratio * lowest and values[n] >= rulebook.aki_minimum
         if (rise or ratio) and not _undone(creatinine, n, lowest, rulebook):
             return True
     return False
 
 
-def _undone(creatinine: Sequence[Draw], n: int, lowest: Decimal, rulebook: Rulebook) -> bool:
+def _undone(creatinine: Draws, n: int, lowest: Decimal, rulebook: Rulebook) -> bool:
     """Say whether the n-th creatinine is followed within 24 h by one below 1.25 times *lowest*."""
-    for later in creatinine[n + 1 :]:
-        if later.at - creatinine[n].at > rulebook.aki_undone_within:
-            return False
-        if later.value < rulebook.aki_undone_ratio * lowest:
-            return True
-    return False
+    end = bisect_right(creatinine.at, creatinine.at[n] + rulebook.aki_undone_within)
+    return any(value < rulebook.aki_undone_ratio * lowest for value in creatinine.values[n + 1 : end])
 
 
 def renal_function(
-    creatinine: Sequence[Draw],
-    egfr: Sequence[Draw],
+    creatinine: Draws,
+    egfr: Draws,
     *,
     dialysis: bool,
     diagnoses: Iterable[str],

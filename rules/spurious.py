@@ -26,13 +26,13 @@ class SpuriousPotassium(Plain):
                 severity=Severity.INFORMATION,
                 evidence=[draw],
             )
-            for draw in chart.all_potassium
+            for draw in chart.all_potassium.doubtful()
             if not draw.valid and draw.value >= chart.rulebook.potassium_onset
         ]
 
     def end(self, chart: Chart, claim: Claim) -> End | None:
         """Return: a valid potassium of a later specimen, or 24 h."""
-        repeat = next((draw for draw in chart.potassium if draw.valid and draw.at > claim.trigger_at), None)
+        repeat = next((draw for draw in chart.potassium.since(claim.trigger_at + 1) if draw.valid), None)
         if repeat is not None:
             return resolved("repeat_resulted", repeat)
         return EXPIRED if chart.settled >= self.expiry(chart, claim) else None

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from rules.alert import Severity
 from rules.chart import Chart
+from rules.draws import Draw
 from rules.events import Analyte, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode, severity_by_value
 from rules.hypermagnesemia import Ladder, severity_of
-from rules.specimen import Draw
 from rules.words.values import age, shown_as
 
 

@@ -6,11 +6,11 @@ Worded as a secondary notification: it says what was measured and what the servi
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
+from rules.draws import Draw
 from rules.events import Analyte, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode
 from rules.patient import Alert
-from rules.specimen import Draw
 from rules.words.beside import renal_words, worse_beside, worst_of
 from rules.words.evidence import EVIDENCE_AT_MOST
 from rules.words.facts import (

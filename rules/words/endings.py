@@ -2,9 +2,9 @@
 
 from rules.alert import Change, Rule
 from rules.chart import Chart
+from rules.draws import Draw
 from rules.patient import Alert
 from rules.rulebook import Rulebook
-from rules.specimen import Draw
 from rules.words.facts import WHY_DOUBTFUL
 from rules.words.sentence import Part, fit
 from rules.words.values import age, name, shown, shown_as

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from rules.alert import Rule
 from rules.chart import Chart
+from rules.draws import Draw
 from rules.exposure import key_text
 from rules.finding import Finding
-from rules.patient import Alert, identity_at
-from rules.specimen import Draw
+from rules.patient import Alert
+from rules.versions import identity_at
 from rules.words.beside import renal_basis, worse_beside, worst_of
 
 EVIDENCE_AT_MOST = 12

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from rules.alert import Change, Rule
 from rules.chart import Chart
+from rules.draws import Draw
 from rules.events import Analyte, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode, treatment_failure
 from rules.patient import Alert
-from rules.specimen import Draw
 from rules.words.beside import worse_beside, worst_of
 from rules.words.endings import TITLES, ended
 from rules.words.facts import (

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import NamedTuple
 
+from rules.draws import Draw
 from rules.events import DAY, HOUR, MINUTE, Analyte, Instant
 from rules.renal import civil_date
 from rules.rulebook import readable
-from rules.specimen import Draw
 from rules.units import CANONICAL, FACTORS, MAGNESIUM_G_MOL, Unit, canonical
 
 TREND_WITHIN = 3 * DAY

@@ -21,6 +21,11 @@ from consumer.wire import (
     encode_event,
     encode_patient,
 )
+from rules.results import Results
+from rules.versions import StoredResult
+
+Count = typing.NewType("Count", int)
+"""The number of an event, which is not negative."""
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-1_000, max_value=1_000_000)
 SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
@@ -29,6 +34,7 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     Decimal: DECIMALS,
     type(None): st.none(),
+    Count: st.integers(0, 2**32 - 1),
 }
 
 
@@ -43,7 +49,11 @@ def anything(kind: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*(later(one) for one in inside))
     if origin is tuple and inside[-1] is Ellipsis:
         return st.lists(later(inside[0]), max_size=1).map(tuple)
+    if kind is Results:
+        return st.lists(anything(StoredResult), max_size=4).map(Results.of)
     hints = typing.get_type_hints(kind)
+    if kind is StoredResult:
+        hints["came"] = Count
     return st.builds(kind, **{name: anything(hint) for name, hint in hints.items()})
 
 

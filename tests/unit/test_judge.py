@@ -16,8 +16,10 @@ from consumer.wire import EventRecord, Kind, decode_patient
 from rules import engine
 from rules.engine import Judgement
 from rules.events import MINUTE, Analyte, PatientEvent, Result
-from rules.patient import PatientState, StoredResult
+from rules.patient import PatientState
+from rules.results import Results
 from rules.rulebook import DEFAULT, Rulebook, load
+from rules.versions import StoredResult
 from tests.unit import fake_rules as fake
 from tests.unit.fake_rules import event, record, words
 
@@ -232,7 +234,7 @@ def test_a_state_that_does_not_fit_drops_its_oldest_results() -> None:
     """W3: counted, and said in the patient's alerts; what is kept are the newest."""
     small = fake.settings()._replace(state_bytes=3_000)
     judge = Judge(DEFAULT, small, fake.ISSUER)
-    many = PatientState(fake.patient("A"), 0, 1, 0, results=tuple(StoredResult(result(n), n) for n in range(400)))
+    many = PatientState(fake.patient("A"), 0, 1, 0, results=Results.of(StoredResult(result(n), n) for n in range(400)))
     handover = EventRecord(Kind.HANDOVER, fake.patient("A"), fake.merge("B", "A", 1), many)
     with patch.object(engine, "join", lambda *_, **__: Judgement(many, (), None)):
         outcome = judge.process([record(handover)], watermark=None, wall=0)
@@ -240,7 +242,7 @@ def test_a_state_that_does_not_fit_drops_its_oldest_results() -> None:
     assert len(stored.value or b"") <= 3_000
     kept = decode_patient(stored.value or b"").state
     assert kept is not None
-    assert kept.results == many.results[400 - len(kept.results) :]
+    assert list(kept.results) == list(many.results)[400 - len(kept.results) :]
     assert kept.history_incomplete
     assert outcome.counts["judge", "results_dropped"] == 400 - len(kept.results) == kept.dropped
 

@@ -5,17 +5,19 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
-import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from consumer.wire import PatientRecord, decode_patient, encode_patient
 from rules import engine
 from rules.alert import Change, Severity, Transition
 from rules.chart import Chart
 from rules.events import DAY, PatientEvent, PatientMerge
 from rules.life import standing
 from rules.patient import PatientState
+from rules.results import Results
 from rules.rulebook import DEFAULT
+from rules.series import MIXED, REMARKED, Series
 from tests.property.rules.histories import Run, histories
 from tests.unit.rules.builders import OTHER, PATIENT, event
 
@@ -189,7 +191,32 @@ def test_rules_8_time_may_pass_in_steps(history: list[PatientEvent], data: st.Da
 def test_rules_7_a_state_survives_packing(history: list[PatientEvent]) -> None:
     """A state packed and unpacked is the same state. RULES.md 8: timers survive a restart."""
     state = Run().take(*history).state
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=PatientState) == state
+    assert decode_patient(encode_patient(PatientRecord(state))).state == state
+
+
+@given(history=histories(most=24))
+def test_rules_7_a_patient_packed_after_each_event_is_judged_the_same(history: list[PatientEvent]) -> None:
+    """What is read from a packed state one by one, and derived when it came, gives what the open state gives."""
+    kept, packed = Run(), Run()
+    for one in history:
+        kept.take(one)
+        packed.take(one)
+        assert packed.transitions == kept.transitions
+        packed.state = decode_patient(encode_patient(PatientRecord(packed.state))).state
+        assert packed.state == kept.state
+
+
+@given(history=histories(most=24))
+def test_rules_2_what_is_derived_as_results_come_is_what_they_give_at_once(history: list[PatientEvent]) -> None:
+    """Draws by the marks of a series that grew event by event, and with each version worked out anew, are the same."""
+    state = judged_only(history)
+    anew = Results({analyte: _unmarked(series) for analyte, series in state.results.series.items()})
+    assert facts(state)["verdicts"] == facts(state._replace(results=anew))["verdicts"]
+
+
+def _unmarked(series: Series) -> Series:
+    marks = "".join(REMARKED if entry.said else MIXED for entry in series)
+    return Series(series.columns._replace(marks=marks), series.head, series.tail)
 
 
 @given(mine=histories(most=8), theirs=histories(most=8, patient=OTHER), data=st.data())

@@ -7,8 +7,9 @@ import pytest
 
 from rules.chart import Chart
 from rules.events import HOUR, MINUTE, Condition, Result
-from rules.patient import advance, identity, new_state, version_order
+from rules.patient import advance, new_state
 from rules.rulebook import DEFAULT
+from rules.versions import identity, version_order
 from tests.unit.rules.builders import PATIENT, Fact, chart, dialysis, egfr, event, h, k, mg, ordered, said
 
 

@@ -57,14 +57,14 @@ def test_rules_7_an_open_episode_keeps_its_first_potassium() -> None:
     play.tell(k("7.0", h(0)))
     every_twelve_hours(play, "5.6", 12, 30 * 24)
     assert changes(play.seen) == []
-    assert stored(play).results[0].result.observed_at == h(0)
+    assert stored(play).results.oldest_at == h(0)
 
 
 def test_rules_7_an_open_run_keeps_its_first_potassium() -> None:
     """A run of low potassiums of 20 days is one run, with the hold that it began with. RULES.md 7, 5."""
     play = Play()
     every_twelve_hours(play, "3.2", 0, 20 * 24)
-    assert stored(play).results[0].result.observed_at == h(0)
+    assert stored(play).results.oldest_at == h(0)
     assert changes(play.seen, Rule.REFRACTORY_HYPOKALEMIA)[0] == "raised warning"
 
 
@@ -125,7 +125,7 @@ def test_rules_7_at_most_400_results() -> None:
     play.tell(ca("2.3", h(2)), ca("2.3", h(2) + 1))
     state = stored(play)
     assert (len(state.results), state.dropped, state.history_incomplete) == (400, 2, True)
-    assert state.results[0].result.observed_at == h(0) + 2
+    assert state.results.oldest_at == h(0) + 2
 
 
 def test_rules_7_a_dropped_result_retracts_nothing() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from rules.alert import Change, Rule
 from rules.chart import Chart
+from rules.results import NO_RESULTS
 from rules.rulebook import DEFAULT
 from rules.words.considerations import UNMEASURED, UNSEEN
 from rules.words.transitions import transition
@@ -31,7 +32,7 @@ def test_an_open_alert_whose_trigger_is_gone_gives_its_age() -> None:
     play = persistent()
     assert play.state is not None
     (alert,) = play.open
-    empty = play.state._replace(results=())
+    empty = play.state._replace(results=NO_RESULTS)
     said = transition(Chart(empty, h(6), DEFAULT), alert, Change.REMINDED, received_at=h(6))
     assert said.summary.startswith("Last finding 4 h ago; the alert is still open")
     assert said.evidence == ()

@@ -4,18 +4,20 @@ from decimal import Decimal
 
 import pytest
 
+from rules.draws import Draw
 from rules.events import Analyte, Result
-from rules.patient import StoredResult
+from rules.results import Results
 from rules.rulebook import DEFAULT
-from rules.specimen import Draw, Drawn
+from rules.specimen import Drawn
 from rules.units import Unit, canonical
+from rules.versions import StoredResult
 from rules.words.values import age, shown, trend
 from tests.unit.rules.builders import crea, h, k, result
 
 
 def draw(of: Result) -> Draw:
     """Return a valid draw of a result."""
-    return Drawn([StoredResult(of, 0)], (), DEFAULT).of(of.analyte)[-1]
+    return Drawn(Results.of([StoredResult(of, 0)]), (), DEFAULT).of(of.analyte)[-1]
 
 
 def sent(analyte: Analyte, number: str, units: str, unit: Unit, comparator: str = "", at: int = h(0)) -> Draw:
@@ -57,7 +59,7 @@ def test_a_version_without_a_number_is_shown_in_the_canonical_unit() -> None:
     """RULES.md 2: a U without a value makes the earlier one final; its unit has no number to stand beside."""
     first = sent(MG, "2.0", "mg/dL", Unit.MG_DL).result._replace(status="P")
     final = first._replace(status="U", value=None, original_value="", resulted_at=h(1))
-    draws = Drawn([StoredResult(first, 0), StoredResult(final, 1)], (), DEFAULT).of(MG)
+    draws = Drawn(Results.of([StoredResult(first, 0), StoredResult(final, 1)]), (), DEFAULT).of(MG)
     assert [shown(draw) for draw in draws] == ["0.82 mmol/L"]
 
 

@@ -1,0 +1,203 @@
+"""
+A patient's results to MessagePack and back (`rules/series.py`).
+
+Of each analyte the columns are written as they are, then the entries one behind the other, each a packed `Row`, and
+where each ends. So a state is opened without unpacking an entry, and packed again without packing one that was there:
+of some hundred results an event reads a few and adds one or two.
+"""
+
+import struct
+from bisect import bisect_right
+from decimal import Decimal
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from rules.events import Analyte, Condition, Instant, Result
+from rules.results import Results
+from rules.series import Columns, Series
+from rules.versions import StoredResult
+
+_END: Final = struct.Struct("<I")
+_END_BYTES: Final = _END.size
+
+
+class Row(NamedTuple):
+    """
+    A `StoredResult` without what its columns hold; times from its draw on, in milliseconds.
+
+    ``original_value`` None: it is the value. ``container`` None: order number and draw, as usual.
+    """
+
+    order_number: str
+    observation_identifier: str
+    sub_id: str
+    observed_offset: int
+    resulted_after: Instant
+    received_after: Instant
+    status: str
+    comparator: str
+    original_value: str | None
+    original_units: str
+    container: str | None
+    message_control_id: str
+    placer_order_number: str
+    flags: tuple[str, ...]
+    said: tuple[Condition, ...]
+
+
+class PackedSeries(NamedTuple):
+    """One analyte's results: the columns of `rules.series.Columns`, where each entry ends (4 bytes), the entries."""
+
+    analyte: Analyte
+    at: bytes
+    came: bytes
+    values: str
+    marks: str
+    lowest: Decimal | None
+    highest: Decimal | None
+    ends: bytes
+    entries: bytes
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_rows: Final = msgspec.msgpack.Decoder(Row)
+
+
+class PackedRows:
+    """The entries of a packed series, read one by one (`rules.series.Rows`)."""
+
+    def __init__(self, analyte: Analyte, ends: bytes, entries: bytes) -> None:
+        self._analyte = analyte
+        self.ends = ends
+        self.entries = entries
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.ends) // _END_BYTES
+
+    def _end(self, n: int) -> int:
+        """Return where one ends."""
+        end: int = _END.unpack_from(self.ends, n * _END_BYTES)[0]
+        return end
+
+    def read(self, n: int, at: Instant, value: Decimal | None, came: int) -> StoredResult:
+        """Unpack one, of which the columns say this much."""
+        row = _rows.decode(self.entries[self._end(n - 1) if n else 0 : self._end(n)])
+        return StoredResult(
+            Result(
+                self._analyte,
+                row.order_number,
+                row.observation_identifier,
+                row.sub_id,
+                at,
+                row.observed_offset,
+                at + row.resulted_after,
+                at + row.received_after,
+                row.status,
+                value,
+                row.comparator,
+                _text(value) if row.original_value is None else row.original_value,
+                row.original_units,
+                _usual_container(row.order_number, at) if row.container is None else row.container,
+                row.message_control_id,
+                row.placer_order_number,
+                row.flags,
+            ),
+            came,
+            row.said,
+        )
+
+    def cut(self, start: int, end: int) -> "PackedRows":
+        """Return those from *start* to before *end*, still packed."""
+        before = self._end(start - 1) if start else 0
+        ends = self.ends[start * _END_BYTES : end * _END_BYTES]
+        if before:
+            ends = _ends(*(place - before for (place,) in _END.iter_unpack(ends)))
+        return PackedRows(self._analyte, ends, self.entries[before : self._end(end - 1) if end else 0])
+
+    def naming(self, text: str) -> list[int]:
+        """Return those that hold *text* as a field, or as part of their container's usual name."""
+        found = self._holding(text)
+        order, named, _ = text.rpartition("@")
+        if named:
+            found += self._holding(order)
+        return sorted(set(found)) if found else found
+
+    def _holding(self, text: str) -> list[int]:
+        found = []
+        packed = _encoder.encode(text)
+        place = self.entries.find(packed)
+        while place >= 0:
+            found.append(bisect_right(range(len(self)), place, key=self._end))
+            place = self.entries.find(packed, place + 1)
+        return found
+
+
+def pack_results(results: Results) -> list[PackedSeries]:
+    """Return what is written of results."""
+    return [_packed(analyte, series) for analyte, series in sorted(results.series.items())]
+
+
+def unpack_results(packed: list[Any]) -> Results:
+    """Return results from what was written of them: packed series, or (format 1) all versions one by one."""
+    if packed and isinstance(packed[0][0], list):
+        return Results.of(msgspec.convert(packed, list[StoredResult], strict=False))
+    return Results(dict(map(_unpacked, packed)))
+
+
+def _unpacked(packed: list[Any]) -> tuple[Analyte, Series]:
+    name, at, came, values, marks, lowest, highest, ends, entries = packed
+    analyte, count = Analyte(name), len(marks)
+    if not count or (len(at), len(came), values.count(" "), len(ends)) != (8 * count, 4 * count, count - 1, 4 * count):
+        raise ValueError(f"columns of {analyte} differ in length")
+    columns = Columns(at, came, values, marks, _decimal(lowest), _decimal(highest))
+    return analyte, Series(columns, PackedRows(analyte, ends, entries))
+
+
+def _packed(analyte: Analyte, series: Series) -> PackedSeries:
+    head = series.head
+    ends, entries = (head.ends, head.entries) if isinstance(head, PackedRows) else (b"", b"")
+    rows = [_encoder.encode(_row(entry)) for entry in series.tail]
+    ends += _ends(*accumulate(map(len, rows), initial=len(entries)))[_END_BYTES:]
+    return PackedSeries(analyte, *series.columns, ends, b"".join((entries, *rows)))
+
+
+def _ends(*places: int) -> bytes:
+    return struct.pack(f"<{len(places)}I", *places)
+
+
+def _row(entry: StoredResult) -> Row:
+    result, _, said = entry
+    at = result.observed_at
+    return Row(
+        result.order_number,
+        result.observation_identifier,
+        result.sub_id,
+        result.observed_offset,
+        result.resulted_at - at,
+        result.received_at - at,
+        result.status,
+        result.comparator,
+        None if result.original_value == _text(result.value) else result.original_value,
+        result.original_units,
+        None if result.container == _usual_container(result.order_number, at) else result.container,
+        result.message_control_id,
+        result.placer_order_number,
+        result.flags,
+        said,
+    )
+
+
+def _usual_container(order_number: str, at: Instant) -> str:
+    """Return the name of a tube that is known by order and draw alone (RULES.md 3)."""
+    return f"{order_number}@{at}"
+
+
+def _text(value: Decimal | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,256 @@
+"""
+Which results stand (RULES.md 2): from stored versions to *draws*, oldest first.
+
+Most versions are draws as they are (`rules/series.py`, PLAIN): they become a `Draw` when a rule takes them up, and a
+rule takes up the newest few. The others are worked out here.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple, Self, overload
+
+from rules.events import Condition, Instant, Result
+from rules.lazy import lazy
+from rules.versions import RETRACTING, REVISING, StoredResult, first_came, identity_at, version_order
+
+VALID, SUSPECT, INVALID = "valid", "suspect", "invalid"
+
+
+class Draw:
+    """
+    A usable result in its newest version, with its verdict.
+
+    ``valid`` is what the rules ask: the verdict is valid, or it is suspect and an earlier suspect one confirms it.
+    ``why`` is ``clot``, ``hemolysis``, ``edta``, ``jump`` or empty. ``others`` are usable results of the same analyte
+    and draw time that do not speak.
+    """
+
+    tube = VALID
+    """The verdict by what is said of its tube alone."""
+    verdict = VALID
+    valid = True
+    why = ""
+    edta = False
+    others: "Sequence[Draw]" = ()
+
+    def __init__(self, at: Instant, value: Decimal, came: int, read: Callable[[], Result]) -> None:
+        self.at = at
+        self.value = value
+        self.came = came
+        self._read = read
+
+    @lazy
+    def result(self) -> Result:
+        """Return the result."""
+        return self._read()
+
+    @lazy
+    def key(self) -> str:
+        """Name the result and its draw (`identity_at`)."""
+        return identity_at(self.result)
+
+    @property
+    def counted(self) -> bool:
+        """Usable and not invalid (RULES.md 2)."""
+        return self.verdict != INVALID
+
+    def doubt(self, verdict: str, why: str) -> None:
+        """Take the verdict on its tube, which is not valid."""
+        self.tube = self.verdict = verdict
+        self.valid = False
+        self.why = why
+
+    def __repr__(self) -> str:
+        """Show analyte, value, draw and verdict."""
+        return f"Draw({self.result.analyte.value} {self.value} at {self.at}, {self.verdict})"
+
+
+class Draws(Sequence[Draw]):
+    """
+    Draws of one analyte, oldest first; ``at``, ``values`` and ``came`` without taking one up.
+
+    ``made`` holds those that were taken up, by their number among all of the analyte; the rest are valid.
+    """
+
+    __slots__ = ("_make", "_numbers", "at", "came", "made", "values")
+
+    def __init__(
+        self,
+        at: Sequence[Instant],
+        values: Sequence[Decimal],
+        came: Sequence[int],
+        made: dict[int, Draw],
+        make: Callable[[int], Draw],
+        numbers: Sequence[int] | None = None,
+    ) -> None:
+        self.at = at
+        self.values = values
+        self.came = came
+        self.made = made
+        self._make = make
+        self._numbers = range(len(at)) if numbers is None else numbers
+
+    @classmethod
+    def of(cls, draws: Sequence[Draw]) -> Self:
+        """Return draws that were taken up already, by draw."""
+        return cls(
+            [draw.at for draw in draws],
+            [draw.value for draw in draws],
+            [draw.came for draw in draws],
+            dict(enumerate(draws)),
+            draws.__getitem__,
+        )
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.at)
+
+    @overload
+    def __getitem__(self, n: int) -> Draw: ...
+
+    @overload
+    def __getitem__(self, n: slice) -> list[Draw]: ...
+
+    def __getitem__(self, n: int | slice) -> Draw | list[Draw]:
+        """Take one up, or some."""
+        if isinstance(n, slice):
+            return [self[m] for m in range(*n.indices(len(self)))]
+        number = self._numbers[n]
+        draw = self.made.get(number)
+        if draw is None:
+            draw = self.made[number] = self._make(number)
+        return draw
+
+    def __iter__(self) -> Iterator[Draw]:
+        """Take up all."""
+        return iter(self[:])
+
+    def __reversed__(self) -> Iterator[Draw]:
+        """Take them up from the newest on."""
+        return (self[n] for n in range(len(self) - 1, -1, -1))
+
+    def known(self) -> Mapping[int, Draw]:
+        """Return those that were taken up already, by their place; any other is valid."""
+        if isinstance(self._numbers, range):
+            return self.made
+        return {n: self.made[number] for n, number in enumerate(self._numbers) if number in self.made}
+
+    def last(self, at: Instant) -> Draw | None:
+        """Return the last drawn at *at* or before."""
+        n = bisect_right(self.at, at)
+        return self[n - 1] if n else None
+
+    def first(self, at: Instant) -> Draw | None:
+        """Return the first drawn at *at* or later."""
+        n = bisect_left(self.at, at)
+        return self[n] if n < len(self) else None
+
+    def between(self, start: Instant, end: Instant) -> list[Draw]:
+        """Return those drawn from *start* to *end*, both included."""
+        return self[bisect_left(self.at, start) : bisect_right(self.at, end)]
+
+    def since(self, at: Instant) -> list[Draw]:
+        """Return those drawn at *at* or later."""
+        return self[bisect_left(self.at, at) :]
+
+    def only(self, kept: Sequence[int]) -> "Draws":
+        """Return some of them, by number, ascending."""
+        return Draws(
+            [self.at[n] for n in kept],
+            [self.values[n] for n in kept],
+            [self.came[n] for n in kept],
+            self.made,
+            self._make,
+            [self._numbers[n] for n in kept],
+        )
+
+    def doubtful(self) -> list[Draw]:
+        """Return those whose verdict is not valid."""
+        return [draw for _, draw in sorted(self.known().items()) if draw.verdict != VALID]
+
+    def valid(self) -> "Draws":
+        """Return the valid ones."""
+        return self._without([n for n, draw in self.known().items() if not draw.valid])
+
+    def counted(self) -> "Draws":
+        """Return those that are not invalid."""
+        return self._without([n for n, draw in self.known().items() if draw.verdict == INVALID])
+
+    def _without(self, left_out: Collection[int]) -> "Draws":
+        return self.only([n for n in range(len(self)) if n not in left_out]) if left_out else self
+
+    def joined(self, draws: Sequence[Draw]) -> "Draws":
+        """Return them with more, which were taken up already."""
+        if not draws:
+            return self
+        beyond = max(self._numbers, default=-1) + 1
+        made = self.made | dict(enumerate(draws, beyond))
+        every = [*zip(self.at, self._numbers, self.values, self.came, strict=True)]
+        every += [(draw.at, number, draw.value, draw.came) for number, draw in enumerate(draws, beyond)]
+        at, numbers, values, came = zip(*sorted(every), strict=True)
+        return Draws(at, values, came, made, self._make, numbers)
+
+
+NO_DRAWS = Draws.of([])
+
+
+class Present(NamedTuple):
+    """
+    The newest version of a draw.
+
+    The value that stands, when the draw first came, and what its message said of the tube.
+    """
+
+    result: Result
+    value: Decimal | None
+    came: int
+    said: tuple[Condition, ...]
+
+
+def newest_versions(results: Sequence[StoredResult]) -> Iterable[Present]:
+    """
+    Yield the newest version of each draw.
+
+    RULES.md 2: a C, D, W, X or U is a version of the draw with its `observed_at`, else of the latest draw before that,
+    else of the earliest; with no version of another status, each time is a draw of its own.
+    """
+    by_identity: dict[tuple[str, str, str], list[StoredResult]] = {}
+    for entry in results:
+        key = entry.result[1:4]  # order_number, observation_identifier, sub_id: what `identity` names, and the quickest
+        if key in by_identity:
+            by_identity[key].append(entry)
+        else:
+            by_identity[key] = [entry]
+    for versions in by_identity.values():
+        if len(versions) == 1:
+            result, came, said = versions[0]
+            yield Present(result, result.value, came, said)
+        else:
+            yield from _draws_of(versions)
+
+
+def _draws_of(versions: list[StoredResult]) -> Iterable[Present]:
+    """Yield the newest version of each draw of one identity."""
+    times = sorted({v.result.observed_at for v in versions if v.result.status not in REVISING})
+    groups: dict[Instant, list[StoredResult]] = {}
+    for version in versions:
+        at = version.result.observed_at
+        if times and at not in times:
+            at = max((t for t in times if t < at), default=times[0])
+        groups.setdefault(at, []).append(version)
+    for group in groups.values():
+        newest = max(group, key=lambda v: version_order(v.result))
+        value = newest.result.value
+        if newest.result.status == "U" and value is None:
+            value = _finalised(group, newest)
+        yield Present(newest.result, value, first_came(group), newest.said)
+
+
+def _finalised(group: list[StoredResult], newest: StoredResult) -> Decimal | None:
+    """Return the value that a U without one makes final: that of the newest other version, none after a retraction."""
+    others = [v for v in group if v is not newest]
+    if not others:
+        return None
+    previous = max(others, key=lambda v: version_order(v.result)).result
+    return None if previous.status in RETRACTING else previous.value

@@ -1,0 +1,106 @@
+"""All stored results of a patient (RULES.md 2): a series an analyte."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Self
+
+from rules.events import Analyte, Instant, Result
+from rules.series import Series
+from rules.versions import StoredResult, draw_order
+
+
+class Results:
+    """
+    The stored versions of a patient's results; a value, like the state that holds it.
+
+    They do not depend on the order in which messages arrive: of one identity, draw and status the newest stays, with
+    the earliest ``came``.
+    """
+
+    __slots__ = ("series",)
+
+    def __init__(self, series: Mapping[Analyte, Series]) -> None:
+        self.series = series
+
+    @classmethod
+    def of(cls, entries: Iterable[StoredResult]) -> Self:
+        """Return the results of versions in any order."""
+        return cls({}).taking(entries)
+
+    def __len__(self) -> int:
+        """Return how many versions there are."""
+        return sum(map(len, self.series.values()))
+
+    def __iter__(self) -> Iterator[StoredResult]:
+        """Read all, by draw."""
+        return iter(sorted((entry for series in self.series.values() for entry in series), key=draw_order))
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether both hold the same versions."""
+        return isinstance(other, Results) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        """Return a hash that equal ones share."""
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        """Show all versions."""
+        return f"Results.of({list(self)!r})"
+
+    @property
+    def oldest_at(self) -> Instant | None:
+        """Return the oldest draw time; None without results."""
+        return min((series.oldest_at for series in self.series.values()), default=None)
+
+    def taking(self, entries: Iterable[StoredResult]) -> Self:
+        """Return the results with more versions."""
+        taken = dict(self.series)
+        for entry in entries:
+            analyte = entry.result.analyte
+            series = taken.get(analyte)
+            taken[analyte] = Series.of([entry]) if series is None else series.taking(entry)
+        return type(self)(taken)
+
+    def since(self, horizon: Instant, potassium: Instant) -> Self:
+        """Return those drawn at *horizon* or later, potassiums at *potassium* or later."""
+        oldest = self.oldest_at
+        if oldest is None or oldest >= horizon:
+            return self
+        kept = {}
+        for analyte, series in self.series.items():
+            later = series.since(min(horizon, potassium) if analyte is Analyte.POTASSIUM else horizon)
+            if later is not None:
+                kept[analyte] = later
+        return type(self)(kept)
+
+    def _naming(self, text: str) -> Iterator[Result]:
+        """Read those whose order number or container may be *text*."""
+        return (series[n].result for series in self.series.values() for n in series.naming(text))
+
+    def of_order(self, order_number: str) -> list[Result]:
+        """Return the versions of one order."""
+        return [result for result in self._naming(order_number) if result.order_number == order_number]
+
+    def holds(self, container: str) -> bool:
+        """Say whether any is of the tube *container*."""
+        return any(result.container == container for result in self._naming(container))
+
+    def without_oldest(self, excess: int) -> Self:
+        """Return all but the *excess* oldest."""
+        drawn = sorted(at for series in self.series.values() for at in series.at)
+        if excess >= len(drawn):
+            return type(self)({})
+        last = drawn[excess - 1]  # the draw of the last that goes; of those of that time only some may go
+        tied: list[StoredResult] = []
+        gone: dict[Analyte, int] = {}
+        for analyte, series in self.series.items():
+            gone[analyte] = bisect_left(series.at, last)
+            tied += [series[n] for n in range(gone[analyte], bisect_right(series.at, last))]
+        for entry in sorted(tied, key=draw_order)[: excess - sum(gone.values())]:
+            gone[entry.result.analyte] += 1
+        return type(self)(
+            {a: s.without_first(gone[a]) for a, s in self.series.items() if gone[a] < len(s)},
+        )
+
+
+NO_RESULTS = Results({})
