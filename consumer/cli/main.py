@@ -169,27 +169,40 @@ def offsets_set(
     administering.set_offsets(stage.value, topic, partition, to)
 
 
+Reasons = Annotated[str | None, typer.Option("--reason", help="only those of this reason")]
+Since = Annotated[
+    str | None, typer.Option("--since", help="only those that failed then or later, ISO 8601 with an offset")
+]
+Before = Annotated[str | None, typer.Option("--until", help="only those that failed before, ISO 8601 with an offset")]
+
+
 @letters_app.command("list")
 def letters_list(
-    reason: Annotated[str | None, typer.Option(help="only those of this reason")] = None,
-    explain: Annotated[bool, typer.Option(help="add what hl7apy finds wrong with each message")] = False,
+    reason: Reasons = None,
+    since: Since = None,
+    until: Before = None,
+    output: Annotated[Format, typer.Option("--format", help="table: for people; jsonl: a line each")] = Format.TABLE,
+    explain: Annotated[bool, typer.Option("--explain", help="add each fault in words, and what hl7apy says")] = False,
+    show_body: Annotated[bool, typer.Option("--show-body", help="the message too, with its patient's data")] = False,
 ) -> None:
-    """Print a JSON line a dead letter: where it lies, why, and what record it was; no bytes of the message."""
+    """Show dead letters: where each lies, why, and what record it was; of the message itself nothing."""
     from consumer.cli import letters
 
-    letters.show(reason, explain=explain)
+    letters.show(letters.Wanted.of(reason, since, until), table=output is Format.TABLE, explain=explain, body=show_body)
 
 
 @letters_app.command("replay")
 def letters_replay(
     letter: Annotated[list[str] | None, typer.Argument(metavar="[PARTITION:OFFSET]…", help="which letters")] = None,
-    reason: Annotated[str | None, typer.Option(help="all of this reason")] = None,
+    reason: Reasons = None,
+    since: Since = None,
+    until: Before = None,
     force: Annotated[bool, typer.Option(help="also those that have been tried twice")] = False,
 ) -> None:
     """Put the original bytes back where they came from; `attempt` grows."""
     from consumer.cli import letters
 
-    letters.resubmit(letter or [], reason, force=force)
+    letters.resubmit(letter or [], letters.Wanted.of(reason, since, until), force=force)
 
 
 @state_app.command("show")

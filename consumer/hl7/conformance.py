@@ -40,7 +40,7 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.ADMINISTRATION_UNCLEAR: "RXA-20, RXA-18 or RXA-6 leaves open whether the drug was given.",
     Reason.ADMINISTRATION_INCOMPLETE: "RXA-3 (start), or RXA-6 beside a rate, is missing.",
     Reason.PROCEDURE_INCOMPLETE: "A dialysis (PR1) without a start (PR1-5).",
-    Reason.PUMP_UNBOUND: "A pump that names no patient.",
+    Reason.PUMP_UNBOUND: "A pump that names no patient, and no order that an RDE, RDS, RGV or RAS has told of.",
 }
 
 _LINE_ENDS = re.compile(r"\r\n|\n|[\x0b\x1c]+\r?")
@@ -57,12 +57,15 @@ class Seen(NamedTuple):
 
 def explain(raw: bytes, message: DecodedMessage) -> list[str]:
     """Return why a message (or parts of it) was refused, in sentences; then what hl7apy makes of it."""
-    sentences = [
-        f"{part.where}: {EXPLANATIONS.get(part.reason, part.reason.value)}" for part in dict.fromkeys(message.rejected)
-    ]
+    sentences = [sentence(part.where, part.reason) for part in dict.fromkeys(message.rejected)]
     if message.outcome in (Outcome.DEAD_LETTER, Outcome.IN_PART):
         sentences.append(f"hl7apy: {opinion(raw)}")
     return sentences
+
+
+def sentence(where: str, reason: str) -> str:
+    """Return one fault in words: its place, and what the reason means where that is one of the decoder's."""
+    return f"{where}: {EXPLANATIONS[Reason(reason)] if reason in EXPLANATIONS else reason}"
 
 
 def opinion(raw: bytes) -> str:

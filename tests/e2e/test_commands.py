@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -94,7 +94,10 @@ def test_dead_letters_are_listed_and_put_back_and_fail_again(deployment: Deploym
         for attempt in (1, 2, 3):
             until(lambda: len(deployment.read(Output.DEAD_LETTERS)) == attempt, 20, process.log)  # noqa: B023
             rows = [
-                json.loads(line) for line in run("dead-letters", "list", "--reason", "unit_missing").out.splitlines()
+                json.loads(line)
+                for line in run(
+                    "dead-letters", "list", "--reason", "unit_missing", "--format", "jsonl"
+                ).out.splitlines()
             ]
             assert [row["attempt"] for row in rows] == list(range(1, attempt + 1))
             assert rows[-1]["detail"] == [
@@ -109,6 +112,62 @@ def test_dead_letters_are_listed_and_put_back_and_fail_again(deployment: Deploym
                 assert run("dead-letters", "replay", place, "--force").code == 0
         assert {letter.value for letter in deployment.read(Output.DEAD_LETTERS)} == {bad}
         assert "there is no such letter" in run("dead-letters", "replay", "1:999").err
+
+
+def listed(run: Run, *options: str) -> list[dict[str, Any]]:
+    """Return what `dead-letters list` prints, a letter each."""
+    done = run("dead-letters", "list", "--format", "jsonl", *options)
+    assert done.code == 0, done.err
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def test_dead_letters_by_reason_and_time_and_never_their_bodies(deployment: Deployment, run: Run) -> None:
+    """A table for people; filters; each fault in words; the message itself only when it is asked for. Keys are kept."""
+    no_unit = message("1", "OBX|1|NM|19123-9^Magnesium^LN||2.4||||||F\r")
+    no_number = message("2", "OBX|1|NM|2823-3^Potassium^LN||zztest|mmol/L|||||F\r")
+    now = time.time_ns() // 1_000_000
+    with deployment.running() as (process,):
+        process.ready()
+        deployment.write([Placed(now, 0, b"a key", no_unit), Placed(now, 1, None, no_number)])
+        until(lambda: len(deployment.read(Output.DEAD_LETTERS)) == 2, 20, process.log)
+        assert sorted(row["reason"] for row in listed(run)) == ["not_a_number", "unit_missing"]
+        (row,) = listed(run, "--reason", "not_a_number", "--explain")
+        assert row["explanation"][0].startswith("OBX[1]-5: OBX-5 is not exactly one number")
+        failed_at = row["failed_at"]
+        assert {row["letter"] for row in listed(run, "--since", failed_at)} >= {row["letter"]}
+        assert listed(run, "--since", "2999-01-01T00:00:00Z") == []
+        assert listed(run, "--until", "2020-01-01T00:00:00Z") == []
+        assert run("dead-letters", "list", "--since", "yesterday").code != 0
+        table = run("dead-letters", "list", "--explain").out
+        assert "unit_missing" in table
+        for shown in (table, json.dumps(listed(run))):
+            assert "zztest" not in shown.lower()
+        (with_body,) = listed(run, "--reason", "not_a_number", "--show-body")
+        assert with_body["body"] == no_number.decode()
+        assert run("dead-letters", "replay", "--reason", "unit_missing", "--until", "2020-01-01T00:00:00Z").out == (
+            "0 records put back\n"
+        )
+        assert run("dead-letters", "replay", "--reason", "unit_missing").out == "1 records put back\n"
+        until(lambda: len(deployment.read(Output.DEAD_LETTERS)) == 3, 20, process.log)
+        again = [letter for letter in deployment.read(Output.DEAD_LETTERS) if dict(letter.headers)["attempt"] == b"2"]
+        assert [(letter.key, letter.value) for letter in again] == [(b"a key", no_unit)]
+
+
+def test_a_record_of_just_under_one_mebibyte(deployment: Deployment, run: Run) -> None:
+    """KAFKA.md 10: what the inbound topic takes is kept whole as a dead letter, and judged in part all the same."""
+    body = "OBX|1|NM|19123-9^Magnesium^LN||2.4||||||F\rOBX|2|NM|2823-3^Potassium^LN||6.6|mmol/L|||||F\r"
+    raw = message("3", body + "NTE|1|L|")
+    raw += b"x" * (1_048_576 - 200 - len(raw)) + b"\r"
+    with deployment.running() as (process,):
+        process.ready()
+        write(deployment, raw)
+        until(lambda: len(deployment.read(Output.DEAD_LETTERS)) == 1, 20, process.log)
+        until(lambda: run("state", "show", "HOSP|3").code == 0, 20, process.log)
+        (row,) = listed(run)
+        assert (row["reason"], row["bytes"]) == ("unit_missing", len(raw))
+        (letter,) = deployment.read(Output.DEAD_LETTERS)
+        assert letter.value == raw
+        assert process.get("/readyz")[0] == 200
 
 
 def test_a_patient_is_shown_and_erased(deployment: Deployment, run: Run) -> None:
