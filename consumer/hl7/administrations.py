@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 from consumer.hl7.context import CLOCK_SKEW, Context
-from consumer.hl7.drugs import GIVEN, NOT_GIVEN, STOPPED, DrugFound, drug_of, grams_of, parenteral, per_hour
-from consumer.hl7.er7 import COMPONENT, NULL, component
-from consumer.hl7.outcome import Reason
+from consumer.hl7.drugs import GIVEN, NOT_GIVEN, STOPPED, DrugFound, drug_of, grams_of, looks_like, parenteral, per_hour
+from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, component, unescape
+from consumer.hl7.outcome import Reason, Unmapped
 from consumer.hl7.times import Moment
 from consumer.hl7.values import read_number
 from rules.events import Administration, Drug
@@ -47,6 +47,10 @@ def read_administration(given: Given, context: Context) -> Administration | None
     found = drug_of(given.field(5), context.site)
     if found is None:
         context.counts["drug_not_ours"] += 1
+        alike = looks_like(given.field(5))
+        if alike is not None:
+            drug = unescape(given.field(5).split(REPETITION, 1)[0])
+            context.unmapped.append(Unmapped(drug, alike.value, f"{where}-5", "", unescape(given.field(7))))
         return None
     flags: tuple[str, ...] = ()
     deleted = component(given.field(21), 1).upper() == "D" and bool(context.sender.sender.delete_means_delete)

@@ -17,6 +17,9 @@ NDC_PREFIXES: Mapping[str, Drug] = {
     prefix.replace("-", ""): Drug(name) for prefix, name in _TABLE["ndc_prefixes"].items()
 }
 DRUG_NAMES: Mapping[str, Drug] = {name: Drug(drug) for name, drug in _TABLE["names"].items()}
+LOOKS_LIKE: tuple[tuple[str, Drug], ...] = tuple(
+    (fold(text), Drug(drug)) for drug, texts in _TABLE["looks_like"].items() for text in texts
+)
 DIALYSIS: Mapping[str, bool] = dict(_TABLE["dialysis"])
 GIVEN = frozenset(_TABLE["completion"]["given"])
 STOPPED = frozenset(_TABLE["completion"]["stopped"])
@@ -84,6 +87,12 @@ def drug_of(field: str, site: Site) -> DrugFound | None:
             if said == name or said.startswith(name + " "):
                 return DrugFound(drug, first, text, None)
     return None
+
+
+def looks_like(field: str) -> Drug | None:
+    """Return the drug that the texts of a raw CWE field seem to name: a suggestion for the site's table, never more."""
+    texts = [fold(unescape(part)) for part in field.split(REPETITION, 1)[0].split(COMPONENT)[1:5:3]]
+    return next((drug for part, drug in LOOKS_LIKE if any(part in text for text in texts)), None)
 
 
 def _decimal(text: str) -> Decimal | None:

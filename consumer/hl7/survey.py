@@ -41,13 +41,14 @@ class CodeSeen:
 class SenderSeen:
     """What one sender sent."""
 
-    __slots__ = ("analytes", "disagree", "lags", "messages", "results", "unmapped")
+    __slots__ = ("analytes", "disagree", "drugs", "lags", "messages", "results", "unmapped")
 
     def __init__(self) -> None:
         self.messages = 0
         self.results = 0
         self.analytes: Counter[str] = Counter()
         self.unmapped: dict[str, CodeSeen] = {}
+        self.drugs: dict[str, CodeSeen] = {}
         self.disagree: Counter[str] = Counter()
         self.lags: list[int] = []  # the shortest few times from a draw (or result) to MSH-7, in milliseconds
 
@@ -90,12 +91,13 @@ class Survey:
                 sender.analytes[result.analyte.value] += 1
                 sender.lag(message.received_at - max(result.observed_at, result.resulted_at))
         for seen in message.unmapped:
-            code = sender.unmapped.get(seen.observation_identifier)
+            listed = sender.drugs if seen.where.startswith("RXA") else sender.unmapped
+            code = listed.get(seen.observation_identifier)
             if code is None:
-                if len(sender.unmapped) >= _CODES_AT_MOST:
+                if len(listed) >= _CODES_AT_MOST:
                     self.counts["unmapped_codes_not_listed"] += 1
                     continue
-                code = sender.unmapped[seen.observation_identifier] = CodeSeen(seen.looks_like)
+                code = listed[seen.observation_identifier] = CodeSeen(seen.looks_like)
             code.add(seen)
         sender.disagree.update(
             part.detail for part in message.rejected if part.reason is Reason.CODE_TEXT_DISAGREE and part.detail
@@ -122,6 +124,11 @@ class Survey:
                 }
                 for name, identifier, code in self._codes()
             ],
+            "drugs": [
+                {"sender": name, "drug": identifier, "looks_like": code.looks_like, "count": code.count}
+                for name, sender in sorted(self.senders.items())
+                for identifier, code in _by_count(sender.drugs)
+            ],
             "disagreeing": [
                 {"sender": name, "observation_identifier": identifier, "count": count}
                 for name, sender in sorted(self.senders.items())
@@ -145,6 +152,12 @@ class Survey:
                 units = ", ".join(unit or "no unit" for unit in each["units"])
                 seen = f"{_remark(each['observation_identifier'])} ({each['looks_like']}; {values}; {_remark(units)})"
                 lines.append(f"  {each['count']:>9,}  {_remark(each['sender'])}  {seen}")
+        if summary["drugs"]:
+            lines.append("looks like a drug of ours and is not mapped")
+            lines += [
+                f"  {each['count']:>9,}  {_remark(each['sender'])}  {_remark(each['drug'])} ({each['looks_like']})"
+                for each in summary["drugs"]
+            ]
         if summary["disagreeing"]:
             lines.append("code and text disagree")
             lines += [
@@ -158,7 +171,7 @@ class Survey:
 
     def _codes(self) -> Iterator[tuple[str, str, CodeSeen]]:
         for name, sender in sorted(self.senders.items()):
-            for identifier, code in sorted(sender.unmapped.items(), key=lambda item: -item[1].count):
+            for identifier, code in _by_count(sender.unmapped):
                 yield name, identifier, code
 
     def notes(self) -> Iterator[str]:
@@ -192,7 +205,29 @@ class Survey:
             if not sender.unmapped and not sender.disagree and not sender.clock_differs:
                 continue
             lines += _draft_sender(name, sender)
+        lines += _draft_drugs([sender.drugs for _, sender in sorted(self.senders.items())])
         return "\n".join(lines) + "\n"
+
+
+def _by_count(codes: dict[str, CodeSeen]) -> list[tuple[str, CodeSeen]]:
+    return sorted(codes.items(), key=lambda item: -item[1].count)
+
+
+def _draft_drugs(drugs: list[dict[str, CodeSeen]]) -> list[str]:
+    """Return a suggestion for each drug that looks like one of ours: by its code, else by its text."""
+    lines: list[str] = []
+    suggested: set[tuple[str, str]] = set()
+    for identifier, code in (each for seen in drugs for each in _by_count(seen)):
+        parts = split_identifier(identifier)
+        local = parts.code or parts.alternate_code
+        key, told = ("code", local) if local else ("name", parts.text or parts.alternate_text)
+        if (key, told.casefold()) in suggested:
+            continue
+        suggested.add((key, told.casefold()))
+        units = ", ".join(unit or "none" for unit, _ in code.units.most_common(_EXAMPLES))
+        lines.append(f"# {_remark(identifier)}: {code.count} times; units {_remark(units)}. Ask the pharmacy.")
+        lines += ["#[[drug]]", f"#{key} = {_quoted(told)}", f"#drug = {_quoted(code.looks_like)}", ""]
+    return lines
 
 
 def _draft_sender(name: str, sender: SenderSeen) -> list[str]:
@@ -215,7 +250,7 @@ def _draft_sender(name: str, sender: SenderSeen) -> list[str]:
     lines.append("")
     alike = Counter(code.looks_like for code in sender.unmapped.values())
     seen: set[tuple[str, str]] = set()
-    for identifier, code in sorted(sender.unmapped.items(), key=lambda item: -item[1].count):
+    for identifier, code in _by_count(sender.unmapped):
         parts = split_identifier(identifier)
         local, system = (parts.code, parts.system) if parts.code else (parts.alternate_code, parts.alternate_system)
         if not local or (local, system) in seen:

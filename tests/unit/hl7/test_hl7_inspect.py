@@ -110,6 +110,23 @@ def test_unknown_zone_is_pointed_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("enabled", [False, True])
+def test_hl7_4_a_drug_that_no_table_names_is_drafted(tmp_path: Path, enabled: bool) -> None:
+    """A magnesium sulfate under the site's own code or name is listed, and given once its suggestion is enabled."""
+    drugs = ("M10^Magnesiumsulfat 10 %^L", "^Sulfato de Magnésio 50%", "GE1^Glucose 5 %^L")
+    feed = [ras(rxa(drug)) for drug in drugs]
+    _, survey = inspected(tmp_path, *feed)
+    assert [(each["drug"], each["looks_like"]) for each in survey.as_dict()["drugs"]] == [
+        (drug, "magnesium") for drug in drugs[:2]
+    ]
+    assert "  LAB|HOSP  M10^Magnesiumsulfat 10 %^L (magnesium)\n" in survey.text()
+    draft = survey.draft()
+    found, after = inspected(tmp_path, *feed, site=re.sub(r"(?m)^#(?! )", "", draft) if enabled else draft)
+    given = [each["drug"] for line in found for patient in line["patients"] for each in patient["administrations"]]
+    assert given == (["magnesium"] * 2 if enabled else [])
+    assert bool(after.as_dict()["drugs"]) is not enabled
+
+
+@pytest.mark.parametrize("enabled", [False, True])
 def test_draft_is_a_site_table(tmp_path: Path, enabled: bool) -> None:
     """The draft changes nothing as it is; with its suggestions enabled the results are there."""
     feed = [
