@@ -104,8 +104,8 @@ class Unmapped(NamedTuple):
     """
     An observation that looks like an analyte of ours by its text and is mapped by no code: a suggestion.
 
-    An administered drug (``where`` is an RXA-5) whose text seems to name one of ours stands here too. ``value`` is OBX-5
-    when that is a number (else empty: text is never shown), ``units`` OBX-6 (of a drug RXA-7) as sent.
+    An administered drug (``where`` is an RXA-5) whose text seems to name one of ours stands here too. ``value`` is
+    OBX-5 when that is a number (else empty: text is never shown), ``units`` OBX-6 (of a drug RXA-7) as sent.
     """
 
     observation_identifier: str
