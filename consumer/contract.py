@@ -56,12 +56,21 @@ def asyncapi() -> dict[str, Any]:
                 "description": "Records that could not be used, or not wholly: their original bytes, unchanged.",
                 "messages": {"deadLetter": {"$ref": "#/components/messages/deadLetter"}},
             },
+            "status": {
+                "address": "lab-alert.status",
+                "description": "One record a minute and at every change from each instance, keyed by it; silence is an "
+                "alarm. A tombstone follows the last one.",
+                "messages": {"status": {"$ref": "#/components/messages/status"}},
+            },
         },
         "operations": {
             "publishAlert": {"action": "send", "channel": {"$ref": "#/channels/alerts"}},
             "publishDeadLetter": {"action": "send", "channel": {"$ref": "#/channels/deadLetters"}},
+            "publishStatus": {"action": "send", "channel": {"$ref": "#/channels/status"}},
         },
-        "components": {"messages": {"alert": _alert_message(), "deadLetter": _dead_letter_message()}},
+        "components": {
+            "messages": {"alert": _alert_message(), "deadLetter": _dead_letter_message(), "status": _status_message()}
+        },
     }
 
 
@@ -152,6 +161,32 @@ def _dead_letter_message() -> dict[str, Any]:
         "contentType": "application/octet-stream",
         "headers": {"type": "object", "properties": dict.fromkeys(headers, text), "required": list(headers)},
         "payload": {"description": "the original bytes; none where they did not fit (reason too_large)"},
+    }
+
+
+def _status_message() -> dict[str, Any]:
+    text, number, whole = {"type": "string"}, {"type": "number", "minimum": 0}, {"type": "integer"}
+    stopped = {"stage": text, "topic": text, "partition": whole, "why": text}
+    fields = {
+        "instance": text,
+        "deployment": text,
+        "version": text,
+        "rulebook": text,
+        "at": whole | {"description": "milliseconds since 1970"},
+        "ready": {"type": "boolean"},
+        "tasks": {"type": "object", "description": "by stage, then by state, how many"},
+        "stopped": {"type": "array", "items": {"type": "object", "properties": stopped, "required": list(stopped)}},
+        "lag_records": whole,
+        "lag_seconds": number,
+        "watermark": {"type": ["integer", "null"], "description": "milliseconds since 1970"},
+        "watermark_overruled_ms": whole,
+    }
+    ended = {"ended": {"const": True, "description": "in the last record of an instance"}}
+    return {
+        "name": "status",
+        "title": "How an instance is",
+        "contentType": "application/json",
+        "payload": {"type": "object", "properties": fields | ended, "required": list(fields)},
     }
 
 

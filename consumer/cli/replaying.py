@@ -1,5 +1,6 @@
 """`lab-alert replay`: files in, alert events or a table out."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -29,6 +30,9 @@ def replay(files: list[Path], *, table: bool, until: str | None) -> None:
     """
     end = None if until is None else instant(until)
     rulebook, site = _rules()
+    for path in files:  # all of them before the first is judged: half a replay would look like a whole one
+        if not os.access(path, os.R_OK):
+            raise NoInput(f"{path}: {os.strerror(errno.EACCES if path.exists() else errno.ENOENT)}")
     machine = Replay(rulebook, site)
     if table:
         _table(machine, machine.run(messages(files), end))

@@ -12,7 +12,9 @@ import pytest
 from cloudevents.kafka import KafkaMessage, from_structured
 
 from consumer.cloudevent import CONTENT_TYPE, Issuer, alert_event, alert_headers, encode_alert
-from consumer.contract import SCHEMA_FILE, breaks, documents, schema
+from consumer.contract import SCHEMA_FILE, asyncapi, breaks, documents, schema
+from consumer.kafka.config import KafkaConfig
+from consumer.kafka.service import ServiceHealth, Status
 from rules.alert import Change, Evidence, Rule, Severity, Transition
 from rules.events import MINUTE, Analyte, Patient, Result, Source
 
@@ -191,6 +193,27 @@ def test_cloudevents_own_sdk_reads_an_event() -> None:
     data = read.get_data()
     assert isinstance(data, dict)
     assert data["severity"] == "critical"
+
+
+def test_a_status_record_is_what_the_document_says() -> None:
+    """What an instance says of itself once a minute has the fields that AsyncAPI promises, and no others."""
+    promised = asyncapi()["components"]["messages"]["status"]["payload"]
+    status = Status(KafkaConfig(), ServiceHealth(), {"version": "1.2.3", "rulebook": "sha256:0"})
+    record = status._record()
+    jsonschema.validate(record, promised)
+    assert set(record) | {"ended"} == set(promised["properties"])
+
+
+def test_the_documents_name_the_topics_that_outsiders_read() -> None:
+    """Alerts, dead letters and status; each operation names a channel, each channel a message that is there."""
+    document = asyncapi()
+    addresses = {channel["address"] for channel in document["channels"].values()}
+    assert addresses == {"lab-alert.alerts", "lab-alert.dead-letters", "lab-alert.status"}
+    named = {operation["channel"]["$ref"].rsplit("/", 1)[1] for operation in document["operations"].values()}
+    assert named == set(document["channels"])
+    for channel in document["channels"].values():
+        for message in channel["messages"].values():
+            assert message["$ref"].rsplit("/", 1)[1] in document["components"]["messages"]
 
 
 def test_headers_route_without_the_value() -> None:

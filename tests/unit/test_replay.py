@@ -181,3 +181,21 @@ def test_a_sites_rulebook_and_zone_hold_for_a_replay(
     rulebook.write_text('[rules.refractory-hyperkalemia-no-magnesium]\nmode = "off"\n')
     monkeypatch.setenv("LAB_ALERT_RULEBOOK", str(rulebook))
     assert run("replay", "--format", "jsonl", feed).out == ""
+
+
+def test_one_of_several_files_missing_prints_nothing(run: Run, feed: str) -> None:
+    """All files are looked for before the first is judged: half a replay would look like a whole one."""
+    done = run("replay", "--format", "jsonl", feed, "/nowhere/second.hl7")
+    assert (done.code, done.out) == (2, "")
+    assert "/nowhere/second.hl7: No such file or directory" in done.err
+
+
+def test_several_files_are_one_feed(run: Run, tmp_path: Path) -> None:
+    """A patient's potassiums from two files make one alert, as from one. RULES.md 8, DESIGN.md 2."""
+    for number, raw in enumerate(HIGH):
+        (tmp_path / f"{number}.hl7").write_bytes(raw)
+    (tmp_path / "both.hl7").write_bytes(b"\n".join(HIGH))
+    apart = run("replay", "--format", "jsonl", str(tmp_path / "0.hl7"), str(tmp_path / "1.hl7"))
+    together = run("replay", "--format", "jsonl", str(tmp_path / "both.hl7"))
+    said = [[json.loads(line)["id"] for line in done.out.splitlines()] for done in (apart, together)]
+    assert said[0] == said[1] != []
