@@ -20,7 +20,7 @@ UNMERGES = frozenset({"A37"})
 _KEPT = 8192
 """Patients whose PID and PV1 need not be read again: those that are in; bounded."""
 
-_DATE = re.compile(r"[0-9]{4}(?:[0-9]{2}(?:[0-9]{2})?)?")
+_DATE = re.compile(r"(?:1[89]|2[0-2])[0-9]{2}(?:(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])?)?")
 _ICD_10 = re.compile(r"[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?")
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9.-]{1,11}")
 
@@ -36,7 +36,7 @@ def _demographics(born: str, sex: str) -> Demographics | None:
     """Read a raw PID-7 and PID-8; those of the patients that are in come again and again."""
     born = component(born, 1).strip()
     sex = component(sex, 1).strip().upper()
-    match = _DATE.match(born[:8])
+    match = _DATE.match(born.replace("-", "")[:8])
     birth_date = match.group(0) if match is not None else ""
     sex = sex[:1] if sex in ("F", "M", "FEMALE", "MALE") else ""
     return Demographics(birth_date, sex) if birth_date or sex else None

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 _WORD = re.compile(r"[^\W_]+")
@@ -10,6 +11,7 @@ _LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae"
 """Letters that Unicode does not take apart."""
 
 
+@lru_cache(maxsize=1024)
 def fold(text: str) -> str:
     """
     Return *text* in lower case, without accents, in its plain width.

@@ -268,3 +268,25 @@ def test_order_without_obr(decode: Decode) -> None:
     (result,) = decode(join(MSH, PID, obx(f14="20260101091000"))).events[0].results
     assert (result.order_number, result.observed_at) == ("MSG00001", DRAWN)
     assert OBR
+
+
+@pytest.mark.parametrize(
+    ("pid7", "birth_date"),
+    [
+        ("19570614", "19570614"),
+        ("19570614000000-0500", "19570614"),
+        ("1957-06-14", "19570614"),
+        ("195706", "195706"),
+        ("1957", "1957"),
+        ("19570000", "1957"),  # month and day unknown
+        ("20850101", "20850101"),  # research data is shifted
+        ("00000000", ""),  # a placeholder does not replace a birth date that is known
+        ("14/06/1957", ""),
+        ('""', ""),
+        ("", ""),
+    ],
+)
+def test_hl7_3_birth_dates(decode: Decode, pid7: str, birth_date: str) -> None:
+    """PID-7 as far as it is a date: a year will do; what is none says nothing."""
+    (event,) = decode(oru(obx(), pid=PID.replace("19570614", pid7))).events
+    assert event.demographics == Demographics(birth_date, "F")
