@@ -11,9 +11,10 @@ from rules.events import Condition
 _TABLE = table("comments")
 _HEMOLYSIS = Vocabulary.of(_TABLE["hemolysis"])
 _CLOTTED = Vocabulary.of(_TABLE["clotted"])
+_CLOT = Vocabulary.of(_TABLE["clot"])
 _CONTAMINATED = Vocabulary.of(_TABLE["contaminated"])
 _HEDGES = Vocabulary.of(_TABLE["hedges"])
-_SEEDS = tuple(sorted(_HEMOLYSIS.seeds() | _CLOTTED.seeds() | _CONTAMINATED.seeds()))
+_SEEDS = tuple(sorted(_HEMOLYSIS.seeds() | _CLOTTED.seeds() | _CLOT.seeds() | _CONTAMINATED.seeds()))
 _ASCII_SEEDS = tuple(seed for seed in _SEEDS if seed.isascii())
 
 
@@ -21,6 +22,7 @@ def _folded(entries: Sequence[str]) -> tuple[str, ...]:
     return tuple(fold(entry) for entry in entries)
 
 
+_THERE = frozenset(_folded(_TABLE["clot"]["there"]))
 _NO_CLOT = frozenset(_folded(_TABLE["clotted"]["not_a_tube"]))
 _OF_A_TUBE = frozenset(_folded(_TABLE["contaminated"]["of_a_tube"]))
 _NO_CONTAMINATION = frozenset(_folded(_TABLE["contaminated"]["not_a_tube"]))
@@ -66,9 +68,12 @@ def conditions_of(text: str) -> tuple[Condition, ...]:
             found.add(hemolysis)
         elif Condition.HEMOLYZED in found and said and all(map(_GROSS.has, said)):
             found.add(Condition.GROSSLY_HEMOLYZED)  # "hemolyzed, grossly"
-        if _says(said, _CLOTTED, _NO_CLOT):
+        of_a_tube = not _OF_A_TUBE.isdisjoint(said)
+        if _says(said, _CLOTTED, _NO_CLOT) or (
+            (of_a_tube or len(said) == 1 or not _THERE.isdisjoint(said)) and _says(said, _CLOT, _NO_CLOT)
+        ):
             found.add(Condition.CLOTTED)
-        if (not _OF_A_TUBE.isdisjoint(said) or not clause.isascii()) and _says(said, _CONTAMINATED, _NO_CONTAMINATION):
+        if (of_a_tube or not clause.isascii()) and _says(said, _CONTAMINATED, _NO_CONTAMINATION):
             found.add(Condition.CONTAMINATED)
     if Condition.GROSSLY_HEMOLYZED in found:
         found.discard(Condition.HEMOLYZED)

@@ -114,8 +114,9 @@ REMARKS = {
         | hochgradige Hämolyse | hémolyse massive | Hemólisis marcada | hemólise acentuada | sterkt hemolysert
         | ernstig hemolytisch | aşırı hemolizli | 重度溶血 | emolisi marcata | сильный гемолиз
         | HEMOLYSIS INDEX: 412""",
-    Condition.CLOTTED: """Specimen clotted | Clots present | Probe geronnen | caillot | muestra coagulada
-        | amostra coagulada | campione coagulato | pıhtılı numune | 有凝块 | clotted specimen, please repeat""",
+    Condition.CLOTTED: """Specimen clotted | Clots present | CLOT | micro clots detected
+        | Gerinnsel in der Probe | Probe geronnen | caillot | muestra coagulada | amostra coagulada
+        | campione coagulato | pıhtılı numune | 有凝块 | clotted specimen, please repeat""",
     Condition.CONTAMINATED: """Specimen contaminated | IV contamination | Kontamination mit Infusion
         | échantillon contaminé | muestra contaminada con suero | Prøven er forurenset | 标本污染""",
     None: """no gross hemolysis | Hemolysis: 0 | Hemolysis Index 12 | Hämolyse negativ | pas d'hémolyse
@@ -123,9 +124,9 @@ REMARKS = {
         | 溶血なし | нет гемолиза | Recollected: first sample hemolyzed | Vorprobe hämolytisch
         | forrige prøve hemolysert | önceki numune hemolizli | ß-hämolysierende Streptokokken
         | Streptococo beta-hemolítico | 溶血性贫血 | If hemolyzed, results may be elevated | loincloth
-        | Cross-Contamination of words | No clots | Clotting time prolonged | gold top, clot activator
-        | sem coágulos | Possible IV contamination | Urine culture contaminated | NOTIFIED PATIENT CREDITED
-        | ___""",
+        | Cross-Contamination of words | No clots | r/o clot | hx of clots in the leg | Rule out hemolysis
+        | history of clot | Clotting time prolonged | gold top, clot activator | sem coágulos
+        | Possible IV contamination | Urine culture contaminated | NOTIFIED PATIENT CREDITED | ___""",
 }
 
 
