@@ -63,8 +63,12 @@ def worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
             chart.ionized, trigger, book.calcium_near, lambda value: value < book.hypocalcemia_ionized
         )
     creatinine = chart.renal.creatinine
-    if creatinine is not None and any(why.startswith(("eGFR", "acute")) for why in chart.renal.why):
+    if creatinine is not None and (chart.renal.why[:1] or ("",))[0].startswith("eGFR"):
         found.append(creatinine)
+    elif creatinine is not None and "acute kidney injury" in chart.renal.why:
+        since = creatinine.at - book.aki_within
+        lowest = min(draw.value for draw in chart.creatinine if draw.at >= since)
+        found += [creatinine] if creatinine.value - lowest >= book.aki_rise else []
     return found
 
 

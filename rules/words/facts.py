@@ -77,7 +77,11 @@ def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
         return f"last magnesium {shown(newest)}, {aged} old", f"last magnesium {aged} old"
     if status == "stale":
         stale, what = stale_magnesium(chart, t_n)
-        return f"magnesium {shown(stale)} is from before {what}", f"magnesium older than {what}"
+        brief = what.replace("magnesium ", "")
+        return (
+            f"magnesium {shown(stale)} is from before {what}",
+            f"magnesium from before {brief}",
+        )
     return {
         "pending": ("magnesium pending, no result yet", "magnesium pending"),
         "invalid": ("magnesium drawn, but the specimen is doubtful", "magnesium specimen doubtful"),

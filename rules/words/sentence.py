@@ -13,14 +13,15 @@ class Part(NamedTuple):
     """
     A piece of a sentence.
 
-    ``rank`` says what goes first when room is short (the highest), ``short`` what may stand in its place before that;
-    from `OPTIONAL` on it goes before anything is shortened.
+    ``rank`` says what goes first when room is short (the highest), ``short`` and then ``shorter`` what may stand in its
+    place before that; from `OPTIONAL` on it goes before anything is shortened.
     """
 
     text: str
     rank: int = 1
     short: str = ""
     joint: str = "; "
+    shorter: str = ""
 
 
 def fit(lead: str, *parts: Part) -> str:
@@ -36,6 +37,9 @@ def fit(lead: str, *parts: Part) -> str:
             break
         place = kept.index(part)
         kept[place : place + 1] = [] if part.rank >= OPTIONAL else [part._replace(text=part.short or part.text)]
+    for part in sorted((part for part in kept if part.shorter), key=lambda part: -part.rank):
+        if len(_sentence(lead, kept)) > LONGEST:
+            kept[kept.index(part)] = part._replace(text=part.shorter)
     while kept and len(_sentence(lead, kept)) > LONGEST:
         kept.remove(max(kept, key=lambda part: part.rank))
     return _sentence(lead[: LONGEST - 1], kept)

@@ -68,10 +68,12 @@ def _lead(
     return ", ".join(text for text in (head, change, age(trigger, scene.chart.now)) if text)
 
 
-def _seen(chart: Chart, episode: Episode) -> str:
-    """Return the newest treatment that the feed shows; none seen is not none given."""
+def _seen(chart: Chart, episode: Episode, how: str = "{}", briefly: str = "{}") -> Part:
+    """Return the newest treatment that the feed shows, within *how* the potassium is; none seen is not none given."""
     seen = treatments_since(chart, treated_from(episode))
-    return seen[0] if seen else "no treatment seen in the feed"
+    full, short = (seen[0], seen[0]) if seen else ("no treatment seen in the feed", "no treatment seen")
+    shorter = short if seen else f"persistent, {short}" if "persistent" in how else short
+    return Part(how.format(full), 3, briefly.format(short), shorter=shorter)
 
 
 def _hyperkalemia(scene: Scene) -> str:
@@ -79,19 +81,19 @@ def _hyperkalemia(scene: Scene) -> str:
     episode = finding.notes["episode"]
     assert isinstance(episode, Episode)
     failed = treatment_failure(chart, episode, trigger)
-    seen = _seen(chart, episode)
     if finding.criterion == "treatment_failure" and failed is not None:
-        seen = f"still high after {treatment_words(*failed, chart.now)}"
+        seen = Part(f"still high after {treatment_words(*failed, chart.now)}", 3)
     elif episode.reopened_at is not None and trigger.at >= episode.reopened_at:
-        seen = f"high again after clearing, {seen}"
+        seen = _seen(chart, episode, "high again after clearing, {}", "high again, {}")
     else:
-        seen = f"persistent over {hours(trigger.at - episode.first.at)}, {seen}"
+        since = hours(trigger.at - episode.first.at)
+        seen = _seen(chart, episode, f"persistent over {since}, {{}}", f"persistent {since}, {{}}")
     lacking, short = missing_magnesium(chart, trigger.at)
     return fit(
         _lead(scene, earlier(episode.draws, trigger)),
         _worst(scene),
         *_worse_beside(scene),
-        Part(seen, 3, seen.replace("no treatment seen in the feed", "no treatment seen")),
+        seen,
         Part(lacking, 1, short),
         scene.late,
         scene.renal,
@@ -103,13 +105,12 @@ def _low_magnesium(scene: Scene) -> str:
     magnesium, episode = finding.notes["magnesium_draw"], finding.notes["episode"]
     assert isinstance(magnesium, Draw)
     assert isinstance(episode, Episode)
-    seen = _seen(chart, episode)
     return fit(
         _lead(scene, earlier(chart.potassium, trigger)),
         _worst(scene),
         *_worse_beside(scene),
         Part(f"magnesium low, {shown(magnesium)} {age(magnesium, chart.now)}", 1, f"magnesium low, {shown(magnesium)}"),
-        Part(seen, 3, seen.replace("no treatment seen in the feed", "no treatment seen")),
+        _seen(chart, episode),
         scene.renal,
     )
 
@@ -139,7 +140,8 @@ def _hypermagnesemia(scene: Scene) -> str:
     if exposure is None:
         dose = Part(no_exposure(chart, scene.trigger))
     else:
-        dose = Part(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
+        words = exposure_words(exposure, chart.now, chart.rulebook, brief=True)
+        dose = Part(words, 1, words.partition(",")[0])
     return fit(
         _lead(scene, earlier(chart.magnesium, scene.trigger), prefix=prefix),
         _worst(scene),
@@ -165,12 +167,13 @@ def _after_magnesium(scene: Scene) -> str:
         known = Part(f"{level} drawn {ago(magnesium.at, chart.now)}", 1, level)
     else:
         known = Part("magnesium not measured since")
+    dose = _of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
     return fit(
         _lead(scene, last, nothing="baseline not known"),
         _worst(scene),
         *_worse_beside(scene),
         Part(was, 3),
-        Part(_of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True)), 2),
+        Part(dose, 2, dose.partition(",")[0]),
         known,
         scene.renal,
     )

@@ -98,7 +98,7 @@ def hours(duration: Instant) -> str:
     >>> [hours(minutes * MINUTE) for minutes in (60, 95, 150, 4320)]
     ['1 h', '95 min', '3 h', '3 days']
     """
-    if duration == HOUR:
+    if duration // MINUTE == 60:
         return "1 h"
     if duration < 2 * HOUR:
         return f"{duration // MINUTE} min"

@@ -118,3 +118,11 @@ def test_fit_leaves_out_by_rank() -> None:
     assert fit("L" * 50, seen, missing, renal) == f"{'L' * 50}; {'s' * 60}; {'m' * 40}."
     assert fit("L" * 80, seen, missing, renal) == f"{'L' * 80}; {'s' * 30}; {'m' * 40}."
     assert fit("L" * 100, seen, missing, renal) == f"{'L' * 100}; {'m' * 40}."
+
+
+def test_fit_shortens_twice_before_it_leaves_out() -> None:
+    """What was seen stays in its shortest form where nothing else can give way."""
+    seen, missing = Part("s" * 60, 3, "s" * 40, shorter="s" * 10), Part("m" * 40, 1, "m" * 20)
+    assert fit("L" * 95, seen, missing) == f"{'L' * 95}; {'s' * 40}; {'m' * 20}."
+    assert fit("L" * 120, seen, missing) == f"{'L' * 120}; {'s' * 10}; {'m' * 20}."
+    assert fit("L" * 130, seen, missing) == f"{'L' * 130}; {'m' * 20}."

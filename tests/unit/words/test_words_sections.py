@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 from rules.alert import Change, Rule, Transition
-from tests.unit.rules.builders import ca, h
+from tests.unit.rules.builders import Play, adt, ca, crea, h, k
 from tests.unit.words.cases import all_cases
 from tests.unit.words.histories import R, high_potassium
 
@@ -200,6 +200,18 @@ def test_every_alert_says_what_it_cannot_see() -> None:
             assert one.considerations[-1].startswith("not visible to this service")
             if one.change not in (Change.RESOLVED, Change.RETRACTED, Change.CLOSED):
                 assert one.resolves_when
+
+
+@pytest.mark.parametrize(("creatinine", "beside"), [("60", False), ("86.4", False), ("86.5", True), ("150", True)])
+def test_rules_6_a_creatinine_back_at_its_lowest_is_not_worse(creatinine: str, beside: bool) -> None:
+    """After an injury the creatinine is told while it is 26.5 umol/L or more above the lowest (RULES.md 6, issue 5)."""
+    play = Play(adt("A01"))
+    play.tell(crea("60", h(-60)), crea("150", h(-40)), at=h(-39))
+    play.tell(k("6.1", h(0)), crea(creatinine, h(0)), at=h(0.5))
+    play.tell(k("6.2", h(2)), at=h(2.5))
+    (raised,) = play.wait(h(3))
+    assert any("acute kidney injury" in words for words in raised.considerations)
+    assert (f"creatinine {creatinine} umol/L" in raised.summary) is beside
 
 
 @pytest.mark.parametrize(("calcium", "beside"), [("1.89", True), ("1.9", False)])
