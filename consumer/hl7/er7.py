@@ -25,6 +25,8 @@ _COMMON = frozenset(
 _BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
 _SEGMENT_START = re.compile(r"[A-Z][A-Z0-9]{2}(?=\||$)")
 _MESSAGE_START = re.compile(rb"(?:^|[\r\n\x0b\x1c\x0c])[ \t]*(?:\xef\xbb\xbf)?(?=MSH[^\r\nA-Za-z0-9 ])")
+# Terminators that an export wrote out in a message of one line: ``\r``, ``\n``, ``<CR>`` before a segment.
+_WRITTEN_OUT = re.compile(r"(?:(?:\\r\\n|\\[rn]|<CR>|<LF>)\s*)+(?=[A-Z][A-Z0-9]{2}\||$)")
 _NOT_A_DELIMITER = re.compile(r"[\w\s\x00-\x1f\x7f(){}\[\]<>\"'.,:;+/-]")
 
 
@@ -92,6 +94,10 @@ def _read_message(raw: bytes, flags: tuple[str, ...]) -> Message:
         if damaged:
             flags = (*flags, "encoding_characters_assumed")
     text = text.rstrip("\r")
+    if "\r" not in text:
+        text, written = _WRITTEN_OUT.subn("\r", text)
+        if written:
+            flags = (*flags, "terminators_escaped")
     lines = text.split("\r")
     segments = list(map(_fields, lines))
     if not _COMMON.issuperset(map(_name, segments)):

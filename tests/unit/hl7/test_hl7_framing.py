@@ -42,6 +42,9 @@ def values(raw: bytes) -> list[str]:
         pytest.param(b"FHS|^~\\&|A\rBHS|^~\\&|A\r" + PLAIN + b"BTS|1\rFTS|1\r", id="batch"),
         pytest.param(PLAIN.replace(b"OBR|", b"ZXX|a|b\rOBR|"), id="Z-segment"),
         pytest.param(b"junk before\r" + PLAIN, id="junk before"),
+        pytest.param(PLAIN.replace(b"\r", rb"\r"), id="CR written out, one line"),
+        pytest.param(PLAIN.replace(b"\r", rb"\r\n"), id="CRLF written out, one line"),
+        pytest.param(PLAIN.replace(b"\r", b"<CR>") + b"\n", id="<CR> written out"),
         pytest.param(b"\r\n\r\n" + PLAIN, id="blank lines before"),
     ],
 )
