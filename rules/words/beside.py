@@ -24,8 +24,10 @@ def renal_words(chart: Chart) -> str:
     """Return the renal function with what it rests on, and what it means for magnesium; never "normal" (RULES.md 6)."""
     renal, basis = chart.renal, renal_basis(chart)
     known = list(renal.why) or ([f"eGFR {renal.egfr}"] if renal.egfr is not None else [])
-    if basis is not None:
-        known.append(f"{'' if basis.result.analyte is Analyte.EGFR else f'{shown_as(basis)} '}{age(basis, chart.now)}")
+    if basis is not None and basis.result.analyte is Analyte.CREATININE:
+        known.append(f"{shown_as(basis)} {age(basis, chart.now)}")
+    elif basis is not None and known[0].startswith("eGFR"):
+        known[0] += f" {age(basis, chart.now)}"
     words = f"renal function {renal.status}" + (f" ({', '.join(known)})" if known else "")
     return f"{words}: magnesium accumulates when the kidneys fail" if chart.cleared_slowly else words
 

@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 from rules.alert import Change, Rule, Transition
-from tests.unit.rules.builders import Play, adt, ca, crea, h, k
+from tests.unit.rules.builders import Fact, Play, adt, ca, crea, dialysis, egfr, h, k
 from tests.unit.words.cases import all_cases
 from tests.unit.words.histories import R, high_potassium
 
@@ -200,6 +200,25 @@ def test_every_alert_says_what_it_cannot_see() -> None:
             assert one.considerations[-1].startswith("not visible to this service")
             if one.change not in (Change.RESOLVED, Change.RETRACTED, Change.CLOSED):
                 assert one.resolves_when
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ([egfr("83", h(0))], "renal function not impaired (eGFR 83 drawn 3 h ago)"),
+        ([egfr("22", h(0))], "renal function impaired (eGFR 22 drawn 3 h ago): magnesium accumulates"),
+        ([egfr("83", h(0)), dialysis(h(-9), h(-6))], "renal function impaired (dialysis): magnesium accumulates"),
+        ([egfr("22", h(0)), dialysis(h(-9), h(-6))], "renal function impaired (eGFR 22 drawn 3 h ago, dialysis): "),
+        ([crea("90", h(0)), dialysis(h(-9), h(-6))], "impaired (dialysis, creatinine 90 umol/L drawn 3 h ago): "),
+        ([], "renal function unknown: magnesium accumulates when the kidneys fail"),
+    ],
+)
+def test_rules_6_renal_function_is_told_with_what_it_rests_on(facts: list[Fact], words: str) -> None:
+    """The figure and its age; beside a dialysis no eGFR that could be read as an all-clear (RULES.md 6)."""
+    play = Play(adt("A01"))
+    play.tell(*facts, k("6.1", h(0)), at=h(0.5))
+    play.tell(k("6.2", h(2)), at=h(2.5))
+    assert words in text(play.wait(h(3))[-1])
 
 
 @pytest.mark.parametrize(("creatinine", "beside"), [("60", False), ("86.4", False), ("86.5", True), ("150", True)])
