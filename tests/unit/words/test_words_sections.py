@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 from rules.alert import Change, Rule, Transition
-from tests.unit.rules.builders import Fact, Play, adt, ca, crea, dialysis, egfr, h, k
+from tests.unit.rules.builders import Fact, Play, adt, ca, crea, dialysis, egfr, h, k, mg
 from tests.unit.words.cases import all_cases
 from tests.unit.words.histories import R, high_potassium
 
@@ -219,6 +219,22 @@ def test_rules_6_renal_function_is_told_with_what_it_rests_on(facts: list[Fact],
     play.tell(*facts, k("6.1", h(0)), at=h(0.5))
     play.tell(k("6.2", h(2)), at=h(2.5))
     assert words in text(play.wait(h(3))[-1])
+
+
+@pytest.mark.parametrize(
+    ("drawn", "words"),
+    [
+        (-22.1, "last magnesium 0.80 mmol/L, 25 h old"),
+        (-22.01 - 0.5, "last magnesium 0.80 mmol/L, 26 h old"),
+        (-22 - 1 / 60, "last magnesium 0.80 mmol/L, over 24 h old"),
+    ],
+)
+def test_rules_4_1_an_old_magnesium_is_never_told_as_24_hours_old(drawn: float, words: str) -> None:
+    """One that is just too old to be recent does not print as the very limit (RULES.md 4.1)."""
+    play = Play(adt("A01"))
+    play.tell(mg("0.80", h(drawn)), k("6.6", h(0)), at=h(0.1))
+    play.tell(k("6.6", h(2)), at=h(2.1 if "over" in words else 3))
+    assert words in play.seen[-1].summary
 
 
 @pytest.mark.parametrize(("creatinine", "beside"), [("60", False), ("86.4", False), ("86.5", True), ("150", True)])
