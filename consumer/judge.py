@@ -31,6 +31,9 @@ from rules.alert import Change, Severity
 from rules.rulebook import Rulebook
 
 CORRUPT_RECORD: Final = "corrupt_record"
+SHADOW: Final = "shadow_transitions"
+"""What a rule in shadow mode has published; nobody was notified."""
+
 NEXT_DUE: Final = "next_due"
 AWAITS: Final = "awaits_catch_up"
 
@@ -155,6 +158,8 @@ class Judge:
             out.append(Outgoing(Output.ALERTS, place, key, encode_alert(event), alert_headers(transition)))
             label = f"{transition.rule.value}|{transition.change.value}|{transition.severity.label}"
             counts["transitions", label] = counts.get(("transitions", label), 0) + 1
+            if transition.mode == "shadow":
+                counts["judge", SHADOW] = counts.get(("judge", SHADOW), 0) + 1
             if transition.timer is None and self._settings.clock is Clock.LIVE:
                 waited = ("latency_ms", str(max(0, wall - transition.received_at)))
                 counts[waited] = counts.get(waited, 0) + 1

@@ -204,6 +204,14 @@ def test_how_long_a_watermark_may_hang_is_the_sites() -> None:
     assert said == [[], [], ["00:12 A timer behind 120"]]
 
 
+def test_what_shadow_rules_publish_is_counted() -> None:
+    """Issue 5: a transition in shadow mode is published as such, and counted by itself."""
+    outcome = feed(home(), event("A", 0, "shadow"), event("A", 0, "x"), watermark=0)
+    modes = [json.loads(one.value or b"")["data"]["mode"] for one in outcome.outgoing if one.output is Output.ALERTS]
+    assert modes == ["shadow", "active"]
+    assert outcome.counts["judge", "shadow_transitions"] == 1
+
+
 def test_a_critical_alert_is_urgent() -> None:
     """W13: a critical alert is committed at once."""
     assert feed(home(), event("A", 0, "critical"), watermark=0).urgent
