@@ -1,0 +1,149 @@
+"""An alert as the reference keeps it, and by what its rule ends it (RULES.md 4, 5 and 7)."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from rules.alert import Rule
+from rules.events import HOUR
+from tests.reference import companions as other
+from tests.reference import magnesium as mag
+from tests.reference.chart import Chart, Held
+from tests.reference.doses import Exposure
+from tests.reference.hyperkalemia import LOW_MAGNESIUM, REFRACTORY, Finding, cleared_after, silent_at
+from tests.reference.results import CA, ICA, MG, Draw, K, Key
+
+D = Decimal
+
+
+@dataclass
+class Alert:
+    """One alert: what was last published of it, and all that its life asks for."""
+
+    id: Key
+    rule: Rule
+    scope: Key
+    severity: int
+    criterion: str | None
+    key: Key
+    t: int
+    low_t: int | None
+    exposure: set[Key]
+    stood_on: set[Key]
+    since: int
+    triggers: set[Key] = field(default_factory=set)
+    sequence: int = 0
+    highest: int = 0
+    moments: list[tuple[int, int]] = field(default_factory=list)
+    last_notified: int | None = None
+    notified_with: int = 0
+    silent_by_age: bool = False
+    reminders: list[int] = field(default_factory=list)
+    worst: Decimal | None = None
+    spoke_for: list["Alert"] = field(default_factory=list)
+    ended: str | None = None
+    ender: tuple[Key, Key] | None = None
+
+    def is_of(self, finding: Finding) -> bool:
+        """Say whether a finding is this alert's."""
+        if self.rule is not finding.rule:
+            return False
+        if finding.scope == ("exposure",):
+            return bool(self.exposure & finding.exposure)
+        return self.scope == finding.scope or (self.rule is other.SPURIOUS and self.key == finding.key)
+
+
+End = tuple[str, str, Draw | None]
+
+
+def findings(chart: Chart, held: list[Held]) -> tuple[list[Finding], list[tuple[Finding, int]]]:
+    """What every rule finds, and the monitoring gaps with their due times apart."""
+    from tests.reference.hyperkalemia import low_magnesium, refractory_hyperkalemia  # noqa: PLC0415
+
+    found = [
+        *mag.post_infusion(chart, held),
+        mag.exposure_unknown(chart, held),
+        refractory_hyperkalemia(chart),
+        low_magnesium(chart),
+        other.after_magnesium(chart, held),
+        other.hypokalemia(chart),
+        other.hypocalcemia(chart, CA, held),
+        other.hypocalcemia(chart, ICA, held),
+        *other.spurious(chart),
+    ]
+    return [each for each in found if each is not None], other.gaps(chart)
+
+
+def exposure_of(alert: Alert, chart: Chart) -> Exposure | None:
+    """The exposure of an alert, as it is now."""
+    mine = [exposure for exposure in chart.exposures if exposure.keys & alert.exposure]
+    return mine[-1] if mine else None
+
+
+def expiry(alert: Alert, chart: Chart, held: list[Held]) -> int | None:
+    """When an alert would be closed `expired`, as things stand."""
+    exposure = exposure_of(alert, chart)
+    if alert.rule in (REFRACTORY, LOW_MAGNESIUM):
+        return silent_at(chart, alert.t)
+    if alert.rule in (other.AFTER, other.HYPOKALEMIA):
+        return other.silent(chart.k, alert.t)
+    if alert.rule is other.HYPOCALCEMIA:
+        return other.silent(chart.valid(alert.scope[0]), alert.t)  # type: ignore[arg-type]
+    if alert.rule is other.SPURIOUS:
+        return alert.t + 24 * HOUR
+    if alert.rule is mag.UNKNOWN:
+        return other.silent(mag.of_none(chart, held), alert.t)
+    if alert.rule is mag.POST_INFUSION:
+        if exposure is None:
+            return alert.t + 48 * HOUR
+        return mag.gone_silent_at(exposure, mag.of_exposure(chart, exposure, held))
+    end = None if exposure is None else exposure.e if exposure.e is not None else exposure.until
+    return alert.t + 24 * HOUR if end is None else end + 24 * HOUR
+
+
+def end_of(alert: Alert, chart: Chart, finding: Finding | None, held: list[Held], low_open: bool) -> End | None:
+    """The first end, in the order in which its rule names them, that has come to an alert."""
+    t = alert.t
+    low_t = finding.low.t if finding is not None and finding.low is not None else alert.low_t
+    if low_t is not None:
+        low_t = max((mg.t for mg in chart.valid(MG) if mg.t <= low_t and mg.v < D("0.695")), default=None)
+    ends: list[tuple[str, Draw | None]] = []
+    if alert.rule is REFRACTORY:
+        recent = chart.recent_magnesium(t) if finding is None else None
+        ends = [("superseded" if low_open else "magnesium_resulted", recent)]
+        ends += [("potassium_cleared", cleared_after(chart, t))]
+    elif alert.rule is LOW_MAGNESIUM:
+        normal = [mg for mg in chart.valid(MG) if mg.v >= D("0.695") and (low_t is None or mg.t > low_t)]
+        ends = [("magnesium_recovered", normal[0] if normal else None), ("potassium_cleared", cleared_after(chart, t))]
+    elif alert.rule is other.AFTER:
+        ends = [("potassium_cleared", other.after_cleared(chart, t))]
+    elif alert.rule is other.HYPOKALEMIA:
+        up = next((k for k in chart.valid(K) if k.t > t and k.v >= D("3.5")), None)
+        mg = chart.recent_magnesium(t) if finding is None else None
+        normal_mg = mg if mg is not None and mg.v >= D("0.695") and (low_t is None or mg.t > low_t) else None
+        ends = [("potassium_recovered", up), ("magnesium_resulted", normal_mg)]
+    elif alert.rule is other.GAP:
+        exposure = exposure_of(alert, chart)
+        if exposure is not None and all(other.measured(chart, exposure)):
+            return ("resolved", "measured", None)
+    elif alert.rule is other.HYPOCALCEMIA:
+        ends = [("calcium_recovered", other.recovered(chart, alert.scope[0], t))]  # type: ignore[arg-type]
+    elif alert.rule is other.SPURIOUS:
+        ends = [("repeat_resulted", other.repeated(chart, t))]
+    elif alert.rule is mag.POST_INFUSION:
+        exposure = exposure_of(alert, chart)
+        if exposure is not None:
+            draws = mag.of_exposure(chart, exposure, held)
+            ends = [("magnesium_cleared", mag.magnesium_cleared(chart, exposure, draws, t))]
+    elif alert.rule is mag.UNKNOWN:
+        ends = [("magnesium_cleared", mag.unknown_cleared(chart, t))]
+    for reason, draw in ends:
+        if draw is not None:
+            return ("resolved", reason, draw)
+    due = expiry(alert, chart, held)
+    if due is not None and due <= chart.now:
+        return ("closed", "expired", None)
+    if alert.rule is mag.UNKNOWN:
+        trigger = next((draw for draw in chart.mg if draw.key == alert.key), None)
+        if trigger is not None and chart.owner(trigger, held) is not None:
+            return ("resolved", "superseded", None)
+    return None
