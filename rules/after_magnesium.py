@@ -189,7 +189,8 @@ class MonitoringGap(Plain):
 
     def _due_at(self, chart: Chart, exposure: Exposure) -> Instant:
         book = chart.rulebook
-        return exposure.start + book.gap_run if exposure.running(chart.now) else exposure.end + book.gap_after
+        runs = exposure.ran(chart.now) if chart.looks_back else exposure.running(chart.now)
+        return exposure.start + book.gap_run if runs else exposure.end + book.gap_after
 
     def _long(self, chart: Chart, exposure: Exposure) -> bool:
         return min(chart.now, exposure.end) - exposure.start >= chart.rulebook.gap_run
@@ -208,12 +209,20 @@ class MonitoringGap(Plain):
             return []
         found = []
         for exposure in chart.exposures:
-            came = chart.dose_came(exposure.first_dose)
-            if any(came <= discharge.came for discharge in chart.discharges):
-                continue  # the discharge ended its timer
+            if self._left(chart, exposure):
+                continue  # the discharge or the death ended its timer
             if None in self._measured(chart, exposure):
                 found.append(exposure)
         return found
+
+    def _left(self, chart: Chart, exposure: Exposure) -> bool:
+        """Say whether the patient left, or died, after the exposure's first dose had come."""
+        came, received_at = chart.dose_came(exposure.first_dose)
+        return any(
+            came < end.came or (came == end.came and received_at <= end.at)
+            for end in (*chart.discharges, *chart.deaths)
+            if exposure.start <= end.at
+        )
 
     def _watched(self, chart: Chart) -> list[Exposure]:
         """Return those of them that are large or long enough for what the kidneys are now known to do."""
@@ -258,7 +267,7 @@ class MonitoringGap(Plain):
         if exposure is not None:
             magnesium, potassium = self._measured(chart, exposure)
             if magnesium is not None and potassium is not None:
-                return resolved("measured", max(magnesium, potassium, key=lambda draw: draw.at))
+                return resolved("measured", *sorted((magnesium, potassium), key=lambda draw: -draw.at))
         expiry = self.expiry(chart, claim)
         return End(Change.CLOSED, "expired") if chart.settled >= expiry else None
 
@@ -274,5 +283,5 @@ class MonitoringGap(Plain):
         for exposure in self._unmeasured(chart):
             moments.append(self._due_at(chart, exposure))
             if exposure.running(chart.now):
-                moments += [exposure.end, exposure.end + book.gap_after]
+                moments.append(exposure.end + book.gap_after)
         return min((at for at in moments if at > chart.settled), default=None)

@@ -23,8 +23,8 @@ TREATMENTS = (Drug.INSULIN, Drug.BETA2_AGONIST, Drug.BICARBONATE, Drug.BINDER, D
 """Potassium-lowering treatments, dialysis beside them; not calcium, not magnesium (RULES.md 4.1)."""
 
 
-class Discharge:
-    """The discharge that counts at the moment: ``at`` its ``now``, ``came`` its event."""
+class Leave:
+    """A discharge that counts at the moment, or a death: ``at`` when it was received, ``came`` its event."""
 
     __slots__ = ("at", "came")
 
@@ -66,6 +66,11 @@ class Chart:
         Results and administrations are those, in their present versions and verdicts.
         """
         return Chart(self.state, now, self.rulebook, base=self, count=count)
+
+    @property
+    def looks_back(self) -> bool:
+        """Say whether this is the chart of a moment that is past (`known_by`)."""
+        return self._base is not None
 
     def with_state(self, state: PatientState) -> "Chart":
         """Return this chart over *state*, which differs in alerts and holds alone."""
@@ -182,9 +187,10 @@ class Chart:
         """Return the exposures to parenteral magnesium, by start."""
         return exposures(self.magnesium_doses, self.rulebook)
 
-    def dose_came(self, dose: str) -> int:
-        """Return the number of the event that first told of the dose named *dose*; 0 where it is not stored."""
-        return next((e.came for e in self.state.administrations if key_text(e.administration) == dose), 0)
+    def dose_came(self, dose: str) -> tuple[int, Instant]:
+        """Return the number of the event that first told of the dose named *dose*, and when it was received last."""
+        stored = self.state.administrations
+        return next((e.came, e.administration.received_at) for e in stored if key_text(e.administration) == dose)
 
     @lazy
     def treatments(self) -> list[tuple[Instant, str]]:
@@ -231,27 +237,35 @@ class Chart:
         return frozenset(code.replace(".", "").upper() for fact in self.visit_facts for code in fact.diagnoses)
 
     @lazy
-    def discharges(self) -> list[Discharge]:
+    def discharges(self) -> list[Leave]:
         """
         Return the discharges that count and were not undone (RULES.md 7).
 
-        One counts when its PV1-19 is the visit of the latest ADT, or either is unknown; an A13, or an A01 within 24 h,
-        undoes it. One that does not count says nothing of which visit is the latest.
+        One counts when its PV1-19 is the visit of the latest ADT, or either is unknown. An A13 undoes it, however often
+        it was sent since the last admission; an A01 undoes those of the 24 h before it. One that does not count says
+        nothing of which visit is the latest.
         """
-        standing: list[Discharge] = []
+        standing: list[Leave] = []
+        of_earlier_visits = 0
         latest_visit = ""
         for fact in self.encounter_facts:
             if fact.trigger == "A03":
                 if latest_visit and fact.visit_number and latest_visit != fact.visit_number:
                     continue
-                standing.append(Discharge(fact.received_at, fact.came))
-            elif standing and (
-                fact.trigger == "A13"
-                or (fact.trigger == "A01" and fact.received_at - standing[-1].at <= self.rulebook.readmission_within)
-            ):
-                standing.pop()
-            latest_visit = fact.visit_number or latest_visit
+                standing.append(Leave(fact.received_at, fact.came))
+            elif fact.trigger == "A13":
+                del standing[of_earlier_visits:]
+            elif fact.trigger == "A01":
+                since = fact.received_at - self.rulebook.readmission_within
+                standing = [discharge for discharge in standing if discharge.at < since]
+                of_earlier_visits = len(standing)
+            latest_visit = fact.visit_number
         return standing
+
+    @lazy
+    def deaths(self) -> list[Leave]:
+        """Return what told of a death."""
+        return [Leave(fact.received_at, fact.came) for fact in self.encounter_facts if fact.deceased]
 
     @lazy
     def deceased(self) -> bool:

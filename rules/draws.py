@@ -12,7 +12,7 @@ from typing import NamedTuple, Self, overload
 
 from rules.events import Condition, Instant, Result
 from rules.lazy import lazy
-from rules.versions import RETRACTING, REVISING, StoredResult, first_came, identity_at, version_order
+from rules.versions import RETRACTING, REVISING, StoredResult, first_came, identity, version_order
 
 VALID, SUSPECT, INVALID = "valid", "suspect", "invalid"
 
@@ -34,11 +34,14 @@ class Draw:
     edta = False
     others: "Sequence[Draw]" = ()
 
-    def __init__(self, at: Instant, value: Decimal, came: int, read: Callable[[], Result]) -> None:
+    def __init__(
+        self, at: Instant, value: Decimal, came: int, read: Callable[[], Result], named_at: Instant | None = None
+    ) -> None:
         self.at = at
         self.value = value
         self.came = came
         self._read = read
+        self._named_at = at if named_at is None else named_at
 
     @lazy
     def result(self) -> Result:
@@ -47,8 +50,8 @@ class Draw:
 
     @lazy
     def key(self) -> str:
-        """Name the result and its draw (`identity_at`)."""
-        return identity_at(self.result)
+        """Name the result and its draw, as `identity_at`; a version that sets the draw's time right leaves the name."""
+        return f"{identity(self.result)}|{self._named_at}"
 
     @property
     def counted(self) -> bool:
@@ -199,13 +202,15 @@ class Present(NamedTuple):
     """
     The newest version of a draw.
 
-    The value that stands, when the draw first came, and what its message said of the tube.
+    The value that stands, when the draw first came, what its message said of the tube, and the draw time that its
+    versions share, whatever the newest says.
     """
 
     result: Result
     value: Decimal | None
     came: int
     said: tuple[Condition, ...]
+    named_at: Instant
 
 
 def newest_versions(results: Sequence[StoredResult]) -> Iterable[Present]:
@@ -225,7 +230,7 @@ def newest_versions(results: Sequence[StoredResult]) -> Iterable[Present]:
     for versions in by_identity.values():
         if len(versions) == 1:
             result, came, said = versions[0]
-            yield Present(result, result.value, came, said)
+            yield Present(result, result.value, came, said, result.observed_at)
         else:
             yield from _draws_of(versions)
 
@@ -239,18 +244,24 @@ def _draws_of(versions: list[StoredResult]) -> Iterable[Present]:
         if times and at not in times:
             at = max((t for t in times if t < at), default=times[0])
         groups.setdefault(at, []).append(version)
-    for group in groups.values():
+    for at, group in groups.items():
         newest = max(group, key=lambda v: version_order(v.result))
-        value = newest.result.value
+        value, said = newest.result.value, newest.said
         if newest.result.status == "U" and value is None:
-            value = _finalised(group, newest)
-        yield Present(newest.result, value, first_came(group), newest.said)
+            value, said = _finalised(group, newest)
+        yield Present(newest.result, value, first_came(group), said, at)
 
 
-def _finalised(group: list[StoredResult], newest: StoredResult) -> Decimal | None:
-    """Return the value that a U without one makes final: that of the newest other version, none after a retraction."""
+def _finalised(group: list[StoredResult], newest: StoredResult) -> tuple[Decimal | None, tuple[Condition, ...]]:
+    """
+    Return the value that a U without one makes final, and what was said of its tube.
+
+    Those of the newest other version; none after a retraction.
+    """
     others = [v for v in group if v is not newest]
     if not others:
-        return None
-    previous = max(others, key=lambda v: version_order(v.result)).result
-    return None if previous.status in RETRACTING else previous.value
+        return None, newest.said
+    previous = max(others, key=lambda v: version_order(v.result))
+    if previous.result.status in RETRACTING:
+        return None, newest.said
+    return previous.result.value, tuple(sorted({*previous.said, *newest.said}))

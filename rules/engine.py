@@ -25,7 +25,7 @@ from rules.patient import (
     retain,
 )
 from rules.rulebook import Rulebook
-from rules.versions import RETRACTING, identity
+from rules.versions import PENDING, RETRACTING, identity
 from rules.words.transitions import transition
 
 
@@ -87,7 +87,6 @@ def judge(
         received_at=event.received_at,
         withdrew=partial(_withdrew, before, event),
         discharged=encounter is not None and any(d.came == after.seen for d in chart.discharges),
-        died=encounter is not None and encounter.deceased and chart.deceased,
         catching_up=catching_up,
     )
     return _judged(chart, occasion)
@@ -330,7 +329,11 @@ def _withdrew(before: PatientState, event: PatientEvent) -> str:
         return "withdrawn"
     for result in event.results:
         if result.status == "C" or any(
-            old.observed_at == result.observed_at and old.value != result.value and identity(old) == identity(result)
+            (result.status != "U" or result.value is not None)
+            and old.status not in PENDING
+            and old.observed_at == result.observed_at
+            and old.value != result.value
+            and identity(old) == identity(result)
             for old in before.results.of_order(result.order_number)
         ):
             return "corrected"

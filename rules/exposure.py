@@ -52,6 +52,10 @@ class Exposure(NamedTuple):
         """Say whether any of its infusions runs at *now*."""
         return any(course.running(now) for course in self.courses)
 
+    def ran(self, now: Instant) -> bool:
+        """Say whether any of its infusions ran at a *now* that is past: no end was known yet."""
+        return any(course.infusion and now < course.end for course in self.courses)
+
     def phase(self, at: Instant, rulebook: Rulebook) -> str:
         """Return ``during``, ``early`` or ``post`` for a draw at *at*."""
         if at <= self.end:

@@ -59,7 +59,7 @@ class Finding(NamedTuple):
 
 
 class End(NamedTuple):
-    """How an alert ends: its transition, its reason, and the result that ended it (identity and value)."""
+    """How an alert ends: its transition, its reason, and the results that ended it (`ended_by`, one a line)."""
 
     change: Change
     reason: str
@@ -102,9 +102,9 @@ def ended_by(draw: Draw) -> str:
     return f"{draw.key}={draw.value}"
 
 
-def resolved(reason: str, draw: Draw | None = None) -> End:
-    """Return a resolution, by *draw* where a result brought it."""
-    return End(Change.RESOLVED, reason, ended_by(draw) if draw is not None else None)
+def resolved(reason: str, *draws: Draw) -> End:
+    """Return a resolution, by *draws* where results brought it."""
+    return End(Change.RESOLVED, reason, "\n".join(ended_by(draw) for draw in draws) or None)
 
 
 EXPIRED = End(Change.CLOSED, "expired")

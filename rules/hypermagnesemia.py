@@ -14,7 +14,6 @@ from rules.draws import Draw
 from rules.events import Instant
 from rules.exposure import Exposure
 from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
-from rules.versions import drawn_at
 
 if TYPE_CHECKING:
     from rules.rulebook import Rulebook
@@ -91,7 +90,7 @@ def _owners(chart: Chart, raised: Iterable[tuple[str, tuple[str, ...]]]) -> dict
     book = chart.rulebook
     window = book.exposure_window_impaired if chart.cleared_slowly else book.exposure_window
     found = {}
-    for draw in chart.magnesium.since(min([chart.exposures[0].start, *map(drawn_at, kept)])):
+    for draw in chart.magnesium if kept else chart.magnesium.since(chart.exposures[0].start):
         owner = kept.get(draw.key) if kept else None
         if owner is None:
             owner = next((e for e in reversed(chart.exposures) if e.start <= draw.at <= e.end + window), None)

@@ -55,7 +55,6 @@ class Occasion(NamedTuple):
     timer: str | None = None  # the cause when it was no message
     withdrew: Callable[[], str] = lambda: "invalidated"  # what the message did, asked when a finding is gone
     discharged: bool = False  # this message is a discharge that counts
-    died: bool = False
     catching_up: bool = False
     merged: tuple[Alert, ...] = ()  # what the merge closed under the retired key
     behind: Instant | None = None  # how far the feed is behind, when a stuck watermark was overruled
@@ -135,7 +134,7 @@ def live(chart: Chart, occasion: Occasion) -> Lived:
                     kept.remove(past)  # an alert ended by this very message is not raised again by it
                 drafts.append(draft)
     _supersede(drafts, kept)
-    drafts.sort(key=lambda draft: (ORDER[draft.alert.rule], draft.alert.trigger_at, draft.alert.alert_id))
+    drafts.sort(key=lambda draft: (ORDER[draft.alert.rule], draft.alert.trigger_at, draft.alert.subject))
     _settle(chart, drafts, occasion)
     kept = _ungroup(chart, drafts, kept, occasion)
     alerts = sorted([*kept, *(draft.alert for draft in drafts)], key=lambda a: (a.opened_at, a.alert_id, a.sequence))
@@ -147,10 +146,11 @@ def live(chart: Chart, occasion: Occasion) -> Lived:
 
 def _take(findings: list[Finding], alert: Alert) -> Finding | None:
     """Take the finding of *alert* out of *findings*: same rule, same subject (an exposure by any of its doses)."""
-    for finding in findings:
-        if finding.rule is alert.rule and _same_subject(alert, finding):
-            findings.remove(finding)
-            return finding
+    for same in (_same_subject, _same_results):
+        for finding in findings:
+            if finding.rule is alert.rule and same(alert, finding):
+                findings.remove(finding)
+                return finding
     return None
 
 
@@ -161,6 +161,11 @@ def _same_subject(alert: Alert, finding: Finding) -> bool:
     return named_by_dose and finding.exposure is not None and alert.subject in finding.exposure.keys
 
 
+def _same_results(alert: Alert, finding: Finding) -> bool:
+    """Say whether the finding stands on the alert's trigger: the dose that named its exposure was deleted."""
+    return alert.trigger in finding.stood_on
+
+
 def _following(alert: Alert, finding: Finding) -> Alert:
     """
     Return an alert that follows its finding.
@@ -168,14 +173,14 @@ def _following(alert: Alert, finding: Finding) -> Alert:
     Used magnesium, results it stands on, and its trigger, never to an older one.
     """
     followed = alert._replace(
+        subject=alert.subject if _same_subject(alert, finding) else finding.subject,
         used_at=finding.used_at if finding.used_at is not None else alert.used_at,
         stood_on=_joined(alert.stood_on, finding.stood_on),
+        triggers=_joined(alert.triggers, (finding.trigger,)),
     )
     if finding.trigger_at < alert.trigger_at:
         return followed
-    return followed._replace(
-        trigger=finding.trigger, trigger_at=finding.trigger_at, triggers=_joined(alert.triggers, (finding.trigger,))
-    )
+    return followed._replace(trigger=finding.trigger, trigger_at=finding.trigger_at)
 
 
 def _continued(occasion: Occasion, rule: Rule) -> tuple[str, ...]:
@@ -199,7 +204,7 @@ def claim_of(chart: Chart, alert: Alert) -> Alert:
 
 def _go_on(chart: Chart, alert: Alert, finding: Finding | None, occasion: Occasion) -> Draft | None:
     """Decide what an open alert does: nothing (None), or one transition."""
-    if occasion.died:
+    if chart.deceased:
         return _ended(chart, alert, End(Change.CLOSED, "deceased"))
     if finding is None and _never_stood(chart, alert):
         return _ended(chart, alert, End(Change.RETRACTED, occasion.withdrew()))
@@ -232,7 +237,8 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
         then = alone.known_by(moment.seen, moment.now)
         family = BY_RULE[alert.rule]
         if any(
-            _same_subject(alert, finding) and family.end(then, finding) is None for finding in family.findings(then)
+            (_same_subject(alert, finding) or _same_results(alert, finding)) and family.end(then, finding) is None
+            for finding in family.findings(then)
         ):
             return False
     return True
@@ -268,7 +274,7 @@ def _ended(chart: Chart, alert: Alert, end: End) -> Draft:
 
 def _changed(chart: Chart, alert: Alert, finding: Finding, occasion: Occasion) -> Draft | None:
     """Decide between escalated, reminded, updated and silence."""
-    newer = finding.trigger_at > alert.trigger_at
+    newer = finding.trigger_at > alert.trigger_at and finding.trigger != alert.trigger
     stale = is_stale(finding, chart)
     if finding.severity > alert.severity:
         change = Change.ESCALATED
@@ -435,7 +441,7 @@ def _may_return(chart: Chart, past: Alert) -> bool:
     if past.ended_by is None:
         return False
     draws: Iterable[Draw] = (*chart.potassium, *chart.magnesium, *chart.calcium, *chart.ionized)
-    return not any(draw.valid and ended_by(draw) == past.ended_by for draw in draws)
+    return not {ended_by(draw) for draw in draws if draw.valid}.issuperset(past.ended_by.split("\n"))
 
 
 # Settling who notifies
@@ -508,11 +514,11 @@ def _why_silent(chart: Chart, draft: Draft, drafts: Sequence[Draft], occasion: O
 def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occasion) -> list[Alert]:
     """When the alert that spoke for others is retracted, let the most severe of them speak (RULES.md 5)."""
     silent = {key for draft in drafts if draft.change is Change.RETRACTED for key in draft.alert.spoke_for}
-    if not silent:
+    if not silent or not chart.supported:
         return kept
     waiting: list[Alert | Draft] = [
-        *(alert for alert in kept if alert.alert_id in silent and _still_unheard(alert)),
-        *(draft for draft in drafts if draft.alert.alert_id in silent and _still_unheard(draft.alert)),
+        *(alert for alert in kept if alert.alert_id in silent and _still_unheard(alert, chart)),
+        *(draft for draft in drafts if draft.alert.alert_id in silent and _still_unheard(draft.alert, chart)),
     ]
     if not waiting:
         return kept
@@ -549,8 +555,9 @@ def _alert_of(waiting: Alert | Draft) -> Alert:
     return waiting.alert if isinstance(waiting, Draft) else waiting
 
 
-def _still_unheard(alert: Alert) -> bool:
-    return alert.ended is None and alert.last_notified_at is None and alert.severity >= Severity.HIGH
+def _still_unheard(alert: Alert, chart: Chart) -> bool:
+    unheard = alert.ended is None and alert.last_notified_at is None and alert.severity >= Severity.HIGH
+    return unheard and not is_stale(alert, chart)
 
 
 def caught_up(chart: Chart, least: Severity) -> Lived:

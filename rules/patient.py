@@ -348,7 +348,7 @@ def _with_encounter(state: PatientState, encounter: Encounter, event: PatientEve
 
 def _repeats(facts: tuple[EncounterFact, ...], fact: EncounterFact) -> bool:
     """Say whether one of the last facts of the visit says the same; what an earlier visit said is of no use to this."""
-    if not facts or facts[-1].visit_number != fact.visit_number:
+    if not facts or facts[-1].visit_number != fact.visit_number or facts[-1].trigger == "A03":
         return False
     for old in reversed(facts[-8:]):
         if _says(old) == _says(fact):

@@ -88,12 +88,12 @@ class Drawn:
         if MIXED not in marks and REMARKED not in marks:
             return plain
         specimens: dict[Instant, list[Draw]] = {}
-        for newest, value, came, _ in newest_versions(_mixed(series)):
+        for newest, value, came, _, named_at in newest_versions(_mixed(series)):
             if newest.status not in USABLE:
                 if newest.status not in RETRACTING:
                     pending.append(StoredResult(newest, came))
             elif value is not None:
-                draw = _draw(newest, value, came)
+                draw = _draw(newest, value, came, named_at)
                 self._doubt(draw)
                 specimens.setdefault(draw.at, []).append(draw)
         return plain.joined([draws[0] if len(draws) == 1 else _speaker(draws, analyte) for draws in specimens.values()])
@@ -126,8 +126,8 @@ def _plain(series: Series) -> Draws:
     return every.only([n for n, mark in enumerate(marks) if mark == PLAIN])
 
 
-def _draw(result: Result, value: Decimal, came: int) -> Draw:
-    return Draw(result.observed_at, value, came, lambda: result)
+def _draw(result: Result, value: Decimal, came: int, named_at: Instant) -> Draw:
+    return Draw(result.observed_at, value, came, lambda: result, named_at)
 
 
 class KnownBy:

@@ -15,6 +15,7 @@ RANK = {"W": 8, "D": 7, "X": 6, "C": 5, "A": 4, "B": 4, "V": 4, "F": 3, "U": 3, 
 """Status ranks of the version order; the rest have none."""
 USABLE = frozenset("FCABVU")
 RETRACTING = frozenset("DWX")
+PENDING = frozenset("ION")
 REVISING = frozenset("CDWXU")
 """A version of one of these is a version of a draw that is known, whatever draw time it carries."""
 
@@ -40,11 +41,6 @@ def identity(result: Result) -> str:
 def identity_at(result: Result) -> str:
     """Return the identity with the draw time: the name of a triggering result."""
     return f"{identity(result)}|{result.observed_at}"
-
-
-def drawn_at(name: str) -> Instant:
-    """Return the draw time in what `identity_at` gave."""
-    return int(name.rpartition("|")[2])
 
 
 def version_order(result: Result) -> tuple[Instant, int, Instant, Decimal]:

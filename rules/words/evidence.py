@@ -35,10 +35,11 @@ def offset_of(chart: Chart, alert: Alert) -> int:
 
 
 def ending_of(chart: Chart, alert: Alert) -> Draw | None:
-    """Return the result that ended the alert, where one did."""
+    """Return the result that ended the alert, where one did; of several the first that is named."""
     if alert.ended_by is None:
         return None
-    return next((draw for draw in _draws(chart) if f"{draw.key}={draw.value}" == alert.ended_by), None)
+    first = alert.ended_by.split("\n", 1)[0]
+    return next((draw for draw in _draws(chart) if f"{draw.key}={draw.value}" == first), None)
 
 
 def evidence(chart: Chart, finding: Finding | None, trigger: Draw | None, ending: Draw | None) -> Sequence[Draw]:

@@ -7,9 +7,9 @@ from rules.alert import Rule
 from rules.events import HOUR
 from tests.reference import companions as other
 from tests.reference import magnesium as mag
-from tests.reference.chart import Chart, Held
+from tests.reference.chart import Chart, Held, silent
 from tests.reference.doses import Exposure
-from tests.reference.hyperkalemia import LOW_MAGNESIUM, REFRACTORY, Finding, cleared_after, silent_at
+from tests.reference.hyperkalemia import LOW_MAGNESIUM, REFRACTORY, Finding, cleared_after, episode_of, silent_at
 from tests.reference.results import CA, ICA, MG, Draw, K, Key
 
 D = Decimal
@@ -27,9 +27,9 @@ class Alert:
     key: Key
     t: int
     low_t: int | None
-    exposure: set[Key]
     stood_on: set[Key]
-    since: int
+    dose: Key
+    since: int = 0
     triggers: set[Key] = field(default_factory=set)
     sequence: int = 0
     highest: int = 0
@@ -41,22 +41,23 @@ class Alert:
     worst: Decimal | None = None
     spoke_for: list["Alert"] = field(default_factory=list)
     ended: str | None = None
-    ender: tuple[Key, Key] | None = None
+    ender: tuple[Draw, ...] = ()
+    discharge: int | None = None
 
     def is_of(self, finding: Finding) -> bool:
         """Say whether a finding is this alert's."""
         if self.rule is not finding.rule:
             return False
         if finding.scope == ("exposure",):
-            return bool(self.exposure & finding.exposure)
-        return self.scope == finding.scope or (self.rule is other.SPURIOUS and self.key == finding.key)
+            return self.dose in finding.exposure or self.key in finding.stood_on
+        return self.scope == finding.scope
 
 
-End = tuple[str, str, Draw | None]
+End = tuple[str, str, tuple[Draw, ...]]
 
 
-def findings(chart: Chart, held: list[Held]) -> tuple[list[Finding], list[tuple[Finding, int]]]:
-    """What every rule finds, and the monitoring gaps with their due times apart."""
+def findings(chart: Chart, held: list[Held]) -> list[Finding]:
+    """What every rule finds."""
     from tests.reference.hyperkalemia import low_magnesium, refractory_hyperkalemia  # noqa: PLC0415
 
     found = [
@@ -68,15 +69,15 @@ def findings(chart: Chart, held: list[Held]) -> tuple[list[Finding], list[tuple[
         other.hypokalemia(chart),
         other.hypocalcemia(chart, CA, held),
         other.hypocalcemia(chart, ICA, held),
+        *other.gaps(chart),
         *other.spurious(chart),
     ]
-    return [each for each in found if each is not None], other.gaps(chart)
+    return [each for each in found if each is not None]
 
 
 def exposure_of(alert: Alert, chart: Chart) -> Exposure | None:
     """The exposure of an alert, as it is now."""
-    mine = [exposure for exposure in chart.exposures if exposure.keys & alert.exposure]
-    return mine[-1] if mine else None
+    return next((exposure for exposure in chart.exposures if alert.dose in exposure.keys), None)
 
 
 def expiry(alert: Alert, chart: Chart, held: list[Held]) -> int | None:
@@ -85,17 +86,18 @@ def expiry(alert: Alert, chart: Chart, held: list[Held]) -> int | None:
     if alert.rule in (REFRACTORY, LOW_MAGNESIUM):
         return silent_at(chart, alert.t)
     if alert.rule in (other.AFTER, other.HYPOKALEMIA):
-        return other.silent(chart.k, alert.t)
+        return silent(chart.k, alert.t)
     if alert.rule is other.HYPOCALCEMIA:
-        return other.silent(chart.valid(alert.scope[0]), alert.t)  # type: ignore[arg-type]
+        return silent(chart.valid(alert.scope[0]), alert.t)  # type: ignore[arg-type]
     if alert.rule is other.SPURIOUS:
         return alert.t + 24 * HOUR
     if alert.rule is mag.UNKNOWN:
-        return other.silent(mag.of_none(chart, held), alert.t)
+        return silent(mag.of_none(chart, held), alert.t)
     if alert.rule is mag.POST_INFUSION:
         if exposure is None:
             return alert.t + 48 * HOUR
-        return mag.gone_silent_at(exposure, mag.of_exposure(chart, exposure, held))
+        draws = mag.of_exposure(chart, exposure, held)
+        return max(mag.gone_silent_at(exposure, draws), alert.t + 48 * HOUR)
     end = None if exposure is None else exposure.e if exposure.e is not None else exposure.until
     return alert.t + 24 * HOUR if end is None else end + 24 * HOUR
 
@@ -108,7 +110,7 @@ def end_of(alert: Alert, chart: Chart, finding: Finding | None, held: list[Held]
         low_t = max((mg.t for mg in chart.valid(MG) if mg.t <= low_t and mg.v < D("0.695")), default=None)
     ends: list[tuple[str, Draw | None]] = []
     if alert.rule is REFRACTORY:
-        recent = chart.recent_magnesium(t) if finding is None else None
+        recent = chart.recent_magnesium(episode_of(chart, t)[1]) if finding is None else None
         ends = [("superseded" if low_open else "magnesium_resulted", recent)]
         ends += [("potassium_cleared", cleared_after(chart, t))]
     elif alert.rule is LOW_MAGNESIUM:
@@ -123,8 +125,10 @@ def end_of(alert: Alert, chart: Chart, finding: Finding | None, held: list[Held]
         ends = [("potassium_recovered", up), ("magnesium_resulted", normal_mg)]
     elif alert.rule is other.GAP:
         exposure = exposure_of(alert, chart)
-        if exposure is not None and all(other.measured(chart, exposure)):
-            return ("resolved", "measured", None)
+        if exposure is not None:
+            mg, k = other.measured(chart, exposure)
+            if mg is not None and k is not None:
+                return ("resolved", "measured", (mg, k))
     elif alert.rule is other.HYPOCALCEMIA:
         ends = [("calcium_recovered", other.recovered(chart, alert.scope[0], t))]  # type: ignore[arg-type]
     elif alert.rule is other.SPURIOUS:
@@ -138,12 +142,12 @@ def end_of(alert: Alert, chart: Chart, finding: Finding | None, held: list[Held]
         ends = [("magnesium_cleared", mag.unknown_cleared(chart, t))]
     for reason, draw in ends:
         if draw is not None:
-            return ("resolved", reason, draw)
+            return ("resolved", reason, (draw,))
     due = expiry(alert, chart, held)
     if due is not None and due <= chart.now:
-        return ("closed", "expired", None)
+        return ("closed", "expired", ())
     if alert.rule is mag.UNKNOWN:
         trigger = next((draw for draw in chart.mg if draw.key == alert.key), None)
         if trigger is not None and chart.owner(trigger, held) is not None:
-            return ("resolved", "superseded", None)
+            return ("resolved", "superseded", ())
     return None

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from rules.events import DAY, HOUR, Analyte, Drug
+from rules.events import DAY, HOUR, Analyte, Demographics, Drug
 from tests.reference.doses import TREATMENTS, Exposure, doses_of, exposures_of, records_of
 from tests.reference.patient import context_of, renal_function
-from tests.reference.results import CA, MG, Draw, Entry, K, Key, present, speakers
+from tests.reference.results import CA, MG, Draw, Entry, K, Key, speakers
 
 D = Decimal
 WARNING, HIGH, CRITICAL = 1, 2, 3
@@ -16,9 +16,9 @@ WARNING, HIGH, CRITICAL = 1, 2, 3
 
 @dataclass
 class Held:
-    """What an open alert of 4.2 holds fast: its doses, and the magnesiums that it stood on."""
+    """What an alert of 4.2 holds fast: the first dose of its exposure, and the magnesiums that it stood on."""
 
-    keys: set[Key]
+    dose: Key
     draws: set[Key]
 
 
@@ -29,12 +29,12 @@ class Chart:
     `draws` are all of today (`results.present`), so that a look back sees them as they are now.
     """
 
-    def __init__(self, entries: list[Entry], upto: int, now: int, draws: list[Draw] | None = None) -> None:
+    def __init__(self, entries: list[Entry], who: Demographics, upto: int, now: int, draws: list[Draw]) -> None:
         self.now = now
+        self.back = any(entry.came > upto for entry in entries) or any(entry.now > now for entry in entries)
         self.entries = [entry for entry in entries if entry.came <= upto]
-        everything = present(entries) if draws is None else draws
-        self.draws = [draw for draw in everything if draw.came is None or draw.came <= upto]
-        self.context = context_of(self.entries)
+        self.draws = [draw for draw in draws if draw.came is None or draw.came <= upto]
+        self.context = context_of(self.entries, who)
         self.counted: dict[Analyte, list[Draw]] = defaultdict(list)
         self.all: dict[Analyte, list[Draw]] = defaultdict(list)
         for (analyte, _), draw in sorted(speakers(each for each in self.draws if each.came is not None).items()):
@@ -92,7 +92,9 @@ class Chart:
     @cached_property
     def dose_starts(self) -> list[int]:
         """When parenteral magnesium doses and infusions started."""
-        given = [each for each in self.records if each.drug is Drug.MAGNESIUM and each.parenteral and not each.intention]
+        given = [
+            each for each in self.records if each.drug is Drug.MAGNESIUM and each.parenteral and not each.intention
+        ]
         return [dose.s for dose in doses_of(given, self.context.discharges, self.now)]
 
     def magnesium_pending(self, t: int) -> bool:
@@ -132,9 +134,9 @@ class Chart:
         """The exposure that a magnesium belongs to: that of an alert that stood on it, else the latest that matches."""
         for each in held:
             if draw.key in each.draws:
-                mine = [exposure for exposure in self.exposures if exposure.keys & each.keys]
-                if mine:
-                    return mine[-1]
+                for exposure in self.exposures:
+                    if each.dose in exposure.keys:
+                        return exposure
         for exposure in reversed(self.exposures):
             until = self.window(exposure)
             if exposure.s <= draw.t and (until is None or draw.t <= until):
@@ -163,4 +165,15 @@ class Chart:
     @property
     def warning(self) -> Decimal:
         """The figure of the profile's warning."""
-        return {"general": D("1.5"), "renal": D("1.25"), "obstetric": D("3.5"), "obstetric renal": D("3.0")}[self.profile]
+        return {"general": D("1.5"), "renal": D("1.25"), "obstetric": D("3.5"), "obstetric renal": D("3.0")}[
+            self.profile
+        ]
+
+
+def silent(draws: list[Draw], t: int) -> int:
+    """When 48 h have gone by without a draw, from *t* on."""
+    last = t
+    for draw in draws:
+        if last < draw.t < last + 48 * HOUR:
+            last = draw.t
+    return last + 48 * HOUR

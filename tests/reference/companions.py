@@ -4,11 +4,11 @@ from decimal import Decimal
 
 from rules.alert import Rule
 from rules.events import HOUR, MINUTE, Analyte
-from tests.reference.chart import CRITICAL, HIGH, WARNING, Chart, Held
+from tests.reference.chart import CRITICAL, HIGH, WARNING, Chart, Held, silent
 from tests.reference.doses import Exposure
 from tests.reference.hyperkalemia import Finding
 from tests.reference.magnesium import of_exposure
-from tests.reference.results import CA, ICA, MG, Draw, K
+from tests.reference.results import CA, ICA, Draw, K, Key
 
 D = Decimal
 AFTER = Rule.HYPERKALEMIA_AFTER_MAGNESIUM
@@ -21,11 +21,6 @@ SPURIOUS = Rule.SPURIOUS_POTASSIUM
 def within(exposure: Exposure, t: int) -> bool:
     """Observed in s..e + 24 h."""
     return exposure.s <= t and (exposure.e is None or t <= exposure.e + 24 * HOUR)
-
-
-def silent(draws: list[Draw], t: int) -> int:
-    """48 h after the last of some draws, or after *t*."""
-    return max([t, *(draw.t for draw in draws)]) + 48 * HOUR
 
 
 # hyperkalemia-after-magnesium
@@ -44,15 +39,10 @@ def after_magnesium(chart: Chart, held: list[Held]) -> Finding | None:
     trigger = found[-1][0]
     if after_cleared(chart, trigger.t) or silent(chart.k, trigger.t) <= chart.now:
         return None
-    level = WARNING
-    for k, exposure in found:
-        if k is trigger:
-            high_mg = any(
-                draw.verdict == "valid" and chart.level(draw.v) >= HIGH for draw in of_exposure(chart, exposure, held)
-            )
-            high = k.v >= 6 or high_mg
-            level = max(level, CRITICAL if k.v >= D("6.5") else HIGH if high else WARNING)
-    return Finding(AFTER, (), level, trigger)
+    exposure = found[-1][1]
+    magnesiums = [draw for draw in of_exposure(chart, exposure, held) if draw.verdict == "valid"]
+    high = trigger.v >= 6 or any(chart.level(draw.v) >= HIGH for draw in magnesiums)
+    return Finding(AFTER, (), CRITICAL if trigger.v >= D("6.5") else HIGH if high else WARNING, trigger)
 
 
 def after_cleared(chart: Chart, t: int) -> Draw | None:
@@ -65,7 +55,7 @@ def after_cleared(chart: Chart, t: int) -> Draw | None:
 
 def counts_low(k: Draw) -> bool:
     """A K < 3.5 that is valid, or suspect by hemolysis alone."""
-    return k.v < D("3.5") and (k.verdict == "valid" or k.reasons == {"hemolysis"})
+    return k.v < D("3.5") and (k.verdict == "valid" or "hemolysis" in k.reasons)
 
 
 def low_run(chart: Chart) -> list[Draw]:
@@ -113,7 +103,7 @@ def hypokalemia(chart: Chart) -> Finding | None:
     if mg is None:
         waits = 0 if lowest < D("2.5") else 60 * MINUTE if chart.magnesium_pending(trigger.t) else 15 * MINUTE
     why = "magnesium_missing" if mg is None else "low_magnesium"
-    return Finding(HYPOKALEMIA, (), level, trigger, why, waits, tuple(k.key for k in low_run(chart)), low=mg)
+    return Finding(HYPOKALEMIA, (), level, trigger, why, waits, low_run(chart), low=mg)
 
 
 # magnesium-monitoring-gap
@@ -124,46 +114,62 @@ def is_long(exposure: Exposure, now: int) -> bool:
     return exposure.ran(now) >= 6 * HOUR
 
 
-def measured(chart: Chart, exposure: Exposure) -> tuple[bool, bool]:
-    """Whether a counted magnesium, and a counted potassium, was drawn at or after s + 2 h (or e, when earlier)."""
+def measured(chart: Chart, exposure: Exposure) -> tuple[Draw | None, Draw | None]:
+    """The first counted magnesium, and potassium, drawn at or after s + 2 h (or e, when that is earlier)."""
     since = exposure.s + 2 * HOUR if exposure.e is None else min(exposure.s + 2 * HOUR, exposure.e)
-    return any(draw.t >= since for draw in chart.mg), any(draw.t >= since for draw in chart.k)
+    mg = next((draw for draw in chart.mg if draw.t >= since), None)
+    return mg, next((draw for draw in chart.k if draw.t >= since), None)
 
 
-def gap_due(exposure: Exposure, now: int) -> int:
+def gap_due(chart: Chart, exposure: Exposure) -> int:
     """When the timer of an exposure is due: running, at s + 6 h; else at e + 12 h."""
-    if exposure.e is None or exposure.e > now:
+    if exposure.running(chart.now, back=chart.back):
         return exposure.s + 6 * HOUR
+    assert exposure.e is not None
     return exposure.e + 12 * HOUR
 
 
-def gaps(chart: Chart) -> list[tuple[Finding, int]]:
-    """Each exposure that nobody watches, and when its timer is due."""
+def gap_timers(chart: Chart) -> list[tuple[Key, int]]:
+    """The first dose of each exposure that is not measured, and when its timers are due, whatever the kidneys do."""
+    found = []
+    for exposure in chart.exposures:
+        if None in measured(chart, exposure):
+            found.append((exposure.first, gap_due(chart, exposure)))
+            end = exposure.e if exposure.e is not None else exposure.until
+            if exposure.running(chart.now, back=False) and end is not None:
+                found.append((exposure.first, end + 12 * HOUR))
+    return found
+
+
+def gaps(chart: Chart) -> list[Finding]:
+    """Each exposure that nobody watches and whose timer is due."""
     found = []
     for exposure in chart.exposures:
         mg, k = measured(chart, exposure)
-        due = gap_due(exposure, chart.now)
-        if (mg and k) or chart.renal == "known":
+        if (mg and k) or chart.renal == "known" or gap_due(chart, exposure) > chart.now:
             continue
         if exposure.e is not None and exposure.e + 24 * HOUR <= chart.now:
             continue
         need = 2 if chart.impaired else 4
-        long = is_long(exposure, max(chart.now, due) if exposure.e is None else chart.now)
+        long = is_long(exposure, chart.now)
         if not (exposure.grams is not None and exposure.grams >= need) and not long:
             continue
         much = (exposure.grams is not None and exposure.grams >= 4) or long
         level = HIGH if chart.impaired and not mg and much else WARNING
         scope = ("exposure",)
-        finding = Finding(
-            GAP, scope, level, None, exposure=set(exposure.keys), s=exposure.s, trigger_key=exposure.first
+        found.append(
+            Finding(
+                GAP,
+                scope,
+                level,
+                None,
+                exposure=set(exposure.keys),
+                s=exposure.s,
+                trigger_key=exposure.first,
+                first=exposure.first,
+            )
         )
-        found.append((finding, due))
     return found
-
-
-def timers(chart: Chart) -> list[Finding]:
-    """What a discharge or a death ends: the monitoring timer of every exposure there is."""
-    return [Finding(GAP, ("exposure",), 0, None, s=each.s, trigger_key=each.first) for each in chart.exposures]
 
 
 # hypocalcemia-after-magnesium
@@ -221,6 +227,3 @@ def spurious(chart: Chart) -> list[Finding]:
 def repeated(chart: Chart, t: int) -> Draw | None:
     """A valid potassium of a later specimen."""
     return next((k for k in chart.valid(K) if k.t > t), None)
-
-
-__all__ = ["MG"]

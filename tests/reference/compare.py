@@ -83,7 +83,8 @@ def both_of_file(path: Path, until: int | None = None) -> tuple[list[Line], list
 
 def differences(engine: Iterable[Line], reference: Iterable[Line]) -> list[tuple[Line | None, Line | None]]:
     """The lines that only one of them says, paired; the order of lines of one moment is free, ids are one to one."""
-    ours, theirs = {}, {}
+    ours: dict[tuple[str, str], list[Line]] = {}
+    theirs: dict[tuple[str, str], list[Line]] = {}
     for one in engine:
         ours.setdefault((one.patient, one.rule), []).append(one)
     for one in reference:
@@ -98,6 +99,8 @@ def differences(engine: Iterable[Line], reference: Iterable[Line]) -> list[tuple
             if a is None or b is None or _compared(a) != _compared(b):
                 found.append((a, b))
                 break
+            if _repeated(a, left) or _repeated(b, right):
+                continue
             if names.setdefault(a.alert, b.alert) != b.alert or back.setdefault(b.alert, a.alert) != a.alert:
                 found.append((a, b))
                 break
@@ -106,6 +109,11 @@ def differences(engine: Iterable[Line], reference: Iterable[Line]) -> list[tuple
 
 def _order(line: Line) -> tuple[object, ...]:
     return (line.time, line.transition, line.sequence, line.observed_at or 0)
+
+
+def _repeated(line: Line, lines: list[Line]) -> bool:
+    """Another alert says the same at the same moment: which is which can't be told."""
+    return sum(_compared(each)._replace(sequence=0) == _compared(line)._replace(sequence=0) for each in lines) > 1
 
 
 def _compared(line: Line) -> Line:

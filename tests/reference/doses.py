@@ -18,7 +18,12 @@ class Dose:
     until: int | None
     keys: set[Key]
     grams: Decimal | None
-    stopped: bool = True
+    infusion: bool
+    first: Key
+
+    def running(self, now: int, *, back: bool) -> bool:
+        """An infusion without an end yet; looking back, one that had not ended."""
+        return self.infusion and (self.e is None or (back and self.e > now))
 
 
 @dataclass
@@ -31,6 +36,11 @@ class Exposure:
     keys: set[Key] = field(default_factory=set)
     grams: Decimal | None = None
     first: Key = ()
+    doses: list[Dose] = field(default_factory=list)
+
+    def running(self, now: int, *, back: bool) -> bool:
+        """Any of its infusions runs."""
+        return any(dose.running(now, back=back) for dose in self.doses)
 
     def phase(self, t: int) -> str:
         """`during`, `early` or `post`."""
@@ -56,9 +66,13 @@ def records_of(entries: Iterable[Entry], upto: int) -> list[Administration]:
         for record in entry.event.administrations:
             key = (*key_of(record), record.intention)
             came[key] = min(came.get(key, entry.came), entry.came)
-            if key not in newest or record.received_at >= newest[key].received_at:
+            if key not in newest or _newer(record) >= _newer(newest[key]):
                 newest[key] = record
     return [record for key, record in newest.items() if came[key] <= upto and not record.deleted]
+
+
+def _newer(record: Administration) -> Key:
+    return (record.received_at, record.deleted, record.ended_at or 0, record.grams or 0)
 
 
 def doses_of(records: Iterable[Administration], discharges: list[int], now: int) -> list[Dose]:
@@ -69,15 +83,16 @@ def doses_of(records: Iterable[Administration], discharges: list[int], now: int)
     found: list[Dose] = []
     for order in orders.values():
         found += _of_order(sorted(order, key=_in_order), discharges, now)
-    return sorted(found, key=lambda dose: dose.s)
+    return sorted(found, key=lambda dose: (dose.s, dose.e or now + 1))
 
 
 def _in_order(record: Administration) -> Key:
-    runs = record.rate is not None and record.rate > 0 and record.ended_at is None
-    return (record.started_at if record.ended_at is None else record.ended_at, not runs, record.rate is not None)
+    last = record.started_at if record.ended_at is None else record.ended_at
+    return (last, record.started_at, record.rate is None)
 
 
 def _of_order(records: list[Administration], discharges: list[int], now: int) -> list[Dose]:
+    """A record with a rate begins an infusion or goes on with it, whatever end was assumed; any other ends it."""
     doses: list[Dose] = []
     run: Dose | None = None
     last = 0
@@ -85,36 +100,21 @@ def _of_order(records: list[Administration], discharges: list[int], now: int) ->
         s, key = record.started_at, key_of(record)
         stop = record.ended_at if record.ended_at is not None else s
         runs = record.rate is not None and record.rate > 0 and record.ended_at is None
-        is_stop = record.ended_at is not None or (record.rate is not None and record.rate == 0)
-        if run is not None:
-            gone = any(last < left <= s for left in discharges)
-            if (runs and gone) or (not runs and not is_stop and (gone or s > last + 24 * HOUR)):
-                _assume(run, last, discharges, now)
-                run = None
-        if run is not None and runs:
-            last = s
-            run.keys.add(key)
-        elif run is not None:
-            run.s, run.e, run.keys = min(run.s, s), stop, run.keys | {key}
-            run.grams = _sum(run.grams, record.grams)
-            run = None
-        elif runs:
-            run, last = Dose(s, None, None, {key}, record.grams, stopped=False), s
+        if run is None and runs:
+            run = Dose(s, None, None, {key}, record.grams, infusion=True, first=key)
             doses.append(run)
-        elif record.rate is None or record.rate > 0:
-            doses.append(Dose(s, stop, None, {key}, record.grams))
+        elif run is None:
+            if record.rate is None or record.rate > 0 or record.ended_at is not None:
+                doses.append(Dose(s, stop, None, {key}, record.grams, record.rate is not None, key))
+        else:
+            run.s, run.keys, run.grams = min(run.s, s), run.keys | {key}, _sum(run.grams, record.grams)
+            if not runs:
+                run.e, run = stop, None
+        last = s if runs else last
     if run is not None:
-        _assume(run, last, discharges, now)
+        run.until = min([left for left in discharges if left >= last] + [last + 24 * HOUR])
+        run.e = run.until if run.until <= now else None
     return doses
-
-
-def _assume(run: Dose, last: int, discharges: list[int], now: int) -> None:
-    """End an infusion without a stop by discharge, or 24 h after its last record."""
-    ends = [left for left in discharges if left > last]
-    until = min([*ends, last + 24 * HOUR])
-    run.until = until
-    if until <= now:
-        run.e = until
 
 
 def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
@@ -123,7 +123,9 @@ def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
 
 def exposures_of(records: Iterable[Administration], discharges: list[int], now: int) -> list[Exposure]:
     """The exposures, oldest first."""
-    given = [record for record in records if record.drug is Drug.MAGNESIUM and record.parenteral and not record.intention]
+    given = [
+        record for record in records if record.drug is Drug.MAGNESIUM and record.parenteral and not record.intention
+    ]
     found: list[Exposure] = []
     for dose in doses_of(given, discharges, now):
         last = found[-1] if found else None
@@ -132,9 +134,9 @@ def exposures_of(records: Iterable[Administration], discharges: list[int], now: 
             last.until = max((each for each in (last.until, dose.until) if each is not None), default=None)
             last.keys |= dose.keys
             last.grams = _sum(last.grams, dose.grams)
+            last.doses.append(dose)
         else:
-            first = min(dose.keys, key=lambda key: (key[2], str(key)))[:3]
-            found.append(Exposure(dose.s, dose.e, dose.until, set(dose.keys), dose.grams, first))
+            found.append(Exposure(dose.s, dose.e, dose.until, set(dose.keys), dose.grams, dose.first, [dose]))
     return found
 
 

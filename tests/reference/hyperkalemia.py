@@ -1,5 +1,6 @@
 """RULES.md 4.1 and `hyperkalemia-low-magnesium` of 5, plainly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -22,12 +23,13 @@ class Finding:
     draw: Draw | None
     criterion: str | None = None
     waits: int | None = None
-    held_keys: tuple[Key, ...] = ()
+    members: Sequence[Draw] = ()
     low: Draw | None = None
     exposure: set[Key] = field(default_factory=set)
     stood_on: set[Key] = field(default_factory=set)
     s: int = 0
     trigger_key: Key = ()
+    first: Key = ()
 
     @property
     def t(self) -> int:
@@ -151,7 +153,7 @@ def refractory_hyperkalemia(chart: Chart) -> Finding | None:
         k,
         why,
         waits=waits,
-        held_keys=tuple(each.key for each in episode.members),
+        members=episode.members,
     )
 
 
@@ -195,4 +197,4 @@ def cleared_after(chart: Chart, t: int) -> Draw | None:
 def silent_at(chart: Chart, t: int) -> int:
     """When the episode of a trigger ends in silence."""
     episode, t = episode_of(chart, t)
-    return (t if episode is None else episode.members[-1].t) + 48 * HOUR
+    return max([t, *(k.t for k in episode.members)] if episode is not None else [t]) + 48 * HOUR

@@ -1,17 +1,18 @@
 """RULES.md 7, plainly: from what the rules find at a moment to what is said of each alert."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from rules.alert import Rule
-from rules.events import HOUR, PatientEvent
+from rules.events import DAY, HOUR, Demographics, PatientEvent
 from tests.reference import companions as other
 from tests.reference import magnesium as mag
 from tests.reference.alert import Alert, end_of, expiry, findings
 from tests.reference.chart import CRITICAL, HIGH, Chart, Held
 from tests.reference.doses import key_of
 from tests.reference.hyperkalemia import LOW_MAGNESIUM, REFRACTORY, Finding, criterion, episodes
-from tests.reference.patient import counts_as_discharge, undoes
+from tests.reference.patient import counts_as_discharge, demographics_of
 from tests.reference.results import Draw, Entry, Key, present
 
 D = Decimal
@@ -61,14 +62,13 @@ class Patient:
         self.key = key
         self.now = 0
         self.entries: list[Entry] = []
+        self.who = Demographics("", "")
         self.open: list[Alert] = []
         self.ended: list[Alert] = []
         self.sequences: dict[Key, int] = {}
-        self.first_met: dict[Key, int] = {}
-        self.waits_for_none: set[Rule] = set()
-        self.discharged: list[Alert] = []
-        self.stood: list[Finding] = []
-        self.discharge: int | None = None
+        self.marks: list[tuple[Rule, int, int]] = []
+        self.stood: list[tuple[int, Finding]] = []
+        self.last_event = 0
         self.draws: list[Draw] = []
         self.due: int | None = None
 
@@ -76,12 +76,13 @@ class Patient:
 
     def take(self, event: PatientEvent, came: int, now: int) -> list[Line]:
         """Judge a message."""
-        self.now = max(self.now, now)
+        self.now = self.last_event = max(self.now, now)
         entry = Entry(came, self.now, event)
         entry.discharges = counts_as_discharge(self.entries, entry)
         before = {draw.key: draw for draw in self.draws}
         records = {key_of(each) for old in self.entries for each in old.event.administrations}
         self.entries.append(entry)
+        self.who = demographics_of(event, self.who)
         self.draws = present(self.entries)
         return self._judge(came, entry, self._why(before, records, event))
 
@@ -90,202 +91,228 @@ class Patient:
         self.now = max(self.now, due)
         return self._judge(came, None, "invalidated")
 
+    def retires_at(self) -> int | None:
+        """When a quiet patient is forgotten: 30 days after the last event, 7 with nothing but context."""
+        if self.open or not self.entries:
+            return None
+        since = self.last_event - 14 * DAY
+        events = [entry.event for entry in self.entries]
+        times = [each.observed_at for event in events for each in event.results]
+        times += [each.ended_at or each.started_at for event in events for each in event.administrations]
+        times += [each.ended_at for event in events for each in event.dialyses]
+        times += [each.ordered_at for event in events for each in event.magnesium_orders]
+        context = not self.ended and not any(t >= since for t in times)
+        return self.last_event + (7 if context else 30) * DAY
+
     def leave(self, now: int) -> list[Line]:
         """Close what is open: this patient is merged into another."""
         self.now = max(self.now, now)
         lines = [self._line(_Said(alert, "closed", None, "merged"), self.now) for alert in self.open]
-        self.open = []
+        for alert in list(self.open):
+            self._end(alert, "merged", ())
         return lines
 
     def join(self, old: "Patient", closed: list[Alert], came: int, now: int) -> list[Line]:
         """Take a retired patient's history in, and judge again."""
         self.now = max(self.now, now, old.now)
-        joined = [Entry(came, entry.now, entry.event, entry.discharges) for entry in old.entries]
-        self.entries = sorted(self.entries + joined, key=lambda entry: (entry.now, entry.came))
-        for key, at in old.first_met.items():
-            self.first_met[key] = min(at, self.first_met.get(key, at))
-        self.ended += [alert for alert in old.ended if alert.ended != "retracted"]
+        joined = [Entry(came, each.now, each.event, each.discharges) for each in old.entries]
+        self.entries = sorted(self.entries + joined, key=lambda entry: (entry.event.received_at, entry.came))
+        self.who = Demographics(self.who.birth_date or old.who.birth_date, self.who.sex or old.who.sex)
+        self.marks += old.marks
+        self.ended += old.ended
         self.stood += old.stood
-        self.discharged += old.discharged
-        self.discharge = max(
-            (each for each in (self.discharge, old.discharge) if each is not None), default=None
-        )
+        self.last_event = max(self.last_event, self.now)
         self.draws = present(self.entries)
         return self._judge(came, None, "invalidated", closed)
 
     def _why(self, before: dict[Key, Draw], records: set[Key], event: PatientEvent) -> str:
         """What a message did to what was known: withdrew, corrected, or only changed a verdict."""
+        deleted = any(each.deleted for each in event.administrations)
+        if deleted or any(each.status in "WDX" for each in event.results):
+            return "withdrawn"
         changed = [
             draw
             for draw in self.draws
             if draw.key in before
-            and before[draw.key].usable
+            and before[draw.key].came is not None
+            and not before[draw.key].pending
             and (draw.t, draw.value) != (before[draw.key].t, before[draw.key].value)
         ]
-        if any(draw.newest.status in "WDX" for draw in changed):
-            return "withdrawn"
         known = [each for each in event.administrations if key_of(each) in records]
-        if any(each.deleted for each in known):
-            return "withdrawn"
-        return "corrected" if changed or known else "invalidated"
+        said = any(each.status == "C" for each in event.results)
+        return "corrected" if said or changed or known else "invalidated"
 
     # One moment
 
     def _judge(self, came: int, entry: Entry | None, why: str, merged: list[Alert] | None = None) -> list[Line]:
         now = self.now
-        chart = Chart(self.entries, came, now, self.draws)
-        held = self._held()
-        found, gaps = findings(chart, held)
-        self._remember_first_met(chart)
-        standing = found + [gap for gap, due in gaps if due <= now]
-        encounter = entry.event.encounter if entry is not None else None
+        chart = Chart(self.entries, self.who, came, now, self.draws)
+        found = findings(chart, self._held())
+        self._mark(chart)
+        leaves = entry is not None and entry.discharges
         if chart.context.dead:
-            self.stood += found + other.timers(chart) if encounter is not None and encounter.deceased else []
             lines = [self._line(_Said(alert, "closed", None, "deceased"), now) for alert in self.open]
-            for alert in self.open:
-                self._end(alert, "deceased", None)
-            self.open, self.due = [], None
+            for alert in list(self.open):
+                self._end(alert, "deceased", ())
+            self.due = None
             return lines
-        undone: list[Alert] = []
-        if encounter is not None and self.discharge is not None and undoes(encounter.trigger, now - self.discharge):
-            undone, self.discharged, self.stood, self.discharge = self.discharged, [], [], None
         said: list[_Said] = []
         taken: list[Finding] = []
-        superseded = 0
+        superseded: list[Alert] = []
         low_stands = any(each.rule is LOW_MAGNESIUM for each in found)
-        for alert in sorted(self.open, key=lambda each: each.rule is not LOW_MAGNESIUM):
+        for alert in sorted(self.open, key=lambda each: (each.rule is not LOW_MAGNESIUM, -each.t)):
             low_open = low_stands or any(each.rule is LOW_MAGNESIUM for each in self.open)
-            mine = next((each for each in standing if alert.is_of(each) and each not in taken), None)
+            mine = next((each for each in found if alert.is_of(each) and each not in taken), None)
             if mine is None and self._never_stood(alert):
                 said.append(_Said(alert, "retracted", None, why))
-                self._end(alert, "retracted", None)
+                self._end(alert, "retracted", ())
                 continue
-            end = end_of(alert, chart, mine, held, low_open)
+            end = end_of(alert, chart, mine, self._held(), low_open)
             if end is not None:
-                transition, reason, draw = end
+                transition, reason, draws = end
                 said.append(_Said(alert, transition, None, reason))
-                self._end(alert, reason, draw)
+                self._end(alert, reason, draws)
                 if reason == "superseded" and alert.rule is mag.UNKNOWN:
-                    superseded = max(superseded, alert.highest)
-                continue
-            if entry is not None and entry.discharges:
+                    superseded.append(alert)
+            elif leaves:
                 said.append(_Said(alert, "closed", None, "discharged"))
-                self._end(alert, "discharged", None)
-                self.discharged.append(alert)
-            if mine is not None:
+                self._end(alert, "discharged", ())
+                alert.discharge = chart.context.discharges[-1]
+            elif mine is not None:
+                said += self._go_on(alert, mine, chart)
+            if mine is not None and end is None:
                 taken.append(mine)
-                if alert in self.open:
-                    said += self._go_on(alert, mine, chart)
         waiting: list[int] = []
-        for finding in standing:
+        for finding in found:
             if finding in taken or (finding.rule is REFRACTORY and low_stands):
                 continue
-            again = self._may_be_raised(finding, undone)
-            if again is False:
+            again = self._may_be_raised(finding, chart)
+            if again is False or any(each.alert is again for each in said):
                 continue
-            leaves = entry is not None and entry.discharges
-            until = self._held_until(finding) if again is None else now
-            if until > now and not leaves:
+            until = self._held_until(finding)
+            if until > now and not leaves and not any(old.rule is finding.rule for old in merged or ()):
                 waiting.append(until)
-            elif not leaves or (finding.waits is not None and until > now):
-                said.append(self._raise(finding, again, came))
-                for old in merged or ():
-                    if old.rule is finding.rule:
-                        said[-1].alert.triggers |= old.triggers
-        if entry is not None and entry.discharges:
-            self.stood += found + other.timers(chart)
-            self.discharge = now
+                continue
+            said.append(self._raise(finding, again))
+            for old in merged or ():
+                if old.rule is finding.rule:
+                    said[-1].alert.triggers |= old.triggers
+        if leaves:
+            left = chart.context.discharges[-1]
+            self.stood += [(left, each) for each in found]
         self._speak(said, chart, superseded, merged)
         for each in said:
             if each.finding is not None:
                 each.alert.moments.append((came, now))
         lines = [self._line(each, now) for each in said]
-        dues = [expiry(alert, chart, self._held()) for alert in self.open]
-        dues += [due for gap, due in gaps if due > now and (self._has(gap) or self._may_be_raised(gap, []) is not False)]
-        self.due = min([each for each in [*dues, *waiting] if each is not None and each > now], default=None)
+        dues = [expiry(alert, chart, self._held()) for alert in self.open] + waiting
+        dues += [due for first, due in other.gap_timers(chart) if not self._timer_ended(first, chart)]
+        self.due = min([due for due in dues if due is not None and due > now], default=None)
         return lines
 
     def _held(self) -> list[Held]:
-        return [Held(alert.exposure, alert.stood_on) for alert in self.open if alert.rule is mag.POST_INFUSION]
+        alerts = [alert for alert in self.ended + self.open if alert.rule is mag.POST_INFUSION]
+        return [Held(alert.dose, alert.stood_on) for alert in alerts if alert.ended != "retracted"]
 
-    def _has(self, finding: Finding) -> bool:
-        return any(alert.is_of(finding) for alert in self.open)
-
-    def _remember_first_met(self, chart: Chart) -> None:
-        for episode in episodes(chart.k, chart.now):
-            for k in episode.members:
-                if k.key not in self.first_met and criterion(chart, episode, k) is not None:
-                    self.first_met[k.key] = chart.now
+    def _mark(self, chart: Chart) -> None:
+        """Remember the `now` at which a potassium of the episode, or the run, is first judged to meet its rule."""
         low = other.low_potassium_met(chart)
-        if low is not None:
-            self.first_met.setdefault(("low", *low[0][-1].key), chart.now)
+        if low is not None and self._first(other.HYPOKALEMIA, other.low_run(chart)) is None:
+            self.marks.append((other.HYPOKALEMIA, low[0][-1].t, chart.now))
+        found = episodes(chart.k, chart.now)
+        met = [k for k in found[-1].members if criterion(chart, found[-1], k) is not None] if found else []
+        if met and self._first(REFRACTORY, found[-1].members) is None:
+            self.marks.append((REFRACTORY, met[-1].t, chart.now))
+
+    def _first(self, rule: Rule, members: Sequence[Draw]) -> int | None:
+        times = [at for of, t, at in self.marks if of is rule and members[0].t <= t <= members[-1].t]
+        return min(times, default=None)
 
     def _held_until(self, finding: Finding) -> int:
-        if finding.waits is None or finding.rule in self.waits_for_none:
+        if finding.waits is None:
             return self.now
-        keys = [key if finding.rule is REFRACTORY else ("low", *key) for key in finding.held_keys]
-        first = min((self.first_met[key] for key in keys if key in self.first_met), default=self.now)
-        return first + finding.waits
+        first = self._first(finding.rule, finding.members)
+        return (self.now if first is None else first) + finding.waits
 
     def _never_stood(self, alert: Alert) -> bool:
         """At none of the moments at which it was raised or changed is there a finding as things are known now."""
         for came, now in alert.moments:
-            chart = Chart(self.entries, came, now, self.draws)
-            found, gaps = findings(chart, [])
-            if any(alert.is_of(each) for each in found + [gap for gap, due in gaps if due <= now]):
+            chart = Chart(self.entries, self.who, came, now, self.draws)
+            if any(alert.is_of(each) for each in findings(chart, [Held(alert.dose, alert.stood_on)])):
                 return False
         return True
 
-    def _may_be_raised(self, finding: Finding, undone: list[Alert]) -> Alert | None | bool:
+    def _may_be_raised(self, finding: Finding, chart: Chart) -> Alert | bool | None:
         """False: no; an alert: again, under its id; None: as a new one."""
-        for alert in undone:
-            if alert.is_of(finding):
-                return alert
-        for stood in self.stood:
-            if stood.rule is finding.rule and stood.key == finding.key:
-                return False
+        if finding.rule is other.GAP and self._timer_ended(finding.key, chart):
+            return False
         for alert in reversed(self.ended):
             if alert.rule is not finding.rule or finding.key not in alert.triggers or alert.ended == "merged":
                 continue
-            if alert.ended == "retracted":
-                return alert
-            return alert if self._taken_back(alert) else False
-        return None
-
-    def _taken_back(self, alert: Alert) -> bool:
-        if alert.ender is None:
+            mine = alert if alert.id[0] == self.key else None
+            if alert.ended == "retracted" or self._taken_back(alert, chart):
+                return mine
             return False
-        key, state = alert.ender
-        return not any(draw.key == key and draw.state == state for draw in self.draws)
+        return False if any(self._stands_down(*each, finding, chart) for each in self.stood) else None
+
+    def _stands_down(self, left: int, stood: Finding, finding: Finding, chart: Chart) -> bool:
+        """A finding that stood at a discharge which was not undone."""
+        same = stood.rule is finding.rule and stood.key == finding.key
+        return same and left in chart.context.discharges
+
+    def _timer_ended(self, first: Key, chart: Chart) -> bool:
+        """A discharge (not undone) or a death after the first dose had come ended the exposure's monitoring timer."""
+        records = [each for entry in chart.entries for each in entry.event.administrations if key_of(each) == first]
+        known = min(each.received_at for each in records)
+        deaths = [each.event for each in chart.entries if each.event.encounter and each.event.encounter.deceased]
+        return any(known <= left for left in [*chart.context.discharges, *(each.received_at for each in deaths)])
+
+    def _taken_back(self, alert: Alert, chart: Chart) -> bool:
+        """What ended an alert is no more: a discharge undone, a result withdrawn, corrected, not valid or silent."""
+        if alert.discharge is not None:
+            return alert.discharge not in chart.context.discharges
+        speak = [draw for draws in chart.counted.values() for draw in draws if draw.verdict == "valid"]
+        now = {(draw.key, draw.value) for draw in speak}
+        return any((draw.key, draw.value) not in now for draw in alert.ender)
 
     # What is said
 
-    def _end(self, alert: Alert, reason: str, draw: Draw | None) -> None:
-        alert.ended = reason
-        alert.ender = None if draw is None else (draw.key, draw.state)
+    def _end(self, alert: Alert, reason: str, draws: tuple[Draw, ...]) -> None:
+        alert.ended, alert.ender = reason, draws
         self.open = [each for each in self.open if each is not alert]
         self.ended.append(alert)
 
-    def _raise(self, finding: Finding, again: "Alert | None | bool", came: int) -> _Said:
+    def _raise(self, finding: Finding, again: "Alert | bool | None") -> _Said:
+        """A new alert; or an old one again, under its id, which begins anew."""
+        name: Key = (self.key, finding.rule, finding.key)
+        triggers: set[Key] = set()
         if isinstance(again, Alert):
-            alert = again
-            self.ended = [each for each in self.ended if each is not alert]
-            alert.ended = alert.ender = None
-            alert.t = finding.t
-        else:
-            name = (self.key, finding.rule, finding.key, finding.t)
-            alert = Alert(name, finding.rule, finding.scope, 0, None, finding.key, finding.t, None, set(), set(), self.now)
-        alert.severity, alert.since = finding.severity, self.now
+            self.ended = [each for each in self.ended if each is not again]
+            name, triggers = again.id, again.triggers
+        alert = Alert(
+            name,
+            finding.rule,
+            finding.scope,
+            finding.severity,
+            None,
+            finding.key,
+            finding.t,
+            None,
+            set(),
+            finding.first,
+        )
+        alert.since, alert.triggers = self.now, triggers
         self._stand(alert, finding)
         self.open.append(alert)
         return _Said(alert, "raised", finding)
 
     def _stand(self, alert: Alert, finding: Finding) -> None:
         """Let an alert stand on a finding."""
-        alert.triggers.add(finding.key)
+        alert.triggers = alert.triggers | {finding.key}
         if finding.t >= alert.t:
             alert.key, alert.t = finding.key, finding.t
-        alert.exposure = alert.exposure | finding.exposure
+        if alert.dose not in finding.exposure:
+            alert.dose = finding.first
         alert.stood_on = alert.stood_on | finding.stood_on
         alert.low_t = finding.low.t if finding.low is not None else alert.low_t
 
@@ -316,10 +343,13 @@ class Patient:
         return self.now - since >= (1 if finding.severity == CRITICAL else 4) * HOUR
 
     def _stale(self, finding: Finding) -> bool:
-        limit = 24 * HOUR if finding.severity == CRITICAL else 12 * HOUR
-        return finding.rule not in (other.GAP, other.SPURIOUS) and self.now - finding.t > limit
+        return self._old(finding.rule, finding.severity, finding.t)
 
-    def _speak(self, said: list[_Said], chart: Chart, superseded: int, merged: list[Alert] | None) -> None:
+    def _old(self, rule: Rule, severity: int, t: int) -> bool:
+        limit = 24 * HOUR if severity == CRITICAL else 12 * HOUR
+        return rule not in (other.GAP, other.SPURIOUS) and self.now - t > limit
+
+    def _speak(self, said: list[_Said], chart: Chart, superseded: list[Alert], merged: list[Alert] | None) -> None:
         """Who notifies, and why the others do not."""
         candidates = []
         for each in said:
@@ -336,13 +366,17 @@ class Patient:
                 continue
             if chart.child:
                 each.reason = "unsupported_population"
-            elif each.alert.rule is mag.POST_INFUSION and each.transition == "raised" and superseded >= each.severity:
+            elif each.alert.rule is mag.POST_INFUSION and any(
+                old.key in each.alert.stood_on and old.highest >= each.severity for old in superseded
+            ):
                 each.reason = "superseding"
             elif closed and max(closed) >= each.severity:
                 each.reason = "continued"
             else:
                 candidates.append(each)
-        candidates.sort(key=lambda each: (-each.severity, ORDER.index(each.alert.rule)))
+        candidates.sort(
+            key=lambda each: (-each.severity, ORDER.index(each.alert.rule), each.alert.t, str(each.alert.scope))
+        )
         for place, each in enumerate(candidates):
             each.notify = place == 0
             each.reason = None if place == 0 else "grouped"
@@ -363,15 +397,12 @@ class Patient:
             if now_said is not None and now_said.transition in ("raised", "escalated", "reminded"):
                 continue
             severity = now_said.severity if now_said is not None else alert.severity
-            if severity >= HIGH:
+            if severity >= HIGH and not self._old(alert.rule, severity, alert.t):
                 choice.append((-severity, ORDER.index(alert.rule), alert, now_said))
         if not choice or chart.child:
             return
         _, _, alert, now_said = min(choice, key=lambda each: each[:2])
-        found, gaps = findings(chart, self._held())
-        mine = next((each for each in found + [gap for gap, _ in gaps] if alert.is_of(each)), None)
-        if mine is not None and self._stale(mine):
-            return
+        mine = next((each for each in findings(chart, self._held()) if alert.is_of(each)), None)
         if now_said is None:
             now_said = _Said(alert, "reminded", mine)
             said.append(now_said)

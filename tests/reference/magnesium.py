@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from rules.alert import Rule
 from rules.events import HOUR
-from tests.reference.chart import CRITICAL, WARNING, Chart, Held
+from tests.reference.chart import CRITICAL, WARNING, Chart, Held, silent
 from tests.reference.doses import Exposure
 from tests.reference.hyperkalemia import Finding
 from tests.reference.results import Draw, K, Key
@@ -45,11 +45,11 @@ def accumulates(exposure: Exposure, draws: list[Draw]) -> bool:
     return any(b.t - a.t >= 2 * HOUR and b.v - a.v >= D("0.1") for a in late for b in late)
 
 
-def gone_silent_at(exposure: Exposure, draws: list[Draw]) -> int | None:
-    """48 h after the last magnesium that belongs to it and not running; None: it runs without an end."""
-    last = max((draw.t for draw in draws), default=exposure.s) + 48 * HOUR
-    end = exposure.e if exposure.e is not None else exposure.until
-    return None if end is None else max(last, end)
+def gone_silent_at(exposure: Exposure, draws: list[Draw]) -> int:
+    """48 h after the last magnesium that belongs to it, and not before its infusions have ended."""
+    silent_at = max((draw.t for draw in draws), default=exposure.s) + 48 * HOUR
+    ends = [dose.e if dose.e is not None else dose.until for dose in exposure.doses if dose.infusion]
+    return max([silent_at, *(end for end in ends if end is not None)])
 
 
 def magnesium_cleared(chart: Chart, exposure: Exposure, draws: list[Draw], t: int) -> Draw | None:
@@ -73,12 +73,19 @@ def post_infusion(chart: Chart, held: list[Held]) -> list[Finding]:
         trigger = high[-1]
         level = max(level for _, level in levels)
         level = min(level + (accumulates(exposure, draws) or stepped_by_neighbours(chart, trigger)), CRITICAL)
-        silent = gone_silent_at(exposure, draws)
-        if magnesium_cleared(chart, exposure, draws, trigger.t) or (silent is not None and silent <= chart.now):
+        if magnesium_cleared(chart, exposure, draws, trigger.t) or gone_silent_at(exposure, draws) <= chart.now:
             continue
         stood_on: set[Key] = {draw.key for draw in draws}
         found.append(
-            Finding(POST_INFUSION, ("exposure",), level, trigger, exposure=set(exposure.keys), stood_on=stood_on)
+            Finding(
+                POST_INFUSION,
+                ("exposure",),
+                level,
+                trigger,
+                exposure=set(exposure.keys),
+                stood_on=stood_on,
+                first=exposure.first,
+            )
         )
     return found
 
@@ -100,7 +107,7 @@ def exposure_unknown(chart: Chart, held: list[Held]) -> Finding | None:
     if not high:
         return None
     trigger = high[-1]
-    if unknown_cleared(chart, trigger.t) or draws[-1].t + 48 * HOUR <= chart.now:
+    if unknown_cleared(chart, trigger.t) or silent(draws, trigger.t) <= chart.now:
         return None
     level = max(WARNING, chart.level(trigger.v))
     return Finding(UNKNOWN, (), min(level + stepped_by_neighbours(chart, trigger), CRITICAL), trigger)

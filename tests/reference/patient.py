@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from rules.events import DAY, HOUR, Analyte, Dialysis
+from rules.events import DAY, HOUR, Analyte, Demographics, Dialysis, PatientEvent
 from tests.reference.results import Draw, Entry
 
 RENAL = ("N184", "N185", "N186", "Z992", "N17")
@@ -48,33 +48,32 @@ class Context:
         return age is not None and age < 18 and not self.obstetric
 
 
-def context_of(entries: Iterable[Entry]) -> Context:
+def demographics_of(event: PatientEvent, known: Demographics) -> Demographics:
+    """What is known of the patient after a message."""
+    said = event.demographics or known
+    return Demographics(said.birth_date or known.birth_date, said.sex or known.sex)
+
+
+def context_of(entries: list[Entry], demographics: Demographics) -> Context:
     """Read the messages in their order of arrival."""
-    found = Context()
-    left: list[tuple[int, int]] = []  # (received, when judged) of discharges that count
+    found = Context(*demographics)
+    of_earlier_visits = 0
     for entry in entries:
         event = entry.event
-        if event.demographics is not None:
-            found.birth_date = event.demographics.birth_date or found.birth_date
-            found.sex = event.demographics.sex or found.sex
         found.dialyses += event.dialyses
         if event.encounter is None:
             continue
         if event.encounter.trigger == "A01":
             found.diagnoses, found.dead = [], False
-        if left and undoes(event.encounter.trigger, entry.now - left[-1][1]):
-            left.pop()
+            found.discharges = [at for at in found.discharges if event.received_at - at > 24 * HOUR]
+            of_earlier_visits = len(found.discharges)
+        if event.encounter.trigger == "A13":
+            del found.discharges[of_earlier_visits:]
         found.diagnoses += event.encounter.diagnoses
         found.dead = found.dead or event.encounter.deceased
         if entry.discharges:
-            left.append((event.received_at, entry.now))
-    found.discharges = [received for received, _ in left]
+            found.discharges.append(event.received_at)
     return found
-
-
-def undoes(trigger: str, since: int) -> bool:
-    """A13, or an admission within 24 h, undoes a discharge."""
-    return trigger == "A13" or (trigger == "A01" and since <= 24 * HOUR)
 
 
 def counts_as_discharge(before: list[Entry], entry: Entry) -> bool:
@@ -96,7 +95,8 @@ def ckd_epi(creatinine: Decimal, age: int, sex: str) -> int:
         return min(ckd_epi(creatinine, age, "F"), ckd_epi(creatinine, age, "M"))
     kappa, alpha, factor = (0.7, -0.241, 1.012) if sex == "F" else (0.9, -0.302, 1.0)
     scaled = float(creatinine) / 88.42 / kappa
-    return round(142 * min(scaled, 1.0) ** alpha * max(scaled, 1.0) ** -1.2 * 0.9938**age * factor)
+    egfr: float = 142 * min(scaled, 1.0) ** alpha * max(scaled, 1.0) ** -1.2 * 0.9938**age * factor
+    return round(egfr)
 
 
 def injured(creatinines: list[Draw], now: int) -> bool:
@@ -125,7 +125,9 @@ def renal_function(counted: dict[Analyte, list[Draw]], context: Context, now: in
     age = context.age(now)
     egfr: Decimal | int | None = None
     only_impaired = False
-    newest = max([*creatinines, *reported], key=lambda each: (each.t, each.newest.analyte is Analyte.EGFR), default=None)
+    newest = max(
+        [*creatinines, *reported], key=lambda each: (each.t, each.newest.analyte is Analyte.EGFR), default=None
+    )
     if newest is not None and newest.t >= now - 7 * DAY:
         if newest.newest.analyte is Analyte.EGFR:
             egfr = newest.v

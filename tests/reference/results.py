@@ -1,4 +1,4 @@
-"""RULES.md 2 and 3, plainly: what came, which version of a draw is the newest, who speaks, and what the tube is worth."""
+"""RULES.md 2 and 3, plainly: what came, the newest version of a draw, who speaks, and what the tube is worth."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -37,6 +37,7 @@ class Draw:
     usable: bool
     pending: bool
     came: int | None
+    says: Result
     verdict: str = "valid"
     reasons: set[str] = field(default_factory=set)
 
@@ -69,7 +70,7 @@ Version = tuple[Result, int]
 
 def draws_of(entries: Iterable[Entry]) -> list[Draw]:
     """Every draw of every identity, with its newest version."""
-    identities: dict[Key, list[Version]] = defaultdict(list)
+    identities: dict[tuple[str, str, str], list[Version]] = defaultdict(list)
     for entry in entries:
         for result in entry.event.results:
             identity = (result.order_number, result.observation_identifier, result.sub_id)
@@ -98,15 +99,18 @@ def draw_of(key: Key, versions: list[Version]) -> Draw:
         if version.status != "U" or version.value is not None:
             break
         final = True
-    usable = says.value is not None and (says.status in USABLE or says.status == "U" or (final and says.status in "PRS"))
+    usable = says.value is not None and (
+        says.status in USABLE or says.status == "U" or (final and says.status in "PRS")
+    )
     came = [came for version, came in versions if version.status in USABLE or version.status == "U"]
     return Draw(
         key=key,
         newest=newest,
         value=says.value if usable else None,
         usable=usable,
-        pending=not usable and says.status in PENDING,
+        pending=not usable and not final and says.status in PENDING,
         came=min(came, default=None),
+        says=says,
     )
 
 
@@ -121,20 +125,21 @@ def say_of_tubes(entries: Iterable[Entry], draws: list[Draw]) -> None:
 
     A remark stands with the versions of its own message that it touches; beside none of them it stands for itself.
     """
-    newest = {id(draw.newest) for draw in draws}
     said: dict[str, set[Condition]] = defaultdict(set)
+    with_version: dict[int, set[Condition]] = defaultdict(set)
     for entry in entries:
         for tube in entry.event.tubes:
-            with_it = [
-                each
-                for each in entry.event.results
-                if each.container == tube.container and touches(tube.condition, each.analyte)
-            ]
-            if not with_it or any(id(each) in newest for each in with_it):
+            of_it = [each for each in entry.event.results if each.container == tube.container]
+            touched = [each for each in of_it if touches(tube.condition, each.analyte)]
+            for each in touched:
+                with_version[id(each)].add(tube.condition)
+            if not touched:
                 said[tube.container].add(tube.condition)
     for draw in draws:
+        said[draw.newest.container] |= with_version[id(draw.newest)] | with_version[id(draw.says)]
+    for draw in draws:
         analyte = draw.newest.analyte
-        of = {each for each in said.get(draw.newest.container, set()) if touches(each, analyte)}
+        of = {each for each in said[draw.newest.container] if touches(each, analyte)}
         if of - {Condition.HEMOLYZED}:
             draw.verdict = "invalid"
         elif of:
@@ -146,7 +151,7 @@ def speakers(draws: Iterable[Draw]) -> dict[tuple[Analyte, int], Draw]:
     """One draw of an analyte a specimen: the valid before the suspect before the invalid, then newer, then higher."""
     worth = {"valid": 2, "suspect": 1, "invalid": 0}
     found: dict[tuple[Analyte, int], Draw] = {}
-    rank: dict[tuple[Analyte, int], Key] = {}
+    rank: dict[tuple[Analyte, int], tuple[object, ...]] = {}
     for draw in draws:
         if not draw.usable:
             continue
@@ -164,7 +169,6 @@ def speakers(draws: Iterable[Draw]) -> dict[tuple[Analyte, int], Draw]:
 def judge_specimens(draws: list[Draw]) -> None:
     """EDTA pattern, jump and confirmation, over the draws that speak, from the oldest potassium to the newest."""
     speak = speakers(draws)
-    usable = [draw for draw in draws if draw.usable and draw.newest.analyte is K]
     suspects: list[Draw] = []
     valid: Draw | None = None
     for t in sorted(t for analyte, t in speak if analyte is K):
@@ -174,12 +178,12 @@ def judge_specimens(draws: list[Draw]) -> None:
         beside = [each for each in (speak.get((CA, t)), speak.get((MG, t))) if each and each.verdict != "invalid"]
         ca = next((each for each in beside if each.newest.analyte is CA), None)
         mg = next((each for each in beside if each.newest.analyte is MG), None)
-        if k.v >= 6 and ca is not None and ca.v < Decimal("1.9"):
-            if mg.v < Decimal("0.6") if mg is not None else ca.v < Decimal("1.7"):
-                for each in (k, *beside):
-                    each.reasons.add("edta")
-        if valid is not None and t - valid.t <= 3 * HOUR and abs(k.v - valid.v) >= Decimal("2.5"):
-            if not any(valid.t < each.t < t and abs(each.v - k.v) <= 1 for each in usable):
+        if k.v >= 6 and ca is not None and ca.v < Decimal("1.9" if mg is not None else "1.7"):
+            for each in (k, *beside) if mg is None or mg.v < Decimal("0.6") else ():
+                each.reasons.add("edta")
+        if not k.reasons and valid is not None and t - valid.t <= 3 * HOUR and abs(k.v - valid.v) >= Decimal("2.5"):
+            between = [speak[each] for each in speak if each[0] is K and valid.t < each[1] < t]
+            if not any(abs(each.v - k.v) <= 1 for each in between):
                 k.reasons.add("jump")
         for each in (k, *beside):
             if each.reasons:
@@ -189,7 +193,7 @@ def judge_specimens(draws: list[Draw]) -> None:
                 k.verdict = "valid"
                 if "edta" in k.reasons:
                     for each in beside:
-                        each.verdict = "valid"
+                        each.verdict = "valid" if each.reasons == {"edta"} else each.verdict
             suspects.append(k)
         if k.verdict == "valid":
             valid = k

@@ -30,12 +30,15 @@ class Reference:
     def fire(self, until: int) -> None:
         """Fire every timer due at or before *until*, in order of due time."""
         while True:
-            due = [(p.due, p.key) for p in self.patients.values() if p.due is not None and p.due <= until]
-            if not due:
+            due = [(at, p.key) for p in self.patients.values() for at in (p.due, p.retires_at()) if at is not None]
+            if not due or min(due)[0] > until:
                 return
             at, key = min(due)
             self.came += 1
-            self.lines += self.patients[key].tick(self.came, at)
+            if at == self.patients[key].retires_at():
+                del self.patients[key]
+            else:
+                self.lines += self.patients[key].tick(self.came, at)
 
     def finish(self, until: int | None = None) -> list[Line]:
         """Fire the timers up to 48 h after the last watermark."""
@@ -61,18 +64,14 @@ class Reference:
         if retired is not None:
             self.lines += retired.leave(now)
         self.aliases[old] = (new, merge.occurred_at)
-        seen = {old}
         key = new
-        while key in self.aliases:
-            if key in seen or self.aliases[key][0] in seen:
-                del self.aliases[key]
-                break
-            seen.add(key)
+        while key in self.aliases and key != old:
             key = self.aliases[key][0]
+        if key == old:  # a circle: the newest merge says who survives
+            del self.aliases[new]
+            key = new
         target = self.patients.setdefault(key, Patient(key))
-        target.waits_for_none = {alert.rule for alert in closed}
         self.lines += target.join(retired if retired is not None else Patient(old), closed, self.came, now)
-        target.waits_for_none = set()
 
 
 class Home:
