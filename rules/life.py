@@ -517,8 +517,8 @@ def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occ
     if not silent or not chart.supported:
         return kept
     waiting: list[Alert | Draft] = [
-        *(alert for alert in kept if alert.alert_id in silent and _still_unheard(alert, chart)),
-        *(draft for draft in drafts if draft.alert.alert_id in silent and _still_unheard(draft.alert, chart)),
+        *(alert for alert in kept if alert.alert_id in silent and _still_unheard(alert)),
+        *(draft for draft in drafts if draft.alert.alert_id in silent and _still_unheard(draft.alert)),
     ]
     if not waiting:
         return kept
@@ -555,9 +555,8 @@ def _alert_of(waiting: Alert | Draft) -> Alert:
     return waiting.alert if isinstance(waiting, Draft) else waiting
 
 
-def _still_unheard(alert: Alert, chart: Chart) -> bool:
-    unheard = alert.ended is None and alert.last_notified_at is None and alert.severity >= Severity.HIGH
-    return unheard and not is_stale(alert, chart)
+def _still_unheard(alert: Alert) -> bool:
+    return alert.ended is None and alert.last_notified_at is None and alert.severity >= Severity.HIGH
 
 
 def caught_up(chart: Chart, least: Severity) -> Lived:

@@ -397,21 +397,25 @@ class Patient:
             if now_said is not None and now_said.transition in ("raised", "escalated", "reminded"):
                 continue
             severity = now_said.severity if now_said is not None else alert.severity
-            if severity >= HIGH and not self._old(alert.rule, severity, alert.t):
-                choice.append((-severity, ORDER.index(alert.rule), alert, now_said))
+            if severity >= HIGH:
+                old = self._old(alert.rule, severity, alert.t)
+                choice.append((old, -severity, ORDER.index(alert.rule), alert, now_said))
         if not choice or chart.child:
             return
-        _, _, alert, now_said = min(choice, key=lambda each: each[:2])
+        old, _, _, alert, now_said = min(choice, key=lambda each: each[:3])
         mine = next((each for each in findings(chart, self._held()) if alert.is_of(each)), None)
         if now_said is None:
-            now_said = _Said(alert, "reminded", mine)
+            now_said = _Said(alert, "updated", mine)
+            now_said.stale = old
             said.append(now_said)
+        if old:
+            return
         now_said.transition, now_said.reason, now_said.notify = "reminded", "ungrouped", True
         alert.spoke_for += [each for each in left if each is not alert]
 
     def _note(self, said: _Said) -> None:
         alert, finding = said.alert, said.finding
-        if finding is None and said.transition != "reminded":
+        if said.transition in ("resolved", "closed", "retracted"):
             said.stale = False
             return
         alert.severity = said.severity
