@@ -27,6 +27,7 @@ _NO_CLOT = frozenset(_folded(_TABLE["clotted"]["not_a_tube"]))
 _OF_A_TUBE = frozenset(_folded(_TABLE["contaminated"]["of_a_tube"]))
 _NO_CONTAMINATION = frozenset(_folded(_TABLE["contaminated"]["not_a_tube"]))
 _GROSS = Vocabulary(frozenset(), _folded(_TABLE["grades"]["gross"]), _folded(_TABLE["grades"]["gross_inside"]))
+_MILD = Vocabulary(frozenset(), _folded(_TABLE["grades"]["mild"]), ())
 _LIPEMIA = Vocabulary(frozenset(), _folded(_TABLE["grades"]["of_something_else"]), ())
 _INDEX = frozenset(_folded(_TABLE["grades"]["index"]))
 _NEGATION = frozenset(_folded(_TABLE["nothing"]["negation"]))
@@ -84,6 +85,16 @@ def says_gross(text: str) -> bool:
     """Say whether a text says gross or marked, of nothing but hemolysis (a serum can be grossly lipemic)."""
     folded = fold(text)
     return _GROSS.in_text(folded) and not _LIPEMIA.in_text(folded)
+
+
+def grade_of(text: str) -> Condition | None:
+    """Return what the text of a hemolysis index says: gross or marked, less than that, or nothing."""
+    folded = fold(text)
+    if not _NEGATION.isdisjoint(words(folded)):
+        return None
+    if _GROSS.in_text(folded):
+        return Condition.GROSSLY_HEMOLYZED
+    return Condition.HEMOLYZED if _MILD.in_text(folded) else None
 
 
 def _place(said: list[str], vocabulary: Vocabulary) -> int | None:

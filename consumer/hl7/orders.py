@@ -9,6 +9,7 @@ from consumer.hl7.context import Context
 from consumer.hl7.er7 import FIELD, NULL, REPETITION, component, unescape
 from consumer.hl7.making import maker
 from consumer.hl7.specimen import Specimen, vetoes
+from consumer.hl7.texts import fold
 from consumer.hl7.times import WITH_MINUTE, Moment, Stamp
 from rules.events import Condition
 
@@ -113,7 +114,7 @@ class Order:
             found.update(said)
             if not said:
                 silent.append(text)
-            folded = text.casefold()
+            folded = fold(text)
             found.update(Condition(meaning) for pattern, meaning in site_comments if pattern in folded)
         if Condition.HEMOLYZED in found and any(map(comments.says_gross, silent)):
             found.add(Condition.GROSSLY_HEMOLYZED)

@@ -1,9 +1,11 @@
 """Observations of one order to results and tubes (HL7.md 2, RULES.md 1, 2 and 3)."""
 
+import re
 from collections import defaultdict
 from decimal import Decimal
 from typing import NamedTuple
 
+from consumer.hl7 import comments
 from consumer.hl7.codes import Kind, unit_of
 from consumer.hl7.context import CLOCK_SKEW, Context
 from consumer.hl7.encounter import dialysis_from_observation
@@ -17,6 +19,7 @@ from rules.events import Analyte, Condition, Dialysis, Result, Tube
 
 _OURS = Kind.OURS
 _result = maker(Result)
+_PLUSES = re.compile(r"([0-9]+)|(\++)")
 _TEXT = frozenset({"TX", "FT", "ST"})
 _RANKS = {
     "W": 8,
@@ -285,20 +288,21 @@ def index_condition(found: Found) -> Condition | None:
     """
     Return what a hemolysis index says (RULES.md 3): 1+, 2+ or 100-299 hemolyzed, 3+ or 300 and more grossly so.
 
-    A site's scale is ``plus`` or two numbers, ``100:300``.
+    A site's scale is ``plus`` or two numbers, ``100:300``; whatever it is, an index may be told in words.
     """
     fields = found.fields
     raw = component(fields[5], 1).strip() if len(fields) > 5 else ""
     if len(fields) > 11 and read_status(fields[11]) in WITHOUT_VALUE:
         return None
     scale = found.observation.scale
-    if scale == "plus" or (raw.endswith("+") and scale != "plus"):
-        digit = raw.strip("+ ") or str(raw.count("+"))
-        grade = int(digit) if digit.isascii() and digit.isdigit() else 0
-        return _graded(Decimal(grade), Decimal(1), Decimal(3))
+    if scale == "plus" or raw.endswith("+"):
+        pluses = _PLUSES.match(raw)
+        if pluses is None:
+            return comments.grade_of(unescape(raw))
+        return _graded(Decimal(pluses[1] or len(pluses[2])), Decimal(1), Decimal(3))
     number = read_number(fields[5]) if len(fields) > 5 else None
     if number is None:
-        return None
+        return comments.grade_of(unescape(raw))
     suspect, _, gross = scale.partition(":")
     return _graded(number.value, Decimal(suspect or 100), Decimal(gross or 300))
 

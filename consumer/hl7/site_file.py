@@ -75,7 +75,7 @@ DRUG_KEYS: Mapping[str, str] = {
     "grams_per_ml": "grams of magnesium sulfate in a mL",
 }
 COMMENT_KEYS: Mapping[str, str] = {
-    "text": "what the remark contains, letter case ignored",
+    "text": "what the remark contains, letter case and accents ignored",
     "says": f"{', '.join(condition.value for condition in Condition)}",
 }
 CONFIRMED_KEYS: Mapping[str, str] = {"code": "the LOINC code, or a local one of a table", "text": "the text beside it"}
@@ -340,7 +340,7 @@ class _Reader:
         return str(number)
 
     def comments(self, document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        """Return the laboratory's own remarks: what they contain (case folded) and what they say."""
+        """Return the laboratory's own remarks: what they contain (folded) and what they say."""
         found = []
         for table, where in self.tables(document, "hemolysis_comment", ()):
             self.known(table, COMMENT_KEYS, where)
@@ -348,7 +348,7 @@ class _Reader:
             if not text.strip():
                 self.fault(where, "a hemolysis comment needs a text")
             elif self.one_of(says, tuple(each.value for each in Condition), (*where, "says")):
-                found.append((text.casefold(), says))
+                found.append((fold(text), says))
         return tuple(found)
 
 
