@@ -69,6 +69,38 @@ def message(rng: random.Random, number: int, patients: int, sent: datetime, *, r
     return (text[: BYTES - 1] + "\r").encode()
 
 
+PANEL = (
+    ("2951-2^Sodium [Moles/volume] in Serum or Plasma^LN", "mmol/L", "136-145", 138, 0),
+    ("2823-3^Potassium [Moles/volume] in Serum or Plasma^LN", "mmol/L", "3.5-5.1", 4.5, 1),
+    ("2075-0^Chloride [Moles/volume] in Serum or Plasma^LN", "mmol/L", "98-107", 102, 0),
+    ("2028-9^Carbon dioxide^LN", "mmol/L", "22-29", 24, 0),
+    ("19123-9^Magnesium [Mass/volume] in Serum or Plasma^LN", "mg/dL", "1.6-2.6", 2.1, 1),
+    ("17861-6^Calcium [Mass/volume] in Serum or Plasma^LN", "mg/dL", "8.6-10.2", 9.2, 1),
+    ("2160-0^Creatinine [Mass/volume] in Serum or Plasma^LN", "mg/dL", "0.7-1.2", 1.1, 2),
+    ("3094-0^Urea nitrogen^LN", "mg/dL", "6-20", 14, 0),
+    ("2345-7^Glucose^LN", "mg/dL", "70-99", 110, 0),
+    ("1751-7^Albumin^LN", "g/dL", "3.5-5.2", 4.1, 1),
+)
+"""A metabolic panel as most laboratories write it out: code, unit, range, a usual value, its decimals."""
+
+
+def panel(rng: random.Random, number: int, sent: datetime) -> bytes:
+    """Return one ORU^R01 of ten OBX with ranges and draw times, four of them for us."""
+    mrn = 70_000_000 + rng.randrange(5_000)
+    drawn = hl7_time(sent - timedelta(minutes=rng.randrange(10, 240)))
+    segments = [
+        f"MSH|^~\\&|LAB|HOSP|ALERT|HOSP|{hl7_time(sent)}||ORU^R01^ORU_R01|B{number:09d}|P|2.5.1",
+        f"PID|1||{mrn}^^^HOSP^MR||Zz{mrn}^Anna||19{30 + mrn % 70}0612|F|||12 Street^^Town^^12345||555123456",
+        f"PV1|1|I|ICU^{mrn % 40}^A||||1234^House|||MED|||||||||V{mrn}",
+        f"ORC|RE|P{number}|F{number}",
+        f"OBR|1|P{number}|F{number}|24323-8^CMP^LN|||{drawn}|||||||||1234^House|||||{hl7_time(sent)}|||F",
+    ]
+    for place, (code, unit, limits, usual, decimals) in enumerate(PANEL, 1):
+        value = f"{usual * rng.uniform(0.7, 1.3):.{decimals}f}"
+        segments.append(f"OBX|{place}|NM|{code}||{value}|{unit}|{limits}|N|||F|||{drawn}")
+    return ("\r".join(segments) + "\r").encode()
+
+
 def messages(count: int, *, patients: int = 5_000, seed: int = 1) -> Iterator[bytes]:
     """Yield *count* different messages, one in `RELEVANT_EACH` relevant, all sent now."""
     rng = random.Random(seed)

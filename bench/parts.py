@@ -4,22 +4,30 @@ What the parts cost: decoding beside splitting and hl7apy, judging beside decodi
 One core, no broker; each figure is the best of five rounds, so that a busy machine disturbs less.
 """
 
+import asyncio
+import gc
 import logging
 import random
+import resource
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from hl7apy.parser import parse_message
 
-from bench.feed import message, messages
+from bench.feed import message, messages, panel
+from consumer.app import COLLECT_AFTER
 from consumer.cloudevent import Issuer
+from consumer.crosscheck import CrossCheck
+from consumer.crosscheck import Settings as CheckSettings
 from consumer.hl7.decoder import Decoder
 from consumer.hl7.prefilter import Prefilter
 from consumer.hl7.site import Site
 from consumer.judge import NEXT_DUE, Judge
 from consumer.patients import Clock, Settings
+from consumer.stage import Record
 from consumer.wire import PatientRecord, decode_patient, encode_patient
 from rules import engine
 from rules.events import PatientEvent, Source
@@ -27,6 +35,9 @@ from rules.patient import PatientState
 from rules.rulebook import Rulebook
 
 ROUNDS = 5
+MESSAGES = 500
+MANY = 1_000_000
+CHECKED_SECONDS = 6.0
 SOURCE = Source("hl7.inbound", 0, 0)
 RULEBOOK = Rulebook()
 
@@ -90,21 +101,110 @@ def prefiltering() -> None:
 
 
 def decoding(decoder: Decoder) -> float:
-    """Print what a message costs; return the microseconds of decoding a relevant one."""
-    relevant = [raw for number, raw in enumerate(messages(3_000)) if number % 10 == 0]
-    now = int(time.time() * 1000)
-
-    def decode() -> None:
-        for raw in relevant:
-            decoder.decode(raw, received_at=now, source=SOURCE)
-
-    splitting = seconds(lambda: [split(raw) for raw in relevant]) / len(relevant) * 1e6
-    decoded = seconds(decode) / len(relevant) * 1e6
-    show("splitting a relevant message into fields (1,350 bytes)", splitting, "us")
-    show("decoding it", decoded, "us", f"{decoded / splitting:.1f} times the split")
-    parsed = hl7apy_seconds(relevant[:5]) / 5 * 1e6
-    show("parsing it with hl7apy", parsed, "us", f"{parsed / decoded:,.0f} times the decoding")
+    """Print what a message costs; return the microseconds of decoding a relevant one of the mix."""
+    rng = random.Random(2)
+    sent = datetime.now(UTC).replace(microsecond=0)
+    kinds: dict[str, Callable[[int], bytes]] = {
+        "a message of ten OBX": lambda number: panel(rng, number, sent - timedelta(seconds=number)),
+        "a relevant message of the mix": lambda number: message(
+            rng, number, 5_000, sent - timedelta(seconds=number), relevant=True
+        ),
+    }
+    decoded = 0.0
+    for what, make in kinds.items():
+        splitting, decoded = beside(decoder, make)
+        raw = make(0)
+        show(f"splitting {what} into fields ({len(raw):,} bytes)", splitting, "us")
+        show("decoding it", decoded, "us", f"{decoded / splitting:.1f} times the split")
+        parsed = hl7apy_seconds([make(number) for number in range(5)]) / 5 * 1e6
+        show("parsing it with hl7apy", parsed, "us", f"{parsed / decoded:,.0f} times the decoding")
     return decoded
+
+
+def beside(decoder: Decoder, make: Callable[[int], bytes]) -> tuple[float, float]:
+    """
+    Return the microseconds that splitting and decoding took, message by message, one after the other.
+
+    No message comes twice, so that nothing is known of it but what a feed makes known: codes, values, patients.
+    """
+    now = int(time.time() * 1000)
+    clock = time.perf_counter_ns
+    rounds: list[tuple[float, float]] = []
+    for number in range(ROUNDS + 1):
+        split_ns = decode_ns = 0
+        for raw in [make(number * MESSAGES + place) for place in range(MESSAGES)]:
+            begun = clock()
+            split(raw)
+            between = clock()
+            decoder.decode(raw, received_at=now, source=SOURCE)
+            decode_ns += clock() - between
+            split_ns += between - begun
+        rounds.append((split_ns / MESSAGES / 1e3, decode_ns / MESSAGES / 1e3))
+    return min(rounds[1:], key=lambda both: both[1])
+
+
+def growing(decoder: Decoder) -> None:
+    """Print how decoding grows with a message: the time that an OBX, or a patient group, takes in a large one."""
+    sent = datetime.now(UTC).replace(microsecond=0)
+    head, *rest = panel(random.Random(5), 1, sent).decode().rstrip("\r").split("\r")
+    for what, rows, each in (("OBX", rest[:-10], rest[-10:]), ("patient groups", [], rest[:4] + rest[-10:-8])):
+        took = {}
+        for count in (100, 10_000):
+            times = count // 10 if what == "OBX" else count
+            raw = "\r".join([head, *rows, *each * times]).encode()
+            work = partial(decoder.decode, raw, received_at=int(sent.timestamp() * 1000), source=SOURCE)
+            took[count] = seconds(work) / count * 1e6
+        show(f"decoding one of 10,000 {what}", took[10_000], "us", f"{took[10_000] / took[100]:.1f} times one of 100")
+
+
+def flat(decoder: Decoder) -> None:
+    """Print how much memory a million messages leave behind."""
+    rng = random.Random(4)
+    sent = datetime.now(UTC).replace(microsecond=0)
+    prefilter = Prefilter(Site.default())
+    before = after = resident_mib()
+    for number in range(MANY):
+        raw = panel(rng, number, sent - timedelta(seconds=number % 86_400))
+        prefilter(raw)
+        decoder.decode(raw, received_at=int(sent.timestamp() * 1000), source=SOURCE)
+        if number == MANY // 10:
+            before = resident_mib()
+    after = resident_mib()
+    show(f"resident memory after {MANY // 10:,} messages decoded", before, "MiB")
+    show(f"… after {MANY:,}", after, "MiB", f"{after - before:+.1f} MiB")
+
+
+def resident_mib() -> float:
+    """Return how much memory this process takes now."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def checking() -> None:
+    """Print how late the event loop is while hl7apy reads one message a second beside it."""
+    sent = datetime.now(UTC)
+    at = int(sent.timestamp() * 1000)
+    rng = random.Random(6)
+    records = [Record("inbound", 0, n, at, None, panel(rng, n, sent), ()) for n in range(100)]
+    verdicts: list[str] = []
+    checks = CrossCheck(Site.default(), ("P", ""), verdicts.append, CheckSettings(each=1))
+    checks.start()
+    for what, offered in (("without the cross-check", []), ("with it, one a second", records)):
+        late = sorted(asyncio.run(lateness(partial(checks.offer, offered))))
+        show(f"event loop late {what}, 99 of 100", late[len(late) * 99 // 100] * 1e3, "ms")
+        show("… at most", late[-1] * 1e3, "ms", f"{len(verdicts)} messages compared")
+    checks.stop()
+
+
+async def lateness(work: Callable[[], object]) -> list[float]:
+    """Return by how many seconds each of the turns of some seconds was late, with *work* in each."""
+    late = []
+    end = time.perf_counter() + CHECKED_SECONDS
+    while (begun := time.perf_counter()) < end:
+        work()
+        await asyncio.sleep(0.001)
+        late.append(time.perf_counter() - begun - 0.001)
+    return late
 
 
 def hl7apy_seconds(raws: Sequence[bytes]) -> float:
@@ -154,9 +254,13 @@ def storing(decoder: Decoder) -> None:
 
 def main() -> None:
     """Print all figures."""
+    gc.set_threshold(*COLLECT_AFTER)  # as the service does
     decoder = Decoder(Site.default())
     prefiltering()
     decoded = decoding(decoder)
+    growing(decoder)
+    flat(decoder)
+    checking()
     judging(decoder, decoded)
     storing(decoder)
 

@@ -99,6 +99,7 @@ class Context:
         "bindings",
         "control_id",
         "counts",
+        "digest",
         "flags",
         "fragments",
         "header",
@@ -133,6 +134,7 @@ class Context:
         self.fragments = 0
         self.orders: dict[tuple[Drug, str], None] = {}  # orders of drugs that the message tells of, by number
         self.bindings: list[PatientEvent] = []
+        self.digest = b""  # of the whole text, once it was asked for
         self.rejected_observations = 0
         stamp = header.stamp
         own_zone = sender.sender.zone or sender.site.zone

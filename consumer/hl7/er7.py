@@ -280,6 +280,8 @@ def _unescape_one(match: re.Match[str]) -> str:
 
 def component(field: str, number: int) -> str:
     """Return component *number* (from 1) of the first repetition of *field*, unescaped; empty when there is none."""
+    if field.isalnum():  # no delimiter, no escape: as most numbers and codes are
+        return field if number == 1 else ""
     if REPETITION in field:
         field = field.split(REPETITION, 1)[0]
     if COMPONENT in field:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from consumer.hl7 import comments
 from consumer.hl7.codes import Observation
 from consumer.hl7.context import Context
-from consumer.hl7.er7 import FIELD, NULL, REPETITION, component, unescape
+from consumer.hl7.er7 import NULL, REPETITION, component, unescape
 from consumer.hl7.making import maker
 from consumer.hl7.specimen import Specimen, vetoes
 from consumer.hl7.texts import fold
@@ -41,7 +41,7 @@ class Drawn(NamedTuple):
 _drawn = maker(Drawn)
 
 NO_RESULT = frozenset({"ED", "RP"})  # OBX-2: a document or a pointer
-_NUMBER_STARTS = frozenset("0123456789<>=.+-")
+_NO_REMARK = frozenset("0123456789<>=.+-") | {""}  # begins of numbers, and of nothing
 _LONGEST_REMARK = 4_000  # characters; what is longer is a report
 
 
@@ -61,7 +61,7 @@ class Order:
     """What one OBR (or a run of OBX without one) gathers."""
 
     __slots__ = (
-        *("_draws", "filler_order_number", "found", "notes", "number", "obr", "orc", "placer_order_number", "pump"),
+        *("draws", "filler_order_number", "found", "notes", "number", "obr", "orc", "placer_order_number", "pump"),
         *("runs", "specimens"),
     )
 
@@ -73,7 +73,7 @@ class Order:
         self.notes: list[str] = []
         self.runs: list[list[list[str]]] = []  # every OBX, as they follow each other
         self.specimens: list[Specimen] = []
-        self._draws: dict[str, Drawn | None] = {}  # by OBX-14 and OBX-19
+        self.draws: dict[tuple[str, ...], Drawn | None] = {}  # by OBX-14 and OBX-19
         count = len(obr)
         self.placer_order_number = component(obr[2], 1).strip() if count > 2 and obr[2] else ""
         self.filler_order_number = component(obr[3], 1).strip() if count > 3 and obr[3] else ""
@@ -122,11 +122,12 @@ class Order:
 
     def note_texts(self) -> None:
         """Take the texts that stand as values, of our codes or others, for remarks of the order."""
-        for run in self.runs:
-            for obx in run:
-                text = obx[5] if len(obx) > 5 else ""
-                if text and text[0] not in _NUMBER_STARTS and obx[2] not in NO_RESULT:
-                    self.notes.append(text)
+        self.notes += [
+            obx[5]
+            for run in self.runs
+            for obx in run
+            if len(obx) > 5 and obx[5][:1] not in _NO_REMARK and obx[2] not in NO_RESULT
+        ]
 
     def drawn(self, context: Context, obx: list[str]) -> Drawn | None:
         """
@@ -135,19 +136,18 @@ class Order:
         The site's order of SPM-17.1, OBR-7, OBX-14; else OBX-19, OBR-22, MSH-7, degraded. A date without a time
         yields to a later candidate of the same date that has one.
         """
-        observed = obx[14] if len(obx) > 14 else ""
-        analyzed = obx[19] if len(obx) > 19 else ""
-        key = observed + FIELD + analyzed if analyzed else observed
-        if key in self._draws:
-            return self._draws[key]
+        key = tuple(obx[14:20:5])  # OBX-14 and OBX-19, as far as they are there
+        if key in self.draws:
+            return self.draws[key]
         drawn = None
+        observed, analyzed, *_ = (*key, "", "")
         found = self._find_draw(context, observed, analyzed)
         if found is not None:
             moment, flags = found
             identifier = self.specimen_identifier if self.specimens else ""
             container = f"spm:{identifier}" if identifier else f"{self.number}@{moment.instant}"
             drawn = _drawn((moment, flags, self._resulted_at(context, analyzed), container))
-        self._draws[key] = drawn
+        self.draws[key] = drawn
         return drawn
 
     def _find_draw(self, context: Context, observed: str, analyzed: str) -> tuple[Moment, tuple[str, ...]] | None:

@@ -201,7 +201,7 @@ def _draft(order: Order, found: Found, context: Context) -> Result | None:
         if status is None:
             return _reject(context, found, Reason.STATUS_UNKNOWN, 11)
 
-    drawn = order.drawn(context, fields)
+    drawn = order.draws.get(tuple(fields[14:20:5])) or order.drawn(context, fields)
     if drawn is None:
         return _reject(context, found, Reason.TIME_MISSING, 14)
     moment, drawn_flags, resulted_at, container = drawn

@@ -1,6 +1,7 @@
 """Whatever comes in: it decodes or is rejected, every observation ends somewhere, and the prefilter is sound."""
 
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from consumer.hl7.site import Site
 from consumer.hl7.times import read_time
 from consumer.hl7.values import read_number
 from rules.events import Source
-from tests.fuzz.builder import RECEIVED, SODIUM, obx, oru, typed
+from tests.fuzz.builder import MSH, OBR, ORC, PID, PV1, RECEIVED, SODIUM, obx, oru, rxa, typed
 from tests.fuzz.hl7 import Checker, check_decoded, failures
 from tests.fuzz.messages import generate
 from tests.fuzz.mutations import mutate
@@ -114,3 +115,41 @@ def test_a_header_torn_anywhere(inserted: bytes) -> None:
     for raw in (oru(obx(SODIUM)), oru(obx("KU^Kalium^L")), typed("ADT^A08"), typed("")):
         for place in range(raw.index(b"\r") + 1):
             CHECKER.check(raw[:place] + inserted + raw[place:])
+
+
+def took(raw: bytes) -> float:
+    """Return the seconds of processor time that decoding takes, the best of three."""
+    times = []
+    for _ in range(3):
+        decoder = Decoder(Site.default())
+        begun = time.process_time()
+        decoder.decode(raw, received_at=RECEIVED, source=Source("t", 0, 0))
+        times.append(time.process_time() - begun)
+    return min(times)
+
+
+GROUP = [PID.replace("123456", "{n}"), PV1, ORC.replace("L1", "L{n}"), OBR.replace("L1", "L{n}"), obx(f14="{n}")]
+GROWING = {
+    "OBX": ([PID, OBR], [obx(f4="{n}")]),
+    "OBX that are nothing": ([PID, OBR], [obx(SODIUM)]),
+    "unmapped OBX": ([PID, OBR], [obx("MG{n}^Magnesium^L")]),
+    "notes": ([PID, OBR, obx()], ["NTE|{n}|L|hemolyzed {n}"]),
+    "orders": ([PID], [OBR.replace("L1", "L{n}"), obx()]),
+    "patients": ([], GROUP),
+    "one patient again and again": ([], [PID, *GROUP[1:]]),
+    "specimens": ([PID, OBR, obx()], ["SPM|{n}|{n}||SER"]),
+    "administrations": ([PID], ["ORC|RE|P{n}", rxa(f3="20260101080000"), "RXR|IV"]),
+    "lines of a torn text": ([PID, OBR, obx()], ["NTE|1|L|a", "torn|line"]),
+}
+
+
+@pytest.mark.parametrize("what", GROWING)
+def test_decoding_grows_no_faster_than_the_message(what: str) -> None:
+    """Ten times as much of anything takes about ten times as long: 10,000 OBX or PID groups stop nobody."""
+    rows, more = GROWING[what]
+    head = MSH.replace("ORU^R01^ORU_R01", "RAS^O17") if what == "administrations" else MSH
+    small, large = (
+        "\r".join([head, *rows, *(row.replace("{n}", str(n)) for n in range(count) for row in more)]).encode()
+        for count in (300, 3_000)
+    )
+    assert took(large) < 30 * took(small)  # 10 is linear, 100 is a square
