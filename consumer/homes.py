@@ -53,6 +53,13 @@ class PumpUnbound(Exception):
     """A pump's event names an order of which nobody has told for whom it is; the class's name is all that is told."""
 
 
+class AliasHomes(NamedTuple):
+    """The events partitions from which aliases lead to a patient, and over how many of them one after another."""
+
+    partitions: frozenset[int]
+    aliases: int
+
+
 class Settings(NamedTuple):
     """What a home needs to know besides the rulebook."""
 

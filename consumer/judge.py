@@ -10,13 +10,16 @@ from typing import Final
 
 from consumer import deadletter
 from consumer.address import partition_of
+from consumer.aliases import homes_of
 from consumer.cloudevent import Issuer, alert_event, alert_headers, encode_alert
 from consumer.deadletter import DeadLetter, Fault, attempt_of, resubmitted
 from consumer.errors import CorruptRecord
+from consumer.homes import AliasHomes
 from consumer.patients import Clock, Failure, Patients, Settings
 from consumer.schedule import Overlay
 from consumer.stage import Outcome, Outgoing, Output, Record
 from consumer.stuck import Stuck
+from consumer.turns import Marks
 from consumer.wire import (
     FORMAT,
     PatientRecord,
@@ -36,6 +39,7 @@ SHADOW: Final = "shadow_transitions"
 
 NEXT_DUE: Final = "next_due"
 AWAITS: Final = "awaits_catch_up"
+ALIASES: Final = "aliases"
 
 REWRITTEN_AT_ONCE: Final = 1_000
 """States written anew in an older format at a tick: some 100 ms of work a second."""
@@ -56,7 +60,8 @@ class Judge:
         self._issuer = issuer
         self._packed: Overlay[str, bytes] = Overlay()
         self._patients = Patients(rulebook, settings, self._load)
-        self._stuck = Stuck(rulebook.stuck_after)
+        self._merged_watermark: int | None = None
+        self._stuck = {merged: Stuck(rulebook.stuck_after) for merged in (False, True)}
         self._stream_time: int | None = None
         self._format = FORMAT
         self._newer: list[str] = []
@@ -75,6 +80,14 @@ class Judge:
         for key in self._newer:
             refuse_newer(self._packed.get(key) or b"", "a record of the state topic")
 
+    def alias_homes(self) -> AliasHomes | None:
+        """Return the events partitions from which aliases lead to patients of this one; None: from none (W17)."""
+        return self._patients.turns.alias_homes()
+
+    def see_merged(self, watermark: int | None) -> None:
+        """Take the watermark of the patients to whom those aliases lead."""
+        self._merged_watermark = watermark
+
     def __len__(self) -> int:
         """Return how many patients are stored."""
         return len(self._packed)
@@ -85,17 +98,19 @@ class Judge:
         named = dict(headers)
         due = named.get(NEXT_DUE)
         awaits = named.get(AWAITS)
+        homes = named.get(ALIASES)
         self._packed.restore(name, value)
         self._patients.restore(
             name,
             None if due is None or value is None else int(due),
             None if awaits is None or value is None else _awaits(awaits),
+            None if homes is None or value is None else _homes(homes),
         )
 
     def process(self, records: Sequence[Record], *, watermark: int | None, wall: int) -> Outcome:
         """Take a batch in order of offset."""
         letters: list[Outgoing] = []
-        self._patients.see(watermark=watermark, wall=wall)
+        self._patients.see(Marks(watermark, self._merged_watermark), wall=wall)
         for record in records:
             self._stream_time = max(self._stream_time or record.timestamp, record.timestamp)
             if record.value is None:
@@ -115,7 +130,7 @@ class Judge:
 
     def tick(self, *, watermark: int | None, wall: int) -> Outcome:
         """Fire what is due; live also what is due by the wall clock when the watermark is stuck."""
-        self._patients.see(watermark=watermark, wall=wall)
+        self._patients.see(Marks(watermark, self._merged_watermark), wall=wall)
         self._patients.run()
         for key in self._newer[:REWRITTEN_AT_ONCE]:
             self._patients.rewrite(key)
@@ -143,9 +158,10 @@ class Judge:
     def _outcome(self, letters: list[Outgoing], watermark: int | None, wall: int) -> Outcome:
         """Return what has come out since the last outcome, as records."""
         if self._settings.clock is Clock.LIVE:
-            behind = self._stuck.behind(watermark, wall)
-            if behind:
-                self._patients.overrule(behind=behind)
+            for merged, stuck in self._stuck.items():
+                behind = stuck.behind(Marks(watermark, self._merged_watermark).of(merged=merged), wall)
+                if behind:
+                    self._patients.overrule(merged=merged, behind=behind)
             self._patients.catch_up()
         patients = self._patients
         out = list(letters)
@@ -209,6 +225,9 @@ class Judge:
         turn = self._patients.next_due(key)
         if turn is not None:
             headers.append((NEXT_DUE, str(turn).encode()))
+        homes = homes_of(record.retired, self._settings.partition, self._settings.partitions)
+        if homes is not None:
+            headers.append((ALIASES, ",".join(map(str, (homes.aliases, *sorted(homes.partitions)))).encode()))
         if record.awaits:
             headers.append((AWAITS, f"{record.awaits},{record.awaits_since}".encode()))
         return Outgoing(Output.STATE, self._settings.partition, name, packed, headers)
@@ -252,6 +271,11 @@ class Judge:
 def _awaits(text: bytes) -> tuple[int, int]:
     level, _, since = text.partition(b",")
     return int(level), int(since or 0)
+
+
+def _homes(text: bytes) -> AliasHomes:
+    aliases, *partitions = map(int, text.split(b","))
+    return AliasHomes(frozenset(partitions), aliases)
 
 
 def _place(error: Exception) -> str:

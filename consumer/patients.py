@@ -7,13 +7,14 @@ Decoded values only: bytes, offsets and transactions are `consumer/judge.py`'s. 
 from collections import deque
 
 from consumer.address import partition_of
-from consumer.aliases import is_merge, route
+from consumer.aliases import homes_of, is_merge, known, leading, route
 from consumer.bindings import Told, arrive, bind
 from consumer.hl7.identity import is_order
 from consumer.homes import (
     ALIAS_KEPT,
     HOLD,
     PARKED,
+    AliasHomes,
     Clock,
     Failure,
     Judged,
@@ -22,7 +23,8 @@ from consumer.homes import (
     Settings,
 )
 from consumer.repeats import is_repeat, joined, remembered
-from consumer.schedule import Overlay, Rank, Schedule, Turn, timer_turn
+from consumer.schedule import Overlay, Rank, Turn
+from consumer.turns import Marks, Turns, turn_of, waiting_order
 from consumer.wire import EMPTY, Alias, EventRecord, Hop, Kind, PatientRecord, Waiting
 from rules import engine
 from rules.alert import Severity, Transition
@@ -47,7 +49,7 @@ class Patients:
         self._load = load
         self._changed: dict[str, PatientRecord | None] = {}
         self._awaiting: Overlay[str, tuple[int, Instant]] = Overlay()
-        self.schedule = Schedule()
+        self.turns = Turns()
         self.touched: dict[str, None] = {}
         self.judged: list[Judged] = []
         self.forwards: list[EventRecord] = []
@@ -55,14 +57,15 @@ class Patients:
         self.counts: dict[tuple[str, str], int] = {}
         self._local: deque[Waiting] = deque()
         self._wall = 0
-        self._watermark: Instant | None = None
         self._overruled: set[Turn] = set()
 
     # What the stage calls
 
-    def restore(self, key: str, due: Instant | None, awaits: tuple[int, Instant] | None) -> None:
+    def restore(
+        self, key: str, due: Instant | None, awaits: tuple[int, Instant] | None, homes: AliasHomes | None = None
+    ) -> None:
         """Take a stored patient's next turn, without decoding the patient."""
-        self.schedule.restore(key, due)
+        self.turns.restore(key, due, homes)
         self._awaiting.restore(key, awaits)
 
     def get(self, key: str) -> PatientRecord | None:
@@ -71,7 +74,7 @@ class Patients:
 
     def next_due(self, key: str) -> Instant | None:
         """Return when a patient's next turn is, or None."""
-        turn = self._turn(key, self.get(key))
+        turn = turn_of(key, self.get(key))
         return None if turn is None else turn.due
 
     def rewrite(self, key: str) -> None:
@@ -79,9 +82,9 @@ class Patients:
         self.touched[key] = None
         self._count("states_rewritten")
 
-    def see(self, *, watermark: Instant | None, wall: Instant) -> None:
+    def see(self, marks: Marks, *, wall: Instant) -> None:
         """Set the clocks for what follows."""
-        self._watermark = watermark
+        self.turns.marks = marks
         self._wall = wall
 
     def accept(self, waiting: Waiting) -> None:
@@ -97,16 +100,13 @@ class Patients:
 
     def run(self) -> None:
         """Take every turn due at or before the watermark, in order."""
-        until = self._watermark
-        if until is None:
-            return
-        while (turn := self.schedule.first(until)) is not None:
+        while (turn := self.turns.first()) is not None:
             self._take(turn)
             self._drain()
 
-    def overrule(self, *, behind: int) -> None:
-        """Fire the holds due by the wall clock although the watermark is stuck; no other timer (RULES.md 8)."""
-        for turn in self.schedule.due(self._wall):
+    def overrule(self, *, merged: bool, behind: int) -> None:
+        """Fire the holds due by the wall clock although their watermark is stuck; no other timer (RULES.md 8)."""
+        for turn in self.turns.due(self._wall, merged=merged):
             record = self.get(turn.key)
             if turn.rank is not Rank.TIMER or turn in self._overruled or record is None or record.due != turn.due:
                 continue
@@ -117,7 +117,8 @@ class Patients:
 
     def catch_up(self) -> None:
         """Send what was silent only for catching up: all of it when we have caught up, critical ones after 5 min."""
-        caught_up = self._watermark is not None and self._watermark >= self._wall - self._rulebook.catching_up_after
+        low = self.turns.marks.low
+        caught_up = low is not None and low >= self._wall - self._rulebook.catching_up_after
         for key in sorted(self._awaiting.keys()):
             level, since = self._awaiting.get(key) or (0, 0)
             late = (
@@ -129,13 +130,13 @@ class Patients:
             if record is None or record.state is None:
                 self._awaiting.set(key, None)
                 continue
-            now = record.state.now if self._watermark is None else max(record.state.now, self._watermark)
+            now = record.state.now if low is None else max(record.state.now, low)
             try:
                 judgement = engine.caught_up(
                     record.state,
                     now=now,
                     rulebook=self._rulebook,
-                    settled=self._settled(),
+                    settled=self._settled(key),
                     least=Severity.HIGH if caught_up else Severity.CRITICAL,
                 )
             except Exception as error:  # noqa: BLE001  (a bug in a rule stops no partition: DESIGN.md, Bad input)
@@ -146,14 +147,14 @@ class Patients:
 
     def commit(self) -> None:
         """Keep the changes."""
-        self.schedule.commit()
+        self.turns.commit()
         self._awaiting.commit()
         self._changed.clear()
         self.clear()
 
     def discard(self) -> None:
         """Drop the changes."""
-        self.schedule.discard()
+        self.turns.discard()
         self._awaiting.discard()
         self._changed.clear()
         self._overruled.clear()
@@ -182,7 +183,7 @@ class Patients:
             elif record.alias is not None and not is_merge(waiting.record):
                 self._follow(key, record, record.alias, waiting)
             elif self._settings.clock is Clock.RECORDS:
-                inbox = sorted((*record.inbox, waiting), key=_waiting_order)
+                inbox = sorted((*record.inbox, waiting), key=waiting_order)
                 self._put(key, record._replace(inbox=tuple(inbox)))
             else:
                 self._judge(key, record, waiting)
@@ -190,9 +191,9 @@ class Patients:
     def _take(self, turn: Turn) -> None:
         """Take one turn: the patient's timer, or the first event of the inbox."""
         record = self.get(turn.key)
-        actual = self._turn(turn.key, record)
+        actual = turn_of(turn.key, record)
         if record is None or actual != turn:
-            self.schedule.set(turn.key, actual)
+            self.turns.set(turn.key, actual, self._homes(record))
         elif turn.rank is Rank.EVENT:
             waiting, *rest = record.inbox
             self._judge(turn.key, record._replace(inbox=tuple(rest)), waiting)
@@ -225,15 +226,16 @@ class Patients:
                 judgement = engine.judge(
                     record.state,
                     event,
-                    now=self._now(event),
+                    now=self._now(key, event),
                     rulebook=self._rulebook,
                     catching_up=self._catching_up(event.received_at),
-                    settled=self._settled(),
+                    settled=self._settled(key),
                 )
             except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
                 self._fail(key, record, waiting, error)
             else:
-                kept = record._replace(recent=remembered(record.recent, event))
+                kept = self._led(key, record, message, event)
+                kept = kept._replace(recent=remembered(record.recent, event))
                 self._keep(key, kept, judgement, event.source)
 
     def _end_hold(self, key: str, record: PatientRecord, until: Instant, behind: int) -> bool:
@@ -283,7 +285,7 @@ class Patients:
         else:
             told = arrive(key, record, waiting)
         if told is None:
-            inbox = sorted((*record.inbox, waiting), key=_waiting_order)
+            inbox = sorted((*record.inbox, waiting), key=waiting_order)
             self._put(key, record._replace(inbox=tuple(inbox)))
             return
         if told.record != record:
@@ -307,11 +309,13 @@ class Patients:
             return
         transitions: tuple[Transition, ...] = ()
         history = None
+        if record.alias is not None and record.alias.target.key != merge.surviving.key:
+            # What went to another home stays there (docs/adr/0012): the new one is told that something is missing.
+            history = new_state(event.patient)._replace(history_incomplete=True)
         if record.state is not None:
             try:
-                departure = engine.depart(
-                    record.state, event, now=self._now(event), rulebook=self._rulebook, settled=self._settled()
-                )
+                now, settled = self._now(key, event), self._settled(key)
+                departure = engine.depart(record.state, event, now=now, rulebook=self._rulebook, settled=settled)
             except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
                 self._fail(key, record, waiting, error)
                 return
@@ -321,9 +325,9 @@ class Patients:
         self._put(key, PatientRecord(alias=alias, due=due))
         self.judged += [Judged(transition, event.source) for transition in transitions]
         self._count("merges")
-        hop = Hop(key, merge.surviving, merge.occurred_at)
+        path = (*waiting.record.path, Hop(key, merge.surviving, merge.occurred_at))
         handover = EventRecord(
-            Kind.HANDOVER, merge.surviving, event, history, (*waiting.record.path, hop), recent=record.recent
+            Kind.HANDOVER, merge.surviving, event, history, path, recent=record.recent, retired=record.retired
         )
         self._forward(handover, waiting)
         for left in record.inbox:
@@ -331,25 +335,34 @@ class Patients:
 
     def _join(self, key: str, record: PatientRecord, waiting: Waiting, event: PatientEvent) -> None:
         """Take a retired patient's history in at the surviving key."""
+        history = waiting.record.history
+        if history is not None and not history.seen and any(one.key == history.patient.key for one in record.retired):
+            history = None  # it came here before, by another way
         try:
             judgement = engine.join(
                 record.state,
-                waiting.record.history,
+                history,
                 event,
-                now=self._now(event),
+                now=self._now(key, event),
                 rulebook=self._rulebook,
                 catching_up=self._catching_up(event.received_at),
-                settled=self._settled(),
+                settled=self._settled(key),
             )
         except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
             self._fail(key, record, waiting, error)
         else:
-            kept = record._replace(recent=joined(record.recent, waiting.record.recent))
+            kept = self._led(key, record, waiting.record, event)
+            kept = kept._replace(recent=joined(record.recent, waiting.record.recent))
             self._keep(key, kept, judgement, event.source)
+
+    def _led(self, key: str, record: PatientRecord, message: EventRecord, event: PatientEvent) -> PatientRecord:
+        """Return what is kept of a patient once a record has told which keys lead here."""
+        told = leading(message, self._settings.alias_kept)
+        return record._replace(retired=known(record.retired, told, key, event.received_at)) if told else record
 
     def _follow(self, key: str, record: PatientRecord, alias: Alias, waiting: Waiting) -> None:
         """Send a record on to where its patient went, or judge it here where a cycle of merges ends."""
-        message, settled_at = route(key, alias, waiting.record)
+        message, settled_at = route(key, alias, waiting.record, self._settings.alias_kept)
         if settled_at is None:
             self._forward(message, waiting)
             return
@@ -377,7 +390,7 @@ class Patients:
         if judgement.dropped:
             self._count("results_dropped", judgement.dropped)
         if judgement.state is None:
-            record = record._replace(recent=())
+            record = record._replace(recent=(), retired=())
         due = judgement.next_due if judgement.state is not None else None
         self._put(key, record._replace(state=judgement.state, due=due, awaits=awaits, awaits_since=since))
 
@@ -388,7 +401,7 @@ class Patients:
         if waiting is not None:
             patient = waiting.record.patient
             if state is None and waiting.record.event is not None:
-                now = self._now(waiting.record.event)
+                now = self._now(key, waiting.record.event)
                 state = new_state(patient)._replace(now=now, last_event_at=now)
                 record = record._replace(due=now + self._rulebook.retire_after)
         if state is not None:
@@ -398,33 +411,28 @@ class Patients:
         self._put(key, record)
 
     def _put(self, key: str, record: PatientRecord | None) -> None:
-        if record is not None and (record == EMPTY or _is_nothing(record)):
+        if record is not None and record.state is None and record.alias is None and not record.inbox:
             record = None
         self._changed[key] = record
         self.touched[key] = None
-        self.schedule.set(key, self._turn(key, record))
+        self.turns.set(key, turn_of(key, record), self._homes(record))
         awaits = None if record is None or not record.awaits else (record.awaits, record.awaits_since)
         if self._awaiting.get(key) != awaits:
             self._awaiting.set(key, awaits)
 
-    def _turn(self, key: str, record: PatientRecord | None) -> Turn | None:
-        """Return a patient's next turn: a timer before an event of the same moment."""
-        if record is None:
+    def _homes(self, record: PatientRecord | None) -> AliasHomes | None:
+        if record is None or not record.retired:
             return None
-        timer = None if record.due is None else timer_turn(key, record.due)
-        if not record.inbox:
-            return timer
-        received_at, source, _ = _waiting_order(record.inbox[0])
-        event = Turn(received_at, Rank.EVENT, source.topic, source.partition, source.offset, key)
-        return event if timer is None else min(timer, event)
+        return homes_of(record.retired, self._settings.partition, self._settings.partitions)
 
-    def _now(self, event: PatientEvent) -> Instant:
+    def _now(self, key: str, event: PatientEvent) -> Instant:
         """Return the moment of judging, as far as the home knows it; the engine adds the patient's last one."""
-        if self._settings.clock is Clock.RECORDS or self._watermark is None:
+        watermark = self.turns.until(key)
+        if self._settings.clock is Clock.RECORDS or watermark is None:
             return event.received_at
-        return max(event.received_at, self._watermark)
+        return max(event.received_at, watermark)
 
-    def _settled(self) -> Instant | None:
+    def _settled(self, key: str) -> Instant | None:
         """
         Return the time up to which every message has been judged, where a message may be judged ahead of it.
 
@@ -432,7 +440,7 @@ class Patients:
         """
         if self._settings.clock is not Clock.LIVE:
             return None
-        return 0 if self._watermark is None else self._watermark
+        return self.turns.until(key) or 0
 
     def _catching_up(self, moment: Instant) -> bool:
         return self._settings.clock is Clock.LIVE and moment < self._wall - self._rulebook.catching_up_after
@@ -440,14 +448,3 @@ class Patients:
     def _count(self, what: str, number: int = 1) -> None:
         place = ("judge", what)
         self.counts[place] = self.counts.get(place, 0) + number
-
-
-def _is_nothing(record: PatientRecord) -> bool:
-    return record.state is None and record.alias is None and not record.inbox
-
-
-def _waiting_order(waiting: Waiting) -> tuple[Instant, Source, int]:
-    event = waiting.record.event
-    if event is None:
-        return (0, Source("", 0, 0), 0)
-    return (event.received_at, event.source, 0 if waiting.record.kind is Kind.HANDOVER else 1)

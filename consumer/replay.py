@@ -15,6 +15,7 @@ from consumer.hl7.site import Site
 from consumer.hl7.times import place, read_time
 from consumer.homes import PumpUnbound
 from consumer.patients import Clock, Judged, Patients, Settings
+from consumer.turns import Marks
 from consumer.wire import EventRecord, Kind, Waiting
 from rules.events import HOUR, Instant, Source
 from rules.rulebook import Rulebook
@@ -59,7 +60,7 @@ class Replay:
         self.messages += 1
         self.outcomes[decoded.outcome] += 1
         self._watermark = max(self._watermark or self._received_at, self._received_at)
-        self._patients.see(watermark=self._watermark, wall=self._watermark)
+        self._patients.see(Marks(self._watermark), wall=self._watermark)
         self._patients.run()
         for event in (*decoded.bindings, *decoded.events):
             self._patients.accept(Waiting(EventRecord(Kind.EVENT, event.patient, event), 0, self.messages))
@@ -69,7 +70,7 @@ class Replay:
         """Fire the timers due up to *until*, else up to 48 h after the last watermark."""
         if self._watermark is not None:
             end = self._watermark + AFTER_THE_END if until is None else until
-            self._patients.see(watermark=end, wall=end)
+            self._patients.see(Marks(end), wall=end)
             self._patients.run()
         return Played(None, self._taken())
 

@@ -83,6 +83,17 @@ class Stage(Protocol):
 
 
 @runtime_checkable
+class Follows(Protocol):
+    """A stage to whose keys aliases lead from other partitions (KAFKA.md W17)."""
+
+    def alias_homes(self) -> tuple[frozenset[int], int] | None:
+        """Return those partitions, and over how many aliases one after another a record may come; None: from none."""
+
+    def see_merged(self, watermark: int | None) -> None:
+        """Take the watermark by which all of them have passed on what they had."""
+
+
+@runtime_checkable
 class Versioned(Protocol):
     """A stage that writes records of ours, which members of the version before must be able to read for a while."""
 

@@ -1,7 +1,9 @@
 """`lab-alert state`: what is stored of one patient, and its erasure."""
 
 import json
+import sys
 import time
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import IntEnum
 
@@ -9,7 +11,7 @@ from consumer import settings
 from consumer.address import partition_of
 from consumer.app import kafka_config
 from consumer.cli.administering import reaching
-from consumer.errors import Refused
+from consumer.errors import CorruptRecord, Refused
 from consumer.kafka import clients
 from consumer.kafka.config import KafkaConfig
 from consumer.stage import Output, Record
@@ -41,10 +43,10 @@ def show(key: str) -> None:
 
 
 def erase(key: str) -> None:
-    """Ask the owner of the patient's partition to forget the patient, and whatever alias leads to it."""
+    """Ask the owners to forget a patient: where the key's aliases lead, and every key whose aliases lead there."""
     config = kafka_config(settings.load())
     records = reaching(config, _states(config, None))
-    keys = [key, *(other for other, one in records.items() if one.alias is not None and one.alias.target.key == key)]
+    keys = led_to(key, {other: one.alias.target.key for other, one in records.items() if one.alias is not None})
     reaching(config, _send_erasures(config, keys))
     print(f"asked the owners of {len(keys)} keys to erase them: {', '.join(keys)}")
     print("copies remain, until their topics drop them:")
@@ -59,6 +61,23 @@ def erase(key: str) -> None:
         print(f"  {topic}: {long}")
 
 
+def led_to(key: str, aliases: Mapping[str, str]) -> list[str]:
+    """
+    Return the keys of the one patient whom *key* stands for: where its aliases lead, and all that lead there.
+
+    >>> led_to("B", {"A": "B", "B": "C", "X": "A", "Y": "Z"})
+    ['C', 'B', 'A', 'X']
+    """
+    seen = {key}
+    while (target := aliases.get(key)) is not None and target not in seen:
+        key = target
+        seen.add(key)
+    keys = [key]
+    for led in keys:
+        keys += [other for other, target in aliases.items() if target == led and other not in keys]
+    return keys
+
+
 async def _states(config: KafkaConfig, partition: int | None) -> dict[str, PatientRecord]:
     found: dict[str, PatientRecord] = {}
     async for record in clients.read(config, config.topics[Output.STATE], partition):
@@ -66,7 +85,10 @@ async def _states(config: KafkaConfig, partition: int | None) -> dict[str, Patie
         if record.value is None:
             found.pop(key, None)
         else:
-            found[key] = decode_patient(record.value)
+            try:
+                found[key] = decode_patient(record.value)
+            except CorruptRecord as error:
+                print(f"{config.topics[Output.STATE]} {record.partition}@{record.offset}: {error}", file=sys.stderr)
     return found
 
 

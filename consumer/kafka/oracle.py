@@ -20,7 +20,7 @@ from consumer.kafka.observe import Observer
 from consumer.kafka.reach import Reach
 from consumer.kafka.states import State
 from consumer.kafka.task import Task
-from consumer.kafka.watermark import Homes, Place, Reading, low_watermark
+from consumer.kafka.watermark import Place, low_watermark
 from consumer.stage import Output
 from consumer.stuck import Stuck
 
@@ -40,7 +40,6 @@ class Oracle:
         self._observer = observer
         self._reach = reach
         self._stuck = Stuck(config.stuck_after_ms)
-        self._homes = Homes()
 
     async def run(self) -> None:
         """Ask and tell, for ever."""
@@ -108,7 +107,7 @@ class Oracle:
         """Tell each task the watermark, and how far it has to have read for it to hold."""
         topic = self._config.topics[Output.EVENTS]
         events = [TopicPartition(topic, number) for number in range(self._config.partitions)]
-        homes = {task.partition: task.alias_homes for task in tasks}
+        homes = {task.partition.partition: task.alias_homes for task in tasks}
         away: dict[int, int] = {}
         if any(homes.values()):
             # Asked before the ends: what those homes have sent on stands before them.
@@ -117,11 +116,9 @@ class Oracle:
         ends = {place.partition: end for place, end in (await consumer.end_offsets(events)).items()}
         for task in tasks:
             number = task.partition.partition
-            others = homes[task.partition] - {number}
-            holds = self._homes.release(others, away) if others else low
-            if holds is not None:
-                task.learn(holds, ends[number])
-        self._homes.hold(Reading(low, ends))
+            task.learn(low, ends[number])
+            if (followed := homes[number]) is not None:
+                task.follow(low, ends, away, *followed)
 
     async def _committed(
         self, admin: AIOKafkaAdminClient, stage: str, partitions: list[TopicPartition]

@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -25,15 +25,13 @@ from consumer.kafka.observe import Observer
 from consumer.kafka.pending import Pending
 from consumer.kafka.states import TRANSITIONS, State
 from consumer.kafka.transaction import Transactor
-from consumer.stage import Output, Record, Versioned
+from consumer.kafka.watermark import Homes, Readings
+from consumer.stage import Follows, Output, Record, Versioned
 
 log = structlog.get_logger(__name__)
 
 INBOX_BATCHES = 2
 """Fetched batches that may wait: one being worked on and one behind it, so that a task never starves on a fetch."""
-
-READINGS = 64
-"""Watermarks that may wait until the partition is read as far as they ask; older ones are worth more than newer."""
 
 
 class Task:
@@ -56,7 +54,6 @@ class Task:
         self.state = State.ASSIGNED
         self.reason: Reason | None = None
         self.trouble: str | None = None
-        self.watermark: int | None = None
         self.progress_at = time.monotonic()
         self.last_lag = (0, 0.0)
         self.kept = kept
@@ -70,7 +67,8 @@ class Task:
         self._metadata = Metadata(stream_time=None, partitions=config.partitions)
         self._pending = Pending(0, 0)
         self._inbox: deque[Batch] = deque()
-        self._readings: deque[tuple[int, int]] = deque()
+        self._follows = kept.stage if isinstance(kept.stage, Follows) else None
+        self._readings, self._merged, self._homes = Readings(), Readings(), Homes()
         self._polled_error: Exception | None = None
         self._last_timestamp: int | None = None
         self._committed_at = self._ticked_at = 0.0
@@ -99,11 +97,17 @@ class Task:
 
     def learn(self, watermark: int, end: int) -> None:
         """Take a watermark that holds once this partition has been read to *end* (W17)."""
-        if len(self._readings) < READINGS:
-            self._readings.append((watermark, end))
-        else:
-            self._readings[-1] = (watermark, end)
+        self._readings.learn(watermark, end)
         self._wake.set()
+
+    def follow(
+        self, low: int, ends: Mapping[int, int], committed: Mapping[int, int], homes: Iterable[int], aliases: int
+    ) -> None:
+        """Take what is known of the homes from which aliases lead here (W17); see `Homes.hear`."""
+        passed = self._homes.hear(low, ends, committed, homes, aliases)
+        if passed is not None:
+            self._merged.learn(passed, ends[self.partition.partition])
+            self._wake.set()
 
     def drain(self) -> None:
         """Ask for the end: commit what has been processed, take nothing more."""
@@ -116,10 +120,14 @@ class Task:
         self._wake.set()
 
     @property
-    def alias_homes(self) -> frozenset[int]:
-        """Events partitions from which aliases lead to patients of this one; empty for a stage that tells none."""
-        homes: Callable[[], frozenset[int]] | None = getattr(self._stage, "alias_homes", None)
-        return frozenset() if homes is None else homes()
+    def alias_homes(self) -> tuple[frozenset[int], int] | None:
+        """Events partitions from which aliases lead to patients of this one, and over how many; None: from none."""
+        return None if self._follows is None else self._follows.alias_homes()
+
+    @property
+    def watermark(self) -> int | None:
+        """The watermark that holds here; None: none is known yet."""
+        return self._readings.watermark
 
     @property
     def position(self) -> int:
@@ -198,8 +206,7 @@ class Task:
         if not self._lease.valid:
             raise LeaseLost
         self._inbox.clear()
-        self._readings.clear()
-        self.watermark = None
+        self._readings, self._merged, self._homes = Readings(), Readings(), Homes()
         self._consumer.seek(self.partition, start.offset)
         self._metadata = start.metadata._replace(version=self._config.format or start.metadata.version)
         if isinstance(self._stage, Versioned):
@@ -295,12 +302,10 @@ class Task:
 
     def _promote(self) -> bool:
         """Take over each watermark whose end has been read (W17); return whether it moved."""
-        moved = False
-        while self._readings and self._pending.offset >= self._readings[0][1]:
-            watermark, _ = self._readings.popleft()
-            if self.watermark is None or watermark > self.watermark:
-                self.watermark = watermark
-                moved = True
+        moved = self._readings.promote(self._pending.offset)
+        if self._follows is not None:
+            moved |= self._merged.promote(self._pending.offset)
+            self._follows.see_merged(self._merged.watermark)
         return moved
 
     def _tick(self) -> None:

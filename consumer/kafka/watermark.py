@@ -7,7 +7,7 @@ answers with the time of asking, any other with the time it has got to, and the 
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class Place(NamedTuple):
@@ -59,36 +59,85 @@ def low_watermark(places: Iterable[Place], *, asked_at: int, clock: Literal["liv
     return max((place.stream_time for place in known if place.stream_time is not None), default=None)
 
 
-class Reading(NamedTuple):
-    """A watermark, and the ends of all events partitions asked for after it."""
+READINGS: Final = 64
+"""Watermarks that may wait for something; older ones are worth more than newer, for they hold sooner."""
+
+
+class Readings:
+    """Watermarks that hold once one events partition has been read to the end seen after each was asked for."""
+
+    def __init__(self) -> None:
+        self.watermark: int | None = None
+        self._waiting: deque[tuple[int, int]] = deque()
+
+    def learn(self, watermark: int, end: int) -> None:
+        """Take a watermark, and how far the partition has to be read for it."""
+        if len(self._waiting) == READINGS:
+            self._waiting.pop()
+        self._waiting.append((watermark, end))
+
+    def promote(self, offset: int) -> bool:
+        """Take over each watermark whose end has been read; return whether it moved."""
+        moved = False
+        while self._waiting and offset >= self._waiting[0][1]:
+            watermark, _ = self._waiting.popleft()
+            if self.watermark is None or watermark > self.watermark:
+                self.watermark = watermark
+                moved = True
+        return moved
+
+
+class Passing(NamedTuple):
+    """A watermark on its way over aliases: how many it has passed, and the ends that it waits for now."""
 
     watermark: int
+    passed: int
     ends: Mapping[int, int]
-
-
-HELD_READINGS = 64
 
 
 class Homes:
     """
-    Readings that wait for other homes.
+    Watermarks that wait for other homes, on behalf of patients to whom aliases lead from there.
 
-    An alias sends a patient's events from one home to another. So for a stage that such aliases lead to, a watermark
-    holds only once those homes have committed past the ends that it was read with, and what they sent on has been read
-    here too.
+    Once those homes have committed past the ends seen after a watermark was asked for, whatever they had to pass on by
+    then stands in the next ones' logs, before the ends seen after that. Over a chain of aliases this is asked as many
+    times as the chain is long.
     """
 
     def __init__(self) -> None:
-        self._held: deque[Reading] = deque(maxlen=HELD_READINGS)
+        self._passing: list[Passing] = []
 
-    def hold(self, reading: Reading) -> None:
-        """Take a new reading."""
-        self._held.append(reading)
+    def hear(
+        self,
+        low: int,
+        ends: Mapping[int, int],
+        committed: Mapping[int, int],
+        homes: Iterable[int],
+        aliases: int,
+    ) -> int | None:
+        """
+        Return the newest watermark that has passed all *aliases*, if one has; it holds from the present *ends* on.
 
-    def release(self, homes: Iterable[int], committed: Mapping[int, int]) -> int | None:
-        """Return the newest watermark that all *homes* have committed past; it holds from the present end on."""
+        Args:
+            low: The low watermark just asked for.
+
+            ends: The ends of all events partitions, asked for after *low* and after *committed*.
+
+            committed: How far the homes have committed.
+
+            homes: Which have to be waited for.
+
+            aliases: Over how many aliases one after another a record may come.
+        """
         wanted = list(homes)
-        for reading in reversed(self._held):
-            if all(committed.get(home, -1) >= reading.ends.get(home, 0) for home in wanted):
-                return reading.watermark
-        return None
+        passed: int | None = None
+        still: list[Passing] = []
+        for held in self._passing:
+            there = all(committed.get(home, 0) >= held.ends.get(home, 0) for home in wanted)
+            now = Passing(held.watermark, held.passed + 1, ends) if there else held
+            if now.passed < aliases:
+                still.append(now)
+            else:
+                passed = max(now.watermark, passed or 0)
+        self._passing = [*still[: READINGS - 1], Passing(low, 0, ends)]
+        return passed

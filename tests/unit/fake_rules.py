@@ -114,6 +114,7 @@ def join(
     assert event.merge is not None
     state = state or new_state(event.merge.surviving)
     state = state._replace(now=max(now, state.now), seen=state.seen + (history.seen if history else 0))
+    state = state._replace(history_incomplete=state.history_incomplete or bool(history and history.history_incomplete))
     return Judgement(state, (said(state.patient, f"has {state.seen}", state.now),), None)
 
 

@@ -206,5 +206,5 @@ def test_w17_whole_judge_under_lag(seed: int, monkeypatch: pytest.MonkeyPatch) -
     order = lagging(seed)
     assert read(order, fastest=False) == 0
     assert read(order, fastest=True) > 0
-    monkeypatch.setattr(patients.Patients, "_settled", lambda _: None)
+    monkeypatch.setattr(patients.Patients, "_settled", lambda *_: None)
     assert read(order, fastest=False) > 0

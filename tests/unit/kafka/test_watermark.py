@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.watermark import Homes, Place, Reading, low_watermark
+from consumer.kafka.watermark import Homes, Place, Readings, low_watermark
 from consumer.stuck import Stuck
 
 NOW = 1_000_000
@@ -131,12 +131,41 @@ def test_stuck_after_five_minutes() -> None:
     assert catching_up.behind(None, 60 * minute) == 0
 
 
-def test_alias_homes() -> None:
-    """Where an alias leads, a watermark holds once its home has committed past the ends read with it."""
+def test_w17_alias_homes() -> None:
+    """Where an alias leads, a watermark holds once its home has committed past the ends seen after it."""
     homes = Homes()
-    homes.hold(Reading(100, {0: 5, 1: 7}))
-    homes.hold(Reading(200, {0: 9, 1: 8}))
-    assert homes.release([1], {1: 6}) is None
-    assert homes.release([1], {1: 7}) == 100
-    assert homes.release([1], {1: 8}) == 200
-    assert homes.release([0, 1], {0: 6, 1: 8}) == 100
+    assert homes.hear(100, {0: 5, 1: 7}, {1: 0}, [1], 1) is None
+    assert homes.hear(200, {0: 9, 1: 8}, {1: 6}, [1], 1) is None
+    assert homes.hear(300, {0: 9, 1: 9}, {1: 7}, [1], 1) == 100
+    assert homes.hear(400, {0: 9, 1: 9}, {1: 9}, [1], 1) == 300
+    both = Homes()
+    assert both.hear(100, {0: 5, 1: 7}, {}, [0, 1], 1) is None
+    assert both.hear(200, {0: 5, 1: 7}, {0: 5, 1: 6}, [0, 1], 1) is None
+    assert both.hear(300, {0: 5, 1: 7}, {0: 5, 1: 7}, [0, 1], 1) == 200
+
+
+def test_w17_a_chain_of_aliases_is_waited_for_link_by_link() -> None:
+    """
+    Over two aliases the ends are asked for twice: what the first home passed on has to be passed on by the second.
+
+    Red with one round: the second home has committed past its first end before the record reaches its log.
+    """
+    homes = Homes()
+    # 0 leads to 1 leads to here; a record stands at offset 4 of 0, and 1 has read all that it has.
+    assert homes.hear(100, {0: 5, 1: 7, 2: 0}, {0: 4, 1: 7}, [0, 1], 2) is None
+    # 0 has passed it on, to offset 7 of 1, which has not read it yet.
+    assert homes.hear(200, {0: 5, 1: 8, 2: 0}, {0: 5, 1: 7}, [0, 1], 2) is None
+    assert homes.hear(300, {0: 5, 1: 8, 2: 0}, {0: 5, 1: 7}, [0, 1], 2) is None
+    # Now it has: the record stands before the end of 2 that is asked for after this.
+    assert homes.hear(400, {0: 5, 1: 8, 2: 1}, {0: 5, 1: 8}, [0, 1], 2) == 100
+
+
+def test_w17_no_queue_without_a_limit() -> None:
+    """A home that never commits, or a partition never read, has a bounded number of watermarks wait, the oldest."""
+    homes, readings = Homes(), Readings()
+    for number in range(1_000):
+        assert homes.hear(number, {0: 5, 1: 7}, {1: 0}, [1], 1) is None
+        readings.learn(number, 50)
+    assert homes.hear(2_000, {0: 5, 1: 7}, {1: 7}, [1], 1) == 999
+    assert readings.promote(50)
+    assert readings.watermark == 999
