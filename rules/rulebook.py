@@ -91,7 +91,11 @@ def _milliseconds(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """The parameters of every rule; thresholds in canonical units, durations in milliseconds."""
+    """
+    The parameters of every rule; thresholds in canonical units, durations in milliseconds.
+
+    No window reaches further back than what a state keeps (RULES.md 7): 14 days of results, an injury's baseline too.
+    """
 
     # Specimen validity, RULES.md 3
     edta_potassium: Decimal = _k("6.0", "3", "K-EDTA contamination raises K and lowers Ca and Mg: Sharratt et al. 2009")
@@ -134,7 +138,7 @@ class Rulebook:
     fast_rise: Decimal = _k("0.5", "4.1", _SPEC, low="0.1", high="5.0")
     fast_rise_within: int = _time("12 h", "1 h", "72 h", "4.1", _SPEC)
     digoxin_within: int = _time("48 h", "6 h", "14 d", "4.1", "half-life 36-48 h: digoxin label")
-    digoxin_within_impaired: int = _time("7 d", "6 h", "30 d", "4.1", "half-life 3.5-5 d when anuric: digoxin label")
+    digoxin_within_impaired: int = _time("7 d", "6 h", "14 d", "4.1", "half-life 3.5-5 d when anuric: digoxin label")
     digoxin_toxic: Decimal = _quantity(
         "2.0", "ng/mL", "0.5", "5.0", "4.1", "toxic above 2.0 ng/mL: digoxin label", Analyte.DIGOXIN
     )
@@ -219,11 +223,11 @@ class Rulebook:
     egfr_impaired: Decimal = _quantity(
         "30", "mL/min/{1.73_m2}", "10", "90", "6", "KDIGO CKD 2012: G4 below 30", Analyte.EGFR
     )
-    renal_within: int = _time("7 d", "1 d", "30 d", "6", _SPEC)
+    renal_within: int = _time("7 d", "1 d", "14 d", "6", _SPEC)
     aki_rise: Decimal = _quantity("26.5", "umol/L", "10", "200", "6", _KDIGO, Analyte.CREATININE)
     aki_rise_within: int = _time("48 h", "12 h", "7 d", "6", _KDIGO)
     aki_ratio: Decimal = _quantity("1.5", "1", "1.1", "5", "6", _KDIGO)
-    aki_within: int = _time("7 d", "1 d", "14 d", "6", _KDIGO)
+    aki_within: int = _time("7 d", "1 d", "7 d", "6", _KDIGO)
     aki_minimum: Decimal = _quantity("62", "umol/L", "20", "300", "6", _SPEC, Analyte.CREATININE)
     aki_undone_ratio: Decimal = _quantity("1.25", "1", "1.0", "3", "6", _SPEC)
     aki_undone_within: int = _time("24 h", "1 h", "72 h", "6", _SPEC)

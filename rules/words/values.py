@@ -79,8 +79,10 @@ def trend(draw: Draw, before: Draw | None) -> str:
     if before.result.comparator or (comparator and not bounded):
         return ""
     since = hours(draw.at - before.at)
+    hundredths = abs(difference).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    tenths = abs(difference).quantize(Decimal("0.1"), ROUND_HALF_UP)
     fine = len(written.number.partition(".")[2]) >= 2 or 0 < abs(difference) < Decimal("0.05")
-    size = abs(difference).quantize(Decimal("0.01") if fine else Decimal("0.1"), ROUND_HALF_UP)
+    size = hundredths if fine or tenths != hundredths == abs(difference) else tenths
     if size == 0:
         return f"unchanged in {since}"
     return f"{'up' if difference > 0 else 'down'} {size}{' or more' if bounded else ''} in {since}"

@@ -1,5 +1,6 @@
 """RULES.md 1: units, exact conversion, plausible bounds, and a rulebook of quantities."""
 
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from rules.alert import Rule
 from rules.events import HOUR, Analyte
-from rules.rulebook import DEFAULT, RulebookError, load
+from rules.patient import KEEP_RESULTS
+from rules.rulebook import DEFAULT, Rulebook, RulebookError, load
 from rules.units import PLAUSIBLE, Unit, canonical, plausible
 
 K, MG, CA, CREA, DIG = Analyte.POTASSIUM, Analyte.MAGNESIUM, Analyte.CALCIUM, Analyte.CREATININE, Analyte.DIGOXIN
@@ -184,3 +186,19 @@ def test_rules_1_every_parameter_carries_unit_bounds_and_source() -> None:
 def test_rules_1_a_value_keeps_the_digits_that_it_needs(analyte: Analyte, value: str, unit: Unit, kept: str) -> None:
     """An exact quotient carries no zeros behind it: the packed state of a patient stays small. RULES.md 1."""
     assert str(canonical(analyte, Decimal(value), unit)) == kept
+
+
+def test_rules_7_no_window_reaches_behind_what_is_kept() -> None:
+    """At its widest each look back at results fits in the days for which they are kept. RULES.md 7."""
+    highest = {
+        entry.name: entry.metadata["high"] for entry in fields(Rulebook) if entry.metadata.get("unit") in ("d", "h")
+    }
+    for name in (
+        "renal_within",
+        "digoxin_within_impaired",
+        "digoxin_within",
+        "magnesium_recent",
+        "unknown_rise_within",
+    ):
+        assert highest[name] <= KEEP_RESULTS, name
+    assert 2 * highest["aki_within"] <= KEEP_RESULTS, "the lowest of the days before a creatinine of as many days ago"

@@ -237,6 +237,16 @@ def test_rules_4_1_an_old_magnesium_is_never_told_as_24_hours_old(drawn: float, 
     assert words in play.seen[-1].summary
 
 
+@pytest.mark.parametrize(("value", "severity"), [("5.95", "warning"), ("5.99", "warning"), ("6.0", "high")])
+def test_rules_4_1_a_value_between_the_rungs_is_never_rounded_up(value: str, severity: str) -> None:
+    """5.95 is a warning, and prints as 5.95: no text puts a value on a rung that it has not reached (RULES.md 4.1)."""
+    play = Play(adt("A01"))
+    play.tell(k("5.8", h(0)), at=h(0.5))
+    play.tell(k(value, h(2)), at=h(2.5))
+    raised = play.wait(h(3))[-1]
+    assert (raised.severity.label, raised.summary.partition(",")[0]) == (severity, f"Potassium {value} mmol/L")
+
+
 @pytest.mark.parametrize(("creatinine", "beside"), [("60", False), ("86.4", False), ("86.5", True), ("150", True)])
 def test_rules_6_a_creatinine_back_at_its_lowest_is_not_worse(creatinine: str, beside: bool) -> None:
     """After an injury the creatinine is told while it is 26.5 umol/L or more above the lowest (RULES.md 6, issue 5)."""

@@ -81,6 +81,8 @@ def test_a_number_that_no_unit_explains_gives_way_to_the_judged_value() -> None:
         ("6.0", "6.4", 72, "up 0.4 in 3 days"),
         ("6.0", "6.4", 73, ""),
         ("6.0", "6.25", 2, "up 0.25 in 2 h"),
+        ("6.15", "6.2", 2, "up 0.05 in 2 h"),
+        ("5.95", "6.1", 2, "up 0.15 in 2 h"),
     ],
 )
 def test_the_trend_in_words(before: str, value: str, hours: float, text: str) -> None:
