@@ -109,6 +109,10 @@ def test_rejected_values(decode: Decode, value: str, reason: Reason) -> None:
         (CREATININE, "97", "umol/L", "97"),
         (CREATININE, "97", "µmol/L", "97"),
         (CREATININE, "97", "UMOLL", "97"),
+        (CREATININE, "97", "μmol/L", "97"),
+        (CREATININE, "97", "Âµmol/L", "97"),  # UTF-8 under a declared Latin-1
+        (CREATININE, "97", "μmol/L".encode("gbk").decode("latin-1"), "97"),  # GBK that nobody declared
+        (CREATININE, "97", "μmol/L".encode("shift_jis").decode("latin-1"), "97"),
         (CREATININE, "97", "mcmol/l", "97"),
         (CREATININE, "0.097", "mmol/L", "97.000"),
         (EGFR, "22", "mL/min/1.73m2", "22"),
