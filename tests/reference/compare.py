@@ -8,6 +8,7 @@ from consumer.hl7.files import read_messages
 from consumer.hl7.site import Site
 from consumer.patients import Clock, Judged, Patients, Settings
 from consumer.replay import AFTER_THE_END, Replay
+from consumer.turns import Marks
 from consumer.wire import EventRecord, Kind, Waiting
 from rules.events import PatientEvent, Source
 from rules.rulebook import DEFAULT
@@ -49,12 +50,12 @@ def engine_lines(events: Sequence[PatientEvent], until: int | None = None) -> li
 
     for place, event in enumerate(events):
         watermark = max(watermark, event.received_at)
-        patients.see(watermark=watermark, wall=watermark)
+        patients.see(Marks(watermark), wall=watermark)
         patients.run()
         patients.accept(Waiting(EventRecord(Kind.EVENT, event.patient, event), 0, place))
         take()
     end = watermark + AFTER_THE_END if until is None else until
-    patients.see(watermark=end, wall=end)
+    patients.see(Marks(end), wall=end)
     patients.run()
     take()
     return lines
