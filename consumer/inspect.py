@@ -5,7 +5,7 @@ Flat memory over gigabytes: files are read a block at a time, and the summary ke
 No names, birth dates or notes; of unmapped observations a few example numbers.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -62,10 +62,15 @@ def inspect_messages(paths: Iterable[Path | str], site: Site) -> Iterator[Inspec
 
 
 def inspect_lines(
-    paths: Iterable[Path | str], site: Site, survey: Survey | None = None, *, explain: bool = False
+    paths: Iterable[Path | str],
+    site: Site,
+    survey: Survey | None = None,
+    *,
+    explain: bool = False,
+    advance: Callable[[int], None] | None = None,
 ) -> Iterator[JsonLine]:
     """
-    Yield one JSON-ready line a message, in the shape of DESIGN.md 2; *survey* counts along.
+    Yield one JSON-ready line a message, in the shape of DESIGN.md 2; *survey* counts along, *advance* hears bytes read.
 
     With *explain* a message that was rejected in whole or in part carries sentences, with hl7apy's opinion.
     """
@@ -75,15 +80,22 @@ def inspect_lines(
         line = inspected.line()
         if explain and inspected.message.rejected:
             line["explanation"] = _explanation(inspected)
+        if advance is not None:
+            advance(len(inspected.raw))
         yield line
 
 
 def lines(
-    paths: Iterable[Path | str], site: Site, survey: Survey | None = None, *, explain: bool = False
+    paths: Iterable[Path | str],
+    site: Site,
+    survey: Survey | None = None,
+    *,
+    explain: bool = False,
+    advance: Callable[[int], None] | None = None,
 ) -> Iterator[bytes]:
     """Yield `inspect_lines` as JSON in UTF-8, without line ends."""
     encode = msgspec.json.Encoder().encode
-    for line in inspect_lines(paths, site, survey, explain=explain):
+    for line in inspect_lines(paths, site, survey, explain=explain, advance=advance):
         yield encode(line)
 
 

@@ -71,9 +71,9 @@ def messages(files: list[Path]) -> Iterator[tuple[bytes, Source]]:
 
 
 @contextmanager
-def _progress(files: list[Path]) -> Iterator[Callable[[int], None]]:
-    """Give what takes the bytes read; a bar where a terminal watches errors and alerts go elsewhere."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
+def _progress(files: list[Path], *, silent: bool = False) -> Iterator[Callable[[int], None]]:
+    """Give what takes the bytes read; a bar where a terminal watches, and what is printed meanwhile goes elsewhere."""
+    if not sys.stderr.isatty() or (sys.stdout.isatty() and not silent):
         yield lambda _: None
         return
     from rich.console import Console
@@ -123,20 +123,20 @@ def inspect(files: list[Path], *, summary: bool = False, draft: Path | None = No
         raise NoInput(f"{draft} is there already; name a new file, a site's own table is not overwritten")
     survey = Survey()
     number = 0
-    with _progress(files) as advance:
+    silent = summary or draft is not None
+    with _progress(files, silent=silent) as advance:
         for path in files:
             try:
-                for line in lines([path], site, survey, explain=explain):
+                for line in lines([path], site, survey, explain=explain, advance=advance):
                     number += 1
-                    if not summary and draft is None:
+                    if not silent:
                         sys.stdout.buffer.write(line + NEWLINE)
-                advance(path.stat().st_size)
             except OSError as error:
                 raise NoInput(f"{path}: {error.strerror}") from error
     sys.stdout.buffer.flush()
     if not number:
         raise NoInput("no message could be read from " + ", ".join(str(path) for path in files))
-    if summary or draft is not None:
+    if silent:
         sys.stdout.write(survey.text() + "\n")
     if draft is not None:
         try:

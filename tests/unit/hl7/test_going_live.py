@@ -1,8 +1,13 @@
 """docs/going-live.md, played: a feed with local codes, the drafted table, its lines enabled, the alerts that come."""
 
+import json
 import re
+import sys
 from pathlib import Path
 
+import pytest
+
+from consumer.cli.main import main
 from consumer.hl7.files import read_messages
 from consumer.hl7.site import Site
 from consumer.hl7.site_file import load_site
@@ -55,6 +60,41 @@ def test_from_a_file_of_messages_to_alerts(tmp_path: Path) -> None:
     assert all(line["outcome"] == "judged" for line in inspect_lines([path], load_site(table), after))
     assert after.as_dict()["unmapped"] == []
     assert after.as_dict()["decoded"] == {"potassium": 3}
+
+
+def test_the_same_by_the_commands_that_a_site_types(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`inspect --draft`, the drafted lines enabled by an editor, `LAB_ALERT_SITE`, `replay`: the alert is there."""
+    path, table = tmp_path / "feed.hl7", tmp_path / "site.toml"
+    path.write_bytes(feed())
+
+    def run(*arguments: str) -> str:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["lab-alert", *arguments, str(path)])
+        assert main() == 0
+        return capfd.readouterr().out
+
+    assert run("replay", "--format", "jsonl") == ""
+    said = run("inspect", "--draft", str(table))
+    assert "K^Kalium^INLAB" in said
+    monkeypatch.setenv("LAB_ALERT_SITE", str(table))
+    assert run("replay", "--format", "jsonl") == ""  # nothing is mapped until somebody has said so
+    table.write_text(re.sub(r"(?m)^#(?! )", "", table.read_text(encoding="utf-8")), encoding="utf-8")
+    (raised, *_) = [json.loads(line) for line in run("replay", "--format", "jsonl").splitlines()]
+    assert raised["data"]["rule"] == "refractory-hyperkalemia-no-magnesium"
+    assert '"outcome":"ignored"' not in run("inspect")
+    assert "K^Kalium^INLAB" not in run("inspect", "--summary")
+
+
+def test_what_is_read_is_told_message_by_message(tmp_path: Path) -> None:
+    """A progress bar moves within a file, by the bytes of its messages."""
+    path = tmp_path / "feed.hl7"
+    path.write_bytes(feed() * 50)
+    read: list[int] = []
+    assert len(list(inspect_lines([path], Site.default(), advance=read.append))) == 150
+    assert len(read) == 150
+    assert sum(read) == path.stat().st_size - 150  # the CR that ends each
 
 
 def test_unmapped_magnesium_reaches_the_alert(tmp_path: Path) -> None:
