@@ -19,6 +19,12 @@ from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
 FOLDER = Path(__file__).parents[2] / "rules"
+MODULES = {
+    ".".join(path.relative_to(FOLDER).with_suffix("").parts): path
+    for path in sorted(FOLDER.rglob("*.py"))
+    if path.stem != "__init__"
+}
+"""The modules of `rules/` by name: ``renal``, ``words.summary``."""
 
 
 class Visitor(MutationVisitor):
@@ -87,13 +93,13 @@ def code_of(source: str, name: str) -> types.CodeType:
     raise LookupError(name)
 
 
-def mutants_of(path: Path) -> Iterator[Mutant]:
+def mutants_of(module: str) -> Iterator[Mutant]:
     """Yield the mutants of a module, function by function."""
-    wrapper = MetadataWrapper(cst.parse_module(path.read_text(encoding="utf-8")))
+    wrapper = MetadataWrapper(cst.parse_module(MODULES[module].read_text(encoding="utf-8")))
     visitor = Visitor(mutation_operators, IgnoredCode(set(), set(), set()))
-    module = wrapper.visit(visitor)
+    tree = wrapper.visit(visitor)
     homes: dict[cst.CSTNode, tuple[str, cst.Module]] = {}
-    for statement in module.body:
+    for statement in tree.body:
         if isinstance(statement, cst.FunctionDef):
             homes[statement] = (statement.name.value, cst.Module([statement]))
         elif isinstance(statement, cst.ClassDef):
@@ -102,18 +108,17 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
                     body = statement.body.with_changes(body=[method])
                     shell = cst.Module([statement.with_changes(body=body, decorators=[], bases=[], keywords=[])])
                     homes[method] = (f"{statement.name.value}.{method.name.value}", shell)
-    name = f"rules.{path.stem}"
     for mutation in visitor.mutations:
         function = mutation.contained_by_top_level_function
         if function in homes:
-            mutant = Mutant(name, *homes[function], mutation)
+            mutant = Mutant(module, *homes[function], mutation)
             if mutant.code() != code_of(homes[function][1].code, mutant.name):
                 yield mutant
 
 
-def functions(path: Path) -> Iterator[str]:
+def functions(module: str) -> Iterator[str]:
     """Yield the names of a module's functions and methods."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
             yield node.name
         elif isinstance(node, ast.ClassDef):

@@ -110,15 +110,16 @@ class Store:
 def page(tried: Mapping[str, list[Kept]], known: Verdicts) -> str:
     """Return the page."""
     everything = [one for kept in tried.values() for one in kept]
+    files = {name: f"rules/{name.replace('.', '/')}.py" for name in tried}
     lines = [HEAD.format(at_least=AT_LEAST), "| module | mutants | killed | |", "|---|---|---|---|"]
-    for name, kept in [*((f"`rules/{name}.py`", kept) for name, kept in tried.items()), ("all", everything)]:
+    for name, kept in [*((f"`{files[name]}`", kept) for name, kept in tried.items()), ("all", everything)]:
         if kept:
             killed = sum(one.killed for one in kept)
             lines.append(f"| {name} | {len(kept)} | {killed} | {100 * killed / len(kept):.1f} % |")
     for name, kept in tried.items():
         alive = [one for one in kept if not one.killed]
         if alive:
-            lines.append(f"\n## `rules/{name}.py`\n")
+            lines.append(f"\n## `{files[name]}`\n")
         for one in alive:
             verdict = known.of(one)
             said = f"**{verdict.kind}**: {verdict.why}" if verdict else "no verdict"

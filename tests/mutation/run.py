@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 from _pytest.runner import runtestprotocol
 
-from tests.mutation.mutants import FOLDER, Mutant, functions
+from tests.mutation.mutants import MODULES, Mutant, functions, mutants_of
 
 TESTS = ("tests/unit/rules", "tests/unit/words")
 MEMORY_BYTES = 2 << 30
@@ -30,7 +30,7 @@ NONE_FAILED, FAILED = 0, 1
 
 
 class Outcome(NamedTuple):
-    """What became of a mutant: ``killed``, ``timeout``, ``survived``, ``untested``, ``not tried``; by which test."""
+    """What became of a mutant: ``killed``, ``timeout``, ``survived`` or ``untested``; and by which test."""
 
     mutant: Mutant
     verdict: str
@@ -45,13 +45,12 @@ class Outcome(NamedTuple):
 def live_functions() -> dict[str, Any]:
     """Return the functions of `rules/` by ``module:Class.name``, below their decorators."""
     found = {}
-    for path in sorted(FOLDER.glob("*.py")):
-        module = importlib.import_module(f"rules.{path.stem}")
-        for name in functions(path):
-            value: Any = module
+    for module in MODULES:
+        for name in functions(module):
+            value: Any = importlib.import_module(f"rules.{module}")
             for part in name.split("."):
                 value = vars(value)[part]
-            found[f"{module.__name__}:{name}"] = _plain(value)
+            found[f"{module}:{name}"] = _plain(value)
     return found
 
 
@@ -81,17 +80,21 @@ class Session:
         return True
 
 
-def run(mutants: Iterable[Mutant], *, jobs: int, seconds: float) -> list[Outcome]:
-    """Return what became of each mutant; those after *seconds* are not tried."""
-    found: list[Outcome] = []
+def run(modules: Iterable[str], save: Callable[[str, list[Outcome]], None], *, jobs: int, seconds: float) -> None:
+    """Try the mutants of modules and *save* what became of them; what is not done after *seconds* is not saved."""
+    until = time.monotonic() + seconds
 
     def work(items: Sequence[pytest.Item]) -> None:
-        found.extend(Runner(items, jobs=jobs, until=time.monotonic() + seconds).run(mutants))
+        runner = Runner(items, jobs=jobs, until=until)
+        for module in modules:
+            found = runner.run(mutants_of(module))
+            if time.monotonic() > until:
+                return
+            save(module, found)
 
     code = pytest.main(["--quiet", "--no-header", *TESTS], plugins=[Session(work)])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise SystemExit(f"pytest ended with {code!r}")
-    return found
 
 
 class Runner:
@@ -119,8 +122,7 @@ class Runner:
                 found.append(Outcome(mutant, "untested"))
                 continue
             if time.monotonic() > self._until:
-                found.append(Outcome(mutant, "not tried"))
-                continue
+                break
             while len(running) >= self._jobs:
                 found.append(self._ended(running))
             pid, pipe = self._forked(functools.partial(self._try, mutant, name, tests))
