@@ -65,7 +65,6 @@ class HyperkalemiaAfterMagnesium(Plain):
         return [
             Finding(
                 rule=self.rule,
-                subject="",
                 trigger=trigger.key,
                 trigger_at=trigger.at,
                 severity=severity,

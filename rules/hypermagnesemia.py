@@ -232,7 +232,6 @@ class ExposureUnknown(Plain):
         return [
             Finding(
                 rule=self.rule,
-                subject="",
                 trigger=trigger.key,
                 trigger_at=trigger.at,
                 severity=step_up(severity, when=bool(stepped)),

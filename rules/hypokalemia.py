@@ -100,7 +100,6 @@ class RefractoryHypokalemia(Plain):
         return [
             Finding(
                 rule=self.rule,
-                subject="",
                 trigger=trigger.key,
                 trigger_at=trigger.at,
                 severity=severity,

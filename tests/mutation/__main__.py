@@ -4,7 +4,7 @@ Mutation testing of `rules/`: how much of it could be wrong without a test that 
 
 ``python -m tests.mutation`` tries every mutant and writes docs/mutants.md; ``python -m tests.mutation renal units``
 tries those modules, and writes the page when all have been tried as they stand now. Exit 1 when fewer than 92 % are
-killed, a survivor has no verdict in verdicts.toml, or the time did not suffice; what was tried is kept in .build/mutants.
+killed, a survivor has no verdict in verdicts.toml, or the time did not suffice (what was tried is kept).
 """
 
 import argparse

@@ -6,8 +6,10 @@ from rules.alert import Rule
 from rules.chart import Chart
 from rules.events import DAY, HOUR, MINUTE, Condition, Drug, Instant
 from rules.hyperkalemia import episodes
+from rules.life import BY_RULE
 from rules.rulebook import DEFAULT
 from tests.unit.rules.builders import (
+    OTHER,
     Fact,
     Play,
     adt,
@@ -175,6 +177,24 @@ def test_rules_4_1_what_is_a_treatment(treatment: Fact, found: bool) -> None:
     """Given, not ordered; not before the episode; dialysis counts from its end. RULES.md 4.1."""
     names = criteria(k("6.4", h(0)), k("5.8", h(1)), treatment, k("5.8", h(2)))
     assert names == (["treatment_failure"] if found else [])
+
+
+def test_rules_4_1_a_treatment_as_the_episode_begins_is_of_it() -> None:
+    """Insulin at the moment of the first K is not before it: 6.4, insulin, 6.0 an hour later. RULES.md 4.1."""
+    assert criteria(k("6.4", h(0)), given(Drug.INSULIN, h(0)), k("6.0", h(1))) == ["treatment_failure"]
+
+
+@pytest.mark.parametrize(
+    ("newer", "more"),
+    [
+        pytest.param(given(Drug.BETA2_AGONIST, h(2.5)), [], id="a newer one too short before"),
+        pytest.param(given(Drug.BETA2_AGONIST, h(2)), [k("5.4", h(1.5))], id="a newer one at a K that was not high"),
+    ],
+)
+def test_rules_4_1_any_treatment_may_have_failed(newer: Fact, more: list[Fact]) -> None:
+    """When a newer treatment proves nothing, an older one still may: insulin at 5.8, still 5.8. RULES.md 4.1."""
+    facts = (k("6.4", h(0)), k("5.8", h(1)), given(Drug.INSULIN, h(1)), *more, newer, k("5.8", h(3)))
+    assert criteria(*facts) == ["treatment_failure"]
 
 
 def test_rules_4_1_a_rate_change_is_no_new_treatment() -> None:
@@ -388,7 +408,44 @@ def test_rules_4_1_a_death_ends_a_hold_without_an_alert() -> None:
     assert raised_after(*BASE, more=[(h(3) + MINUTE, adt("A08", deceased=True))]) == []
 
 
+def test_rules_4_1_the_hold_of_an_episode_is_its_own() -> None:
+    """A later episode waits anew, whatever was waited for in the one before it; so does 4.1 beside hypokalemia."""
+    play = Play()
+    play.tell(k("3.2", h(-30)), k("3.2", h(-20)), at=h(-20))
+    play.tell(*BASE, at=h(2))
+    play.tell(k("4.5", h(3)), at=h(3))
+    play.tell(k("5.6", h(20)), k("5.6", h(22)), at=h(22))
+    play.wait(h(24))
+    raised = [t.time for t in play.seen if t.rule is RULE and t.change.value == "raised"]
+    assert raised == [h(2.25), h(22.25)]
+
+
+def test_rules_4_1_a_hold_that_is_over_elsewhere_stays_over() -> None:
+    """A merged patient's hold that has run out holds nothing back here, whichever was set first. RULES.md 7."""
+    other = Play(patient=OTHER)
+    other.tell(*BASE, at=h(2))
+    other.wait(h(3))
+    mine = Play()
+    mine.tell(k("5.7", h(1)), k("5.7", h(3)), at=h(2.9))
+    assert [t.time for t in mine.merge_from(other, h(3)) if t.rule is RULE and t.change.value == "raised"] == [h(3)]
+
+
 # Ends
+
+
+@pytest.mark.parametrize(
+    ("more", "at"),
+    [
+        pytest.param([], h(50), id="48 h after the trigger"),
+        pytest.param([k("5.3", h(10))], h(58), id="48 h after a K that ends nothing yet"),
+        pytest.param([*hemolyzed(k("6.9", h(11)))], h(59), id="48 h after a suspect one"),
+    ],
+)
+def test_rules_4_1_when_silence_will_close(more: list[Fact], at: Instant) -> None:
+    """Silence is counted from the last counted K of the episode, whether it could trigger or not. RULES.md 4.1."""
+    facts = (*BASE, *more)
+    (finding,) = findings(RULE, *facts)
+    assert BY_RULE[RULE].expiry(chart(*facts), finding) == at
 
 
 @pytest.mark.parametrize(
