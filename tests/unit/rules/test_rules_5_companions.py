@@ -92,6 +92,23 @@ def test_rules_5_low_magnesium_ends(fact: Fact, end: str | None) -> None:
     assert changes(play.seen, LOW) == ["raised critical", *([end] if end else [])]
 
 
+def test_rules_5_a_magnesium_before_the_potassium_but_after_the_low_one_recovers() -> None:
+    """The Mg that ends it may be earlier than the trigger K, if it is later than the low one used. RULES.md 7."""
+    play = Play()
+    play.tell(mg("0.6", h(0)), k("6.6", h(2)), at=h(2))
+    play.tell(mg("0.9", h(1)), at=h(3))
+    assert changes(play.seen, LOW) == ["raised critical", "resolved magnesium_recovered"]
+
+
+def test_rules_5_the_low_magnesium_itself_corrected_recovers() -> None:
+    """A second low Mg that is corrected to a normal one ends what the first had rightly raised. RULES.md 7."""
+    play = Play()
+    play.tell(k("6.6", h(0)), mg("0.6", h(0)), at=h(0))
+    play.tell(k("6.7", h(2)), mg("0.6", h(2), order="M"), at=h(2))
+    play.tell(mg("0.9", h(2), order="M", status="C", resulted=h(3)), at=h(3))
+    assert changes(play.seen, LOW) == ["raised critical", "reminded critical", "resolved magnesium_recovered"]
+
+
 def test_rules_5_low_magnesium_supersedes() -> None:
     """4.1 ends as superseded when a low magnesium arrives; with a normal one as resulted. RULES.md 4.1, 5."""
     for value, reason in (("0.6", "superseded"), ("0.9", "magnesium_resulted")):
@@ -520,6 +537,25 @@ def test_rules_5_spurious_not_when_a_later_valid_one_is_known() -> None:
     """A valid potassium of a later specimen answers it. RULES.md 5."""
     assert findings(SPURIOUS, *hemolyzed(k("6.0", h(0))), k("4.0", h(0) + 1)) == []
     assert len(findings(SPURIOUS, *hemolyzed(k("6.0", h(0))), k("4.0", h(-1)), now=h(1))) == 1
+
+
+def test_rules_5_spurious_another_tube_of_the_same_draw_is_no_repeat() -> None:
+    """A valid potassium of the same specimen is no later specimen: the alert waits for a repeat. RULES.md 5."""
+    play = Play()
+    play.tell(*hemolyzed(k("6.0", h(0), order="A")), at=h(1))
+    play.tell(k("4.1", h(0), order="B"), at=h(2))
+    assert changes(play.seen, SPURIOUS) == ["raised information"]
+    play.tell(k("4.0", h(3)))
+    assert changes(play.seen, SPURIOUS) == ["raised information", "resolved repeat_resulted"]
+
+
+def test_rules_5_spurious_one_alert_a_specimen() -> None:
+    """A specimen that is withdrawn takes back its own alert, and leaves that of another. RULES.md 5, 7."""
+    play = Play()
+    play.tell(*hemolyzed(k("6.0", h(0))), *hemolyzed(k("7.5", h(1), order="B")), at=h(1))
+    play.tell(k(None, h(1), order="B", status="D"), at=h(2))
+    assert changes(play.seen, SPURIOUS) == ["raised information"] * 2 + ["retracted withdrawn"]
+    assert [alert.trigger_at for alert in play.open] == [h(0)]
 
 
 def test_rules_5_spurious_ends() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from rules.alert import Change, Rule, Severity
 from rules.events import DAY, HOUR, MINUTE, Condition, Drug, Instant
+from rules.finding import silence
 from rules.life import ALERT_NAMESPACE, FAMILIES, alert_id
 from rules.rulebook import load
 from tests.unit.rules.builders import (
@@ -15,6 +16,7 @@ from tests.unit.rules.builders import (
     adt,
     ca,
     changes,
+    chart,
     d,
     dose,
     egfr,
@@ -514,3 +516,19 @@ def test_rules_7_every_rule_has_one_family() -> None:
     """The families are one a rule, in the order in which ties are broken. RULES.md 5."""
     assert [family.rule for family in FAMILIES] == list(Rule)
     assert [severity.label for severity in Severity] == ["information", "warning", "high", "critical"]
+
+
+@pytest.mark.parametrize(
+    ("draws", "expected"),
+    [
+        pytest.param([], (h(48), []), id="nothing after it"),
+        pytest.param([k("4", h(0))], (h(48), []), id="the draw itself is none after it"),
+        pytest.param([k("4", h(48) - 1)], (h(96) - 1, [h(48) - 1]), id="just in time"),
+        pytest.param([k("4", h(48))], (h(48), []), id="too late"),
+        pytest.param([k("4", h(-1)), k("4", h(30)), k("4", h(60))], (h(108), [h(30), h(60)]), id="again and again"),
+    ],
+)
+def test_rules_7_silence(draws: list[Fact], expected: tuple[Instant, list[Instant]]) -> None:
+    """Silence is counted from the draw and from each one that came in time. RULES.md 7."""
+    silent_at, until = silence(chart(*draws).potassium, h(0), 48 * HOUR)
+    assert (silent_at, [draw.at for draw in until]) == expected
