@@ -3,19 +3,19 @@
 from hypothesis import given
 
 from rules.alert import Change
-from rules.events import DAY, PatientEvent
+from rules.events import DAY
 from rules.words.considerations import UNSEEN
 from rules.words.sentence import LONGEST
-from tests.property.rules.histories import Run, histories
+from tests.property.rules.histories import Life, Run, lives
 from tests.unit.words.test_words_lint import FORBIDDEN
 
 ENDS = (Change.RESOLVED, Change.RETRACTED, Change.CLOSED)
 
 
-@given(history=histories())
-def test_every_text_of_any_history_is_short_and_orders_nothing(history: list[PatientEvent]) -> None:
+@given(life=lives())
+def test_every_text_of_any_history_is_short_and_orders_nothing(life: Life) -> None:
     """At most 160 characters, no word that orders or reassures; the limits of the service in every one."""
-    for one in Run().take(*history).wait(history[-1].received_at + 4 * DAY).transitions:
+    for one in Run(rulebook=life.rulebook).live(life).wait(life.events[-1].received_at + 4 * DAY).transitions:
         assert len(one.summary) <= LONGEST
         assert one.summary.endswith(".")
         texts = (one.summary, *one.considerations, *one.missing, one.resolves_when, *one.thresholds.values())
