@@ -2,79 +2,157 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from functools import partial
+from typing import Any, Concatenate, NamedTuple, ParamSpec
 
 from rules.events import HOUR, MINUTE, Administration, Analyte, Condition, Drug, Instant, Result
 from tests.unit.rules.builders import Fact, adt, dialysis, dose, given, infusion, ordered, result, said, visit
 
-Recipe = Callable[[Instant, Sequence[Fact]], tuple[Fact, ...]]
-
+P = ParamSpec("P")
 A = Analyte
-ORDERS = (None, "ORD1", "ORD2")
+Facts = tuple[Fact, ...]
 
 
-def measured(*pairs: tuple[Analyte, str], condition: Condition | None = None, order: str | None = None) -> Recipe:
-    """Return results of one draw: serial draws under one order where it is told, else an order each."""
+class Recipe(NamedTuple):
+    """A message to be made; its repr is how it was written, so that a failing history can be read."""
 
-    def recipe(at: Instant, _: Sequence[Fact]) -> tuple[Fact, ...]:
-        drawn = [result(analyte, value, at, order=order) for analyte, value in pairs]
-        tubes = [said(one, condition) for one in drawn] if condition is not None else []
-        return (*drawn, *tubes)
+    make: Callable[..., Facts]
+    arguments: tuple[Any, ...]
+    more: dict[str, Any]
 
-    return recipe
+    def __call__(self, at: Instant, past: Sequence[Fact]) -> Facts:
+        """Return what it says at a moment, after what was told before."""
+        return self.make(at, past, *self.arguments, **self.more)
 
-
-def announced(
-    status: str, analyte: Analyte = A.MAGNESIUM, value: str | None = None, order: str | None = None
-) -> Recipe:
-    """Return a result that is not final: announced, preliminary, cannot be obtained."""
-    return lambda at, _: (result(analyte, value, at, status=status, order=order),)
-
-
-def revised(
-    status: str, value: str | None = None, condition: Condition | None = None, *, of: Analyte | None = None
-) -> Recipe:
-    """Return a newer version of the last result (of an analyte), or without one a harmless creatinine."""
-
-    def recipe(at: Instant, past: Sequence[Fact]) -> tuple[Fact, ...]:
-        last = _last(past, of)
-        if last is None:
-            return (result(A.CREATININE, "80", at),)
-        text = value if value is not None or status in "WDX" else str(last.value) if last.value is not None else None
-        again = result(last.analyte, text, last.observed_at, status=status, order=last.order_number, resulted=at)
-        return (again,) if condition is None else (again, said(again, condition))
-
-    return recipe
+    def __repr__(self) -> str:
+        """Return the call that made it."""
+        shown = [*map(repr, self.arguments), *(f"{name}={value!r}" for name, value in self.more.items())]
+        return f"{self.make.__name__}({', '.join(shown)})"
 
 
-def doubted(condition: Condition, of: Analyte) -> Recipe:
-    """Return what is said later of the tube of the last result of an analyte, without a newer version of it."""
+def recipe(make: Callable[Concatenate[Instant, Sequence[Fact], P], Facts]) -> Callable[P, Recipe]:
+    """Make recipes of a function of a moment, of what was told before it, and of more."""
 
-    def recipe(at: Instant, past: Sequence[Fact]) -> tuple[Fact, ...]:
-        last = _last(past, of)
-        return (result(A.CREATININE, "80", at),) if last is None else (said(last, condition),)
+    def written(*arguments: P.args, **more: P.kwargs) -> Recipe:
+        return Recipe(make, arguments, more)
 
-    return recipe
-
-
-def beside(analyte: Analyte, value: str) -> Recipe:
-    """Return another result of the last specimen: it may change the verdict on what is known."""
-
-    def recipe(at: Instant, past: Sequence[Fact]) -> tuple[Fact, ...]:
-        last = _last(past, None)
-        return (result(analyte, value, at if last is None else last.observed_at, resulted=at),)
-
-    return recipe
-
-
-def course(*parts: tuple[float, Recipe]) -> Recipe:
-    """Return what happened so many hours before, told in one message."""
-    return lambda at, past: tuple(fact for before, recipe in parts for fact in recipe(at - round(before * HOUR), past))
+    return written
 
 
 def _last(past: Sequence[Fact], analyte: Analyte | None) -> Result | None:
     results = [fact for fact in past if isinstance(fact, Result) and analyte in (None, fact.analyte)]
     return results[-1] if results else None
+
+
+@recipe
+def measured(
+    at: Instant,
+    _: Sequence[Fact],
+    *pairs: tuple[Analyte, str | None],
+    condition: Condition | None = None,
+    order: str | None = None,
+    status: str = "F",
+) -> Facts:
+    """Results of one draw: serial draws under one order where it is told, else an order each."""
+    drawn = [result(analyte, value, at, order=order, status=status) for analyte, value in pairs]
+    return (*drawn, *([said(one, condition) for one in drawn] if condition is not None else []))
+
+
+@recipe
+def revised(
+    at: Instant,
+    past: Sequence[Fact],
+    status: str,
+    value: str | None = None,
+    *,
+    of: Analyte | None = None,
+    condition: Condition | None = None,
+) -> Facts:
+    """Return a newer version of the last result (of an analyte), or without one a harmless creatinine."""
+    last = _last(past, of)
+    if last is None:
+        return (result(A.CREATININE, "80", at),)
+    text = value if value is not None or status in "WDX" else str(last.value) if last.value is not None else None
+    again = result(last.analyte, text, last.observed_at, status=status, order=last.order_number, resulted=at)
+    return (again,) if condition is None else (again, said(again, condition))
+
+
+@recipe
+def doubted(at: Instant, past: Sequence[Fact], condition: Condition, of: Analyte) -> Facts:
+    """Return what is said later of the tube of the last result of an analyte, without a newer version of it."""
+    last = _last(past, of)
+    return (result(A.CREATININE, "80", at),) if last is None else (said(last, condition),)
+
+
+@recipe
+def beside(at: Instant, past: Sequence[Fact], analyte: Analyte, value: str) -> Facts:
+    """Return another result of the last specimen: it may change the verdict on what is known."""
+    last = _last(past, None)
+    return (result(analyte, value, at if last is None else last.observed_at, resulted=at),)
+
+
+@recipe
+def course(at: Instant, past: Sequence[Fact], *parts: tuple[float, Recipe]) -> Facts:
+    """Return what happened so many hours before, told in one message."""
+    return tuple(fact for before, one in parts for fact in one(at - round(before * HOUR), past))
+
+
+@recipe
+def told(
+    _: Instant, __: Sequence[Fact], trigger: str, number: str = "", codes: Iterable[str] = (), *, deceased: bool = False
+) -> Facts:
+    """Return an ADT message."""
+    return (adt(trigger, diagnoses=codes, deceased=deceased), visit(number))
+
+
+@recipe
+def drug(at: Instant, _: Sequence[Fact], of: Drug) -> Facts:
+    """Return a drug given."""
+    return (given(of, at),)
+
+
+@recipe
+def bolus(at: Instant, _: Sequence[Fact], grams: str | None, order: str = "") -> Facts:
+    """Return an amount of magnesium."""
+    return (dose(at, grams, order=order),)
+
+
+@recipe
+def runs(at: Instant, _: Sequence[Fact], order: str = "") -> Facts:
+    """Return a magnesium infusion that runs."""
+    return (infusion(at, order=order),)
+
+
+@recipe
+def ran(at: Instant, _: Sequence[Fact], grams: str, hours: int) -> Facts:
+    """Return a magnesium infusion that has ended."""
+    return (infusion(at, at + hours * HOUR, grams=grams),)
+
+
+@recipe
+def stopped(at: Instant, _: Sequence[Fact], order: str) -> Facts:
+    """Return the stop of an infusion."""
+    return (given(Drug.MAGNESIUM, at, rate="0", order=order),)
+
+
+@recipe
+def last_dose(at: Instant, past: Sequence[Fact], grams: str | None = None) -> Facts:
+    """Return the last record of a drug deleted, or with another amount."""
+    records = [fact for fact in past if isinstance(fact, Administration)]
+    if not records:
+        return (dose(at, "4"),)
+    return (records[-1]._replace(deleted=True) if grams is None else records[-1]._replace(grams=Decimal(grams)),)
+
+
+@recipe
+def dialyzed(at: Instant, _: Sequence[Fact], hours: int) -> Facts:
+    """Return a dialysis that begins now, or that ended now."""
+    return (dialysis(min(at, at + hours * HOUR), max(at, at + hours * HOUR)),)
+
+
+@recipe
+def ordered_magnesium(at: Instant, _: Sequence[Fact], number: str, *, cancelled: bool = False) -> Facts:
+    """Return an order of a magnesium, or its cancel."""
+    return (ordered(at, number, cancelled=cancelled),)
 
 
 def values(analyte: Analyte, numbers: str, order: str | None = None) -> list[Recipe]:
@@ -84,40 +162,7 @@ def values(analyte: Analyte, numbers: str, order: str | None = None) -> list[Rec
 
 def administered(*drugs: Drug) -> list[Recipe]:
     """Return each drug given."""
-    return [partial(_given, drug) for drug in drugs]
-
-
-def told(trigger: str, number: str = "", codes: Iterable[str] = (), *, deceased: bool = False) -> Recipe:
-    """Return an ADT message."""
-    return lambda at, _: (adt(trigger, diagnoses=codes, deceased=deceased), visit(number))
-
-
-def _given(drug: Drug, at: Instant, _: Sequence[Fact]) -> tuple[Fact, ...]:
-    return (given(drug, at),)
-
-
-def _dose(grams: str | None, order: str, at: Instant, _: Sequence[Fact]) -> tuple[Fact, ...]:
-    return (dose(at, grams, order=order),)
-
-
-def _runs(order: str, at: Instant, _: Sequence[Fact]) -> tuple[Fact, ...]:
-    return (infusion(at, order=order),)
-
-
-def _ran(grams: str, hours: int, at: Instant, _: Sequence[Fact]) -> tuple[Fact, ...]:
-    return (infusion(at, at + hours * HOUR, grams=grams),)
-
-
-def _stopped(order: str, at: Instant, _: Sequence[Fact]) -> tuple[Fact, ...]:
-    return (given(Drug.MAGNESIUM, at, rate="0", order=order),)
-
-
-def _last_dose(grams: str | None, at: Instant, past: Sequence[Fact]) -> tuple[Fact, ...]:
-    """Return the last record of a drug deleted, or with another amount."""
-    records = [fact for fact in past if isinstance(fact, Administration)]
-    if not records:
-        return (dose(at, "4"),)
-    return (records[-1]._replace(deleted=True) if grams is None else records[-1]._replace(grams=Decimal(grams)),)
+    return [drug(one) for one in drugs]
 
 
 VALUED = (A.POTASSIUM, A.MAGNESIUM, A.CALCIUM)
@@ -149,29 +194,30 @@ VISITS = [
 ]
 TUBES = [measured((A.POTASSIUM, v), condition=c) for v in ("5.4", "6.2", "7.2", "2.9") for c in Condition]
 KIDNEYS = [*values(A.CREATININE, "60 90 97 400"), *values(A.EGFR, "12 29 30 80"), *values(A.DIGOXIN, "1.1 2.1")]
-SESSIONS: list[Recipe] = [lambda at, _: (dialysis(at - 4 * HOUR, at),), lambda at, _: (dialysis(at, at + 4 * HOUR),)]
+SESSIONS = [dialyzed(-4), dialyzed(4)]
 PENDING = [
-    *(announced("I", order=order) for order in ORDERS),
-    announced("P", value="0.6", order="ORD1"),
-    announced("P", A.POTASSIUM, "6.2", order="ORD2"),
-    lambda at, _: (ordered(at, "ORD1"),),
-    lambda at, _: (ordered(at, "ORD1", cancelled=True),),
+    *(measured((A.MAGNESIUM, None), status="I", order=order) for order in (None, "ORD1", "ORD2")),
+    measured((A.MAGNESIUM, "0.6"), status="P", order="ORD1"),
+    measured((A.POTASSIUM, "6.2"), status="P", order="ORD2"),
+    ordered_magnesium("ORD1"),
+    ordered_magnesium("ORD1", cancelled=True),
 ]
 EDTA = [
     measured((A.POTASSIUM, "6.6"), (A.CALCIUM, "1.5"), (A.MAGNESIUM, "0.45")),
     measured((A.POTASSIUM, "6.9"), (A.CALCIUM, "1.6")),
 ]
-MAGNESIUM_GIVEN: list[Recipe] = [
-    *(partial(_dose, grams, order) for grams in ("1", "2", "4", None) for order in ("", "RX1")),
-    *(partial(_runs, order) for order in ("", "RX2", "RX2")),
-    partial(_ran, "6", 3),
-    partial(_ran, "12", 12),
-    partial(_stopped, "RX2"),
-    *(partial(_last_dose, grams) for grams in (None, None, "1")),
-    course((13, partial(_dose, "4", ""))),
+MAGNESIUM_GIVEN = [
+    *(bolus(grams, order) for grams in ("1", "2", "4", None) for order in ("", "RX1")),
+    *(runs(order) for order in ("", "RX2", "RX2")),
+    ran("6", 3),
+    ran("12", 12),
+    stopped("RX2"),
+    last_dose(),
+    last_dose(),
+    last_dose("1"),
+    course((13, bolus("4"))),
 ]
-
-_RECENTLY_4_GRAMS = ((5, measured((A.POTASSIUM, "4.4"))), (4, partial(_dose, "4", "")))
+_RECENTLY_4_GRAMS = ((5, measured((A.POTASSIUM, "4.4"))), (4, bolus("4")))
 TOGETHER = [
     measured((A.POTASSIUM, "6.2"), (A.MAGNESIUM, "2.2")),
     measured((A.POTASSIUM, "2.3"), (A.MAGNESIUM, "0.45"), (A.CALCIUM, "1.5")),
@@ -188,10 +234,10 @@ FAILED = [
         course(
             (2.5, measured((A.POTASSIUM, "6.4"))),
             (1.5, measured((A.POTASSIUM, "5.7"))),
-            (1.5, partial(_given, drug)),
+            (1.5, drug(one)),
             (0, measured((A.POTASSIUM, last))),
         )
-        for drug, last in ((Drug.INSULIN, "5.6"), (Drug.BETA2_AGONIST, "5.8"))
+        for one, last in ((Drug.INSULIN, "5.6"), (Drug.BETA2_AGONIST, "5.8"))
     ),
 ]
 HIGH = [
@@ -209,7 +255,7 @@ HIGH = [
     *TAKEN_BACK,
     *VISITS,
     *KIDNEYS[::2],
-    partial(_dose, "2", ""),
+    bolus("2"),
 ]
 LOW = [
     *values(A.POTASSIUM, K_LOW) * 3,
@@ -222,7 +268,7 @@ LOW = [
     *SESSIONS,
     *TAKEN_BACK,
     *VISITS,
-    partial(_dose, "2", ""),
+    bolus("2"),
 ]
 INFUSED = [
     *MAGNESIUM_GIVEN,
