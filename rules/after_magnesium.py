@@ -254,6 +254,7 @@ class MonitoringGap(Plain):
                     trigger_at=exposure.start,
                     severity=Severity.HIGH if severe else Severity.WARNING,
                     evidence=[draw for draw in (magnesium, potassium) if draw is not None],
+                    stood_on=exposure.keys,
                     exposure=exposure,
                     notes={"magnesium_draw": magnesium, "potassium_draw": potassium},
                 )

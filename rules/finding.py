@@ -36,7 +36,7 @@ class Claim(Protocol):
 
     @property
     def stood_on(self) -> tuple[str, ...]:
-        """Results of its exposure that it stands on."""
+        """Results of its exposure that it stands on; of `magnesium-monitoring-gap`, its doses."""
 
 
 class Finding(NamedTuple):

@@ -117,6 +117,8 @@ def live(chart: Chart, occasion: Occasion) -> Lived:
             kept.append(alert)
             continue
         finding = _take(findings, alert)
+        if finding is not None and not _same_subject(alert, finding):
+            alert = alert._replace(subject=finding.subject)  # noqa: PLW2901  (the same alert by another name)
         draft = _go_on(chart, alert, finding, occasion)
         if draft is None:
             kept.append(alert if finding is None else _following(alert, finding))
@@ -145,25 +147,25 @@ def live(chart: Chart, occasion: Occasion) -> Lived:
 
 
 def _take(findings: list[Finding], alert: Alert) -> Finding | None:
-    """Take the finding of *alert* out of *findings*: same rule, same subject (an exposure by any of its doses)."""
-    for same in (_same_subject, _same_results):
-        for finding in findings:
-            if finding.rule is alert.rule and same(alert, finding):
-                findings.remove(finding)
-                return finding
-    return None
+    """Take the finding of *alert* out of *findings*: rather one of the same subject than one that shares results."""
+    found = [finding for finding in findings if finding.rule is alert.rule and _same(alert, finding)]
+    if not found:
+        return None
+    taken = next((finding for finding in found if _same_subject(alert, finding)), found[0])
+    findings.remove(taken)
+    return taken
+
+
+def _same(alert: Alert, finding: Finding) -> bool:
+    """Say whether *finding* is the alert's: of its subject; or, the naming dose deleted, on what it had stood on."""
+    return _same_subject(alert, finding) or not set(alert.stood_on).isdisjoint(finding.stood_on)
 
 
 def _same_subject(alert: Alert, finding: Finding) -> bool:
-    if alert.subject == finding.subject:
-        return True
+    """Say whether the subject is the same; an exposure's is, by any of its doses."""
     named_by_dose = alert.rule in (Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.MAGNESIUM_MONITORING_GAP)
-    return named_by_dose and finding.exposure is not None and alert.subject in finding.exposure.keys
-
-
-def _same_results(alert: Alert, finding: Finding) -> bool:
-    """Say whether the finding stands on the alert's trigger: the dose that named its exposure was deleted."""
-    return alert.trigger in finding.stood_on
+    doses = finding.exposure.keys if named_by_dose and finding.exposure is not None else (finding.subject,)
+    return alert.subject in doses
 
 
 def _following(alert: Alert, finding: Finding) -> Alert:
@@ -236,10 +238,7 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
     for moment in alert.moments:
         then = alone.known_by(moment.seen, moment.now)
         family = BY_RULE[alert.rule]
-        if any(
-            (_same_subject(alert, finding) or _same_results(alert, finding)) and family.end(then, finding) is None
-            for finding in family.findings(then)
-        ):
+        if any(_same(alert, finding) and family.end(then, finding) is None for finding in family.findings(then)):
             return False
     return True
 
@@ -530,7 +529,7 @@ def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occ
         draft = chosen
     else:
         kept = [alert for alert in kept if alert is not chosen]
-        finding = next((f for f in standing(chart) if f.rule is chosen.rule and _same_subject(chosen, f)), None)
+        finding = _take(standing(chart), chosen)
         moved = chosen._replace(
             sequence=chosen.sequence + 1, moments=(*chosen.moments, Moment(chart.now, chart.state.seen))
         )

@@ -105,7 +105,7 @@ class Alert(NamedTuple):
     opened_at: Instant
     moments: tuple[Moment, ...]
     used_at: Instant | None = None  # draw of the low magnesium that the finding used
-    stood_on: tuple[str, ...] = ()  # results of its exposure that it stood on
+    stood_on: tuple[str, ...] = ()  # results (or doses) of its exposure that it stood on
     highest: Severity = Severity.INFORMATION
     notified_at: tuple[Instant, ...] = ()  # reminders of the last 24 h
     last_notified_at: Instant | None = None

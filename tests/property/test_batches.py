@@ -104,7 +104,7 @@ class Home:
         self.judge.commit()
 
 
-@settings(max_examples=max(4, settings().max_examples // 10))
+@settings(max_examples=max(4, settings().max_examples // 200))
 @given(st.integers(0, 2**32), st.sampled_from((3, 40, 400)))
 def test_batches_failures_and_restarts_change_nothing(seed: int, size: int) -> None:
     """Judged by one big batch, one by one, or in pieces between crashes: byte for byte the replay's alerts."""

@@ -532,3 +532,33 @@ def test_rules_7_silence(draws: list[Fact], expected: tuple[Instant, list[Instan
     """Silence is counted from the draw and from each one that came in time. RULES.md 7."""
     silent_at, until = silence(chart(*draws).potassium, h(0), 48 * HOUR)
     assert (silent_at, [draw.at for draw in until]) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "at", "rule", "ends"),
+    [
+        pytest.param([mg("2.2", h(3))], h(3), POST, [mg("1.0", h(9))], id="hypermagnesemia"),
+        pytest.param([], h(13), Rule.MAGNESIUM_MONITORING_GAP, [mg("1.0", h(14)), k("4", h(14))], id="monitoring gap"),
+    ],
+)
+def test_rules_7_an_alert_outlives_the_dose_that_named_its_exposure(
+    facts: list[Fact], at: Instant, rule: Rule, ends: list[Fact]
+) -> None:
+    """The first of two doses deleted: the finding stands on the other, the alert goes on under its id. RULES.md 7."""
+    play = Play()
+    play.tell(dose(h(0), "4", order="A"), dose(h(1), "4", order="B"), *facts, at=at)
+    play.tell(dose(h(0), "4", order="A", deleted=True), at=at + 1)
+    play.tell(*ends)
+    said_of = [t for t in play.seen if t.rule is rule]
+    assert [t.change.value for t in said_of if t.change is not Change.UPDATED] == ["raised", "resolved"]
+    assert len({t.alert_id for t in said_of}) == 1
+    assert [t.sequence for t in said_of] == [*range(1, len(said_of) + 1)]
+
+
+@pytest.mark.parametrize(("rule", "facts", "at"), [(POST, [mg("2.2", h(3))], h(3))], ids=str)
+def test_rules_7_the_only_dose_deleted_takes_the_alert_back(rule: Rule, facts: list[Fact], at: Instant) -> None:
+    """With no dose left the finding would never have stood: retracted as withdrawn. RULES.md 7."""
+    play = Play()
+    play.tell(dose(h(0), "4", order="A"), *facts, at=at)
+    play.tell(dose(h(0), "4", order="A", deleted=True), at=at + 1)
+    assert changes(play.seen, rule)[1:] == ["retracted withdrawn"]
