@@ -44,6 +44,7 @@ SYMBOLS: Mapping[Analyte, frozenset[str]] = {
 OTHER_FLUID = Vocabulary.of(_NAMES["fluid"])
 OTHER_QUANTITY = Vocabulary.of(_NAMES["quantity"])
 IONIZED = Vocabulary.of(_NAMES["ionized"])
+HEMOLYSIS = Vocabulary.of(_NAMES["hemolysis_index"])
 _NEVER_IONIZED = frozenset({Analyte.CALCIUM, Analyte.MAGNESIUM})
 _BESIDE: Mapping[Analyte, tuple[str, ...]] = {
     analyte: tuple(
@@ -89,7 +90,8 @@ class Observation(NamedTuple):
     """
     What an OBX-3 means: ``code`` is the one by which it was accepted (or the first there).
 
-    ``analyte`` is None unless it is ours, disagrees or looks like one. ``mass`` marks a potassium mass code.
+    ``analyte`` is None unless it is ours, disagrees or looks like one (one unmapped without it looks like a hemolysis
+    index). ``mass`` marks a potassium mass code.
     ``units`` are those a site's row allows (empty: all of the analyte), ``default_unit`` what it takes when there is
     none. ``scale`` is that of a hemolysis index.
     """
@@ -154,7 +156,10 @@ def agrees(texts: Iterable[str], analyte: Analyte) -> bool:
     return not present or any(names_analyte(text, analyte) for text in present)
 
 
-_LOOKS = (Analyte.POTASSIUM, Analyte.MAGNESIUM, Analyte.CREATININE, Analyte.EGFR, Analyte.DIGOXIN, Analyte.CALCIUM)
+_LOOKS = (
+    *(Analyte.POTASSIUM, Analyte.MAGNESIUM, Analyte.CREATININE, Analyte.EGFR, Analyte.DIGOXIN),
+    *(Analyte.CALCIUM, Analyte.CALCIUM_IONIZED),  # a total calcium first: an ionized one says more
+)
 
 
 def looks_like(identifier: Identifier) -> Analyte | None:
@@ -165,14 +170,9 @@ def looks_like(identifier: Identifier) -> Analyte | None:
     """
     for analyte in _LOOKS:
         for text in identifier.texts:
-            if names_analyte(text, analyte) and not means_something_else(text, _total(analyte)):
+            if names_analyte(text, analyte) and not means_something_else(text, analyte):
                 return analyte
     return None
-
-
-def _total(analyte: Analyte) -> Analyte:
-    """Look-alikes of ionized calcium are calcium's; nothing else differs."""
-    return Analyte.CALCIUM_IONIZED if analyte is Analyte.CALCIUM else analyte
 
 
 def classify(identifier: Identifier, confirmed: frozenset[tuple[str, str]] = frozenset()) -> Observation:
@@ -208,7 +208,9 @@ def classify(identifier: Identifier, confirmed: frozenset[tuple[str, str]] = fro
             return Observation(Kind.DISAGREE, code, analyte)
         return Observation(Kind.OURS, code, analyte, code in MASS_POTASSIUM)
     looks = looks_like(identifier)
-    return Observation(Kind.UNMAPPED if looks else Kind.OTHER, first, looks)
+    # A look-alike of no analyte is one of a hemolysis index.
+    unmapped = looks or any(HEMOLYSIS.in_text(fold(text)) for text in identifier.texts)
+    return Observation(Kind.UNMAPPED if unmapped else Kind.OTHER, first, looks)
 
 
 def confirmed_local(

@@ -19,6 +19,7 @@ from rules.events import Analyte, Condition, Dialysis, Result, Tube
 
 _OURS = Kind.OURS
 _result = maker(Result)
+_GRADE = re.compile(r"[0-9]?\++")
 _PLUSES = re.compile(r"([0-9]+)|(\++)")
 _TEXT = frozenset({"TX", "FT", "ST"})
 _RANKS = {
@@ -110,14 +111,14 @@ def _note_unmapped(found: Found, order: Order, context: Context, gathered: Gathe
     """Count a look-alike, and remember the draw of one that looks like magnesium."""
     context.not_ours[NotOurs.UNMAPPED] += 1
     looks = found.observation.analyte
-    if looks is None:
-        return
     identifier = unescape(found.raw_identifier.split("~", 1)[0])
     fields = found.fields
-    number = read_number(fields[5]) if len(fields) > 5 else None
+    raw = fields[5] if len(fields) > 5 else ""
+    number = read_number(raw)
     units = unit_of(fields[6])[1] if len(fields) > 6 else ""
-    value = number.text if number is not None else ""
-    context.unmapped.append(Unmapped(identifier, looks.value, f"OBX[{found.number}]", value, units))
+    value = number.text if number is not None else raw if _GRADE.fullmatch(raw) else ""
+    alike = looks.value if looks is not None else Kind.HEMOLYSIS_INDEX.value
+    context.unmapped.append(Unmapped(identifier, alike, f"OBX[{found.number}]", value, units))
     if looks is Analyte.MAGNESIUM:
         drawn = order.drawn(context, found.fields)
         if drawn is not None and drawn.moment.instant <= context.received_at + CLOCK_SKEW:

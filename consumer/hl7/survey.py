@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from consumer.hl7.codes import UNITS, split_identifier
+from consumer.hl7.codes import UNITS, Kind, split_identifier
 from consumer.hl7.outcome import DecodedMessage, Reason, Unmapped
 from rules.events import MINUTE, Analyte
 from rules.units import FACTORS
@@ -264,6 +264,12 @@ def _draft_sender(name: str, sender: SenderSeen) -> list[str]:
         lines += ["#[[sender.code]]", f"#code = {_quoted(local)}"]
         lines.append(f"#system = {_quoted(system)}")
         lines.append(f"#analyte = {_quoted(code.looks_like)}")
+        if code.looks_like == Kind.HEMOLYSIS_INDEX.value:
+            scale = "plus" if any("+" in value for value in code.values) else "100:300"
+            lines += [
+                "# plus, or from where it is hemolyzed and from where grossly so: ask the laboratory.",
+                f"#scale = {_quoted(scale)}",
+            ]
         if _unit_needed(code):
             lines.append('# No unit is sent. Ask the laboratory for it; then add: unit = "mmol/L"')
         lines.append("")
@@ -278,6 +284,8 @@ def _pairs(code: str, alternate: str, texts: tuple[str, ...]) -> Iterator[tuple[
 
 def _unit_needed(code: CodeSeen) -> bool:
     """Say whether some values come without a unit, and the analyte takes none for granted."""
+    if code.looks_like == Kind.HEMOLYSIS_INDEX.value:
+        return False
     analyte = Analyte(code.looks_like)
     known = any(UNITS.get("".join(unit.split()).lower()) in FACTORS[analyte] for unit in code.units if unit)
     return (not known or "" in code.units) and analyte not in (Analyte.POTASSIUM, Analyte.EGFR)

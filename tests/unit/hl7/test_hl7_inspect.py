@@ -110,6 +110,19 @@ def test_unknown_zone_is_pointed_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("enabled", [False, True])
+def test_hl7_2_a_hemolysis_index_is_drafted(tmp_path: Path, enabled: bool) -> None:
+    """An index under a local code is listed with its values and a scale to ask for, and read once that is enabled."""
+    feed = [oru(obx(), obx("HI^Hämolyse-Index^L", "3+", "", f2="ST"))]
+    _, survey = inspected(tmp_path, *feed)
+    (code,) = survey.as_dict()["unmapped"]
+    assert (code["looks_like"], code["values"]) == ("hemolysis_index", ["3+"])
+    draft = survey.draft()
+    assert '#scale = "plus"' in draft
+    (line,), _ = inspected(tmp_path, *feed, site=re.sub(r"(?m)^#(?! )", "", draft) if enabled else draft)
+    assert [tube["condition"] for tube in line["patients"][0]["tubes"]] == (["grossly_hemolyzed"] if enabled else [])
+
+
+@pytest.mark.parametrize("enabled", [False, True])
 def test_hl7_4_a_drug_that_no_table_names_is_drafted(tmp_path: Path, enabled: bool) -> None:
     """A magnesium sulfate under the site's own code or name is listed, and given once its suggestion is enabled."""
     drugs = ("M10^Magnesiumsulfat 10 %^L", "^Sulfato de Magnésio 50%", "GE1^Glucose 5 %^L")
