@@ -19,6 +19,8 @@ from pathlib import Path
 from hl7apy.parser import parse_message
 
 from bench.feed import message, messages, panel
+from bench.patients import KINDS, LOINC, NOW, Kind, patient, set_of
+from bench.patients import message as message_of
 from consumer.app import COLLECT_AFTER
 from consumer.cloudevent import Issuer
 from consumer.crosscheck import CrossCheck
@@ -31,7 +33,7 @@ from consumer.patients import Clock, Settings
 from consumer.stage import Record
 from consumer.wire import PatientRecord, decode_patient, encode_patient
 from rules import engine
-from rules.events import PatientEvent, Source
+from rules.events import Analyte, Encounter, PatientEvent, Source
 from rules.patient import PatientState
 from rules.rulebook import Rulebook
 
@@ -41,12 +43,13 @@ MANY = 1_000_000
 CHECKED_SECONDS = 6.0
 SOURCE = Source("hl7.inbound", 0, 0)
 RULEBOOK = Rulebook()
+GROWTH = (50, 100, 200, 400)
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
     """Return the shortest time that *work* took."""
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         begun = time.perf_counter()
         work()
         times.append(time.perf_counter() - begun)
@@ -223,15 +226,43 @@ def judge(packed: bytes, event: PatientEvent) -> None:
     encode_patient(PatientRecord(judgement.state))
 
 
-def judging(decoder: Decoder, decoded: float) -> None:
-    """Print what judging one event costs, against a patient with much history and one with little."""
-    sent = datetime.now(UTC).replace(microsecond=0)
-    event = event_of(decoder, message(random.Random(3), 999, 1, sent, relevant=True), sent)
-    for draws, days in ((1, 0.5), (67, 10)):
-        state = inpatient(decoder, draws, days)
-        took = seconds(partial(repeat, 50, partial(judge, encode_patient(PatientRecord(state)), event))) / 50 * 1e6
-        what = f"judging one event, patient with {len(state.results)} results (unpack, judge, pack)"
-        show(what, took, "us", f"{took / decoded:.1f} times the decoding")
+def judged(packed: bytes, event: PatientEvent) -> float:
+    """Return the microseconds of judging one event, unpacking and packing included."""
+    return seconds(partial(repeat, 4, partial(judge, packed, event)), rounds=100) / 4 * 1e6
+
+
+def packed(kind: Kind, results: int) -> bytes:
+    """Return a patient of a kind as it is stored."""
+    return encode_patient(PatientRecord(patient(kind, results)))
+
+
+def judging(decoded: float) -> None:
+    """Print what judging one event costs beside decoding one: by kind of patient, and as the history grows."""
+    creatinine = frozenset({Analyte.CREATININE})
+    for kind in KINDS:
+        stored = packed(kind, 200)
+        event = set_of(kind, 0, random.Random(3), creatinine if "open" in kind.name else frozenset(LOINC))
+        took = judged(stored, event)
+        show(f"judging one event, 200 results, {kind.name}", took, "us", f"{took / decoded:.1f} times the decoding")
+    kind = KINDS[1]
+    took = judged(packed(kind, 200), set_of(kind, 0, random.Random(3)))
+    show("… where it makes a transition, with all its words", took, "us", f"{took / decoded:.1f} times the decoding")
+    for what, kind, event in (
+        ("an event that a rule looks at", KINDS[-1], set_of(KINDS[-1], 0, random.Random(3))),
+        (
+            "one that concerns no rule",
+            KINDS[0],
+            message_of(NOW, encounter=Encounter("A08", (), deceased=False, occurred_at=NOW)),
+        ),
+    ):
+        grown = [judged(packed(kind, results), event) for results in GROWTH]
+        beside = ", ".join(f"{took / decoded:.1f}" for took in grown)
+        show(
+            f"{what}: {GROWTH[-1]} results beside {GROWTH[0]}",
+            grown[-1] / grown[0],
+            "times",
+            f"{beside} times the decoding",
+        )
 
 
 def storing(decoder: Decoder) -> None:
@@ -261,7 +292,7 @@ def main() -> None:
     growing(decoder)
     flat(decoder)
     checking()
-    judging(decoder, decoded)
+    judging(decoded)
     storing(decoder)
 
 

@@ -47,6 +47,14 @@ class Row(NamedTuple):
     said: tuple[Condition, ...]
 
 
+class Name(msgspec.Struct, array_like=True):
+    """The fields that a row begins with."""
+
+    order_number: str
+    observation_identifier: str
+    sub_id: str
+
+
 class PackedSeries(NamedTuple):
     """One analyte's results: the columns of `rules.series.Columns`, where each entry ends (4 bytes), the entries."""
 
@@ -63,6 +71,7 @@ class PackedSeries(NamedTuple):
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _rows: Final = msgspec.msgpack.Decoder(Row)
+_names: Final = msgspec.msgpack.Decoder(Name)
 
 
 class PackedRows:
@@ -84,7 +93,7 @@ class PackedRows:
 
     def read(self, n: int, at: Instant, value: Decimal | None, came: int) -> StoredResult:
         """Unpack one, of which the columns say this much."""
-        row = _rows.decode(self.entries[self._end(n - 1) if n else 0 : self._end(n)])
+        row = _rows.decode(self._entry(n))
         return StoredResult(
             Result(
                 self._analyte,
@@ -108,6 +117,14 @@ class PackedRows:
             came,
             row.said,
         )
+
+    def identity(self, n: int) -> str:
+        """Unpack no more of one than its identity."""
+        name = _names.decode(self._entry(n))
+        return f"{name.order_number}|{name.observation_identifier}|{name.sub_id}"
+
+    def _entry(self, n: int) -> bytes:
+        return self.entries[self._end(n - 1) if n else 0 : self._end(n)]
 
     def cut(self, start: int, end: int) -> "PackedRows":
         """Return those from *start* to before *end*, still packed."""

@@ -19,15 +19,16 @@ from rules.hypermagnesemia import belonging, exposure_named, ladder
 from rules.rulebook import Rulebook
 
 
-def within(chart: Chart, exposure: Exposure, draws: Draws) -> list[Draw]:
-    """Return the draws in s..e+24 h of *exposure*, oldest first."""
-    return draws.between(exposure.start, exposure.end + chart.rulebook.after_window)
+def window(chart: Chart, exposure: Exposure) -> tuple[Instant, Instant]:
+    """Return s and e + 24 h of *exposure*."""
+    return exposure.start, exposure.end + chart.rulebook.after_window
 
 
 def baseline(chart: Chart, exposure: Exposure, draws: Draws) -> Draw | None:
     """Return the last of *draws* in the 72 h before the exposure's start, or None."""
-    before = draws.between(exposure.start - chart.rulebook.after_baseline, exposure.start - 1)
-    return before[-1] if before else None
+    before = draws.last(exposure.start - 1)
+    since = exposure.start - chart.rulebook.after_baseline
+    return before if before is not None and before.at >= since else None
 
 
 class HyperkalemiaAfterMagnesium(Plain):
@@ -45,8 +46,8 @@ class HyperkalemiaAfterMagnesium(Plain):
             before = baseline(chart, exposure, chart.potassium)
             if before is None:
                 continue
-            for draw in reversed(within(chart, exposure, chart.potassium)):
-                if draw.valid and draw.value >= book.potassium_onset and draw.value - before.value >= book.after_rise:
+            for draw in reversed(chart.potassium.above(book.potassium_onset, *window(chart, exposure))):
+                if draw.valid and draw.value - before.value >= book.after_rise:
                     if best is None or draw.at >= best[0].at:
                         best = (draw, exposure, before)
                     break
@@ -131,9 +132,9 @@ class HypocalcemiaAfterMagnesium(Plain):
         best: tuple[Draw, Exposure, Draw | None] | None = None
         for exposure in chart.exposures:
             before = baseline(chart, exposure, draws)
-            for draw in reversed(within(chart, exposure, draws)):
+            for draw in reversed(draws.below(limits.limit, *window(chart, exposure))):
                 fallen = before is None or before.value - draw.value >= limits.fall
-                if draw.value < limits.limit and fallen and not self._ionized_speaks(chart, analyte, draw):
+                if fallen and not self._ionized_speaks(chart, analyte, draw):
                     if best is None or draw.at >= best[0].at:
                         best = (draw, exposure, before)
                     break
@@ -158,11 +159,9 @@ class HypocalcemiaAfterMagnesium(Plain):
     def _ionized_speaks(self, chart: Chart, analyte: str, draw: Draw) -> bool:
         """Say whether a valid ionized calcium >= 1.0 within 4 h speaks against a low total one."""
         book = chart.rulebook
+        near = book.hypocalcemia_ionized_near
         return analyte == Analyte.CALCIUM.value and any(
-            other.valid and other.value >= book.hypocalcemia_ionized
-            for other in chart.ionized.between(
-                draw.at - book.hypocalcemia_ionized_near, draw.at + book.hypocalcemia_ionized_near
-            )
+            other.valid for other in chart.ionized.above(book.hypocalcemia_ionized, draw.at - near, draw.at + near)
         )
 
     def end(self, chart: Chart, claim: Claim) -> End | None:

@@ -5,7 +5,8 @@ A chart is made anew for each judgement and computes each part when it is first 
 it would have stood with the first so many of the patient's events (RULES.md 7, retraction).
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from rules.draws import Draw, Draws
@@ -56,7 +57,7 @@ class Chart:
         self.settled = now if settled is None else min(now, settled)
         self.rulebook = rulebook
         self._base = base
-        self._once: dict[Hashable, Any] = {}
+        self.known: dict[str, Any] = {}
         self.count = state.seen if count is None else count
 
     def known_by(self, count: int, now: Instant) -> "Chart":
@@ -78,11 +79,11 @@ class Chart:
         chart.__dict__.update(self.__dict__ | {"state": state})
         return chart
 
-    def once(self, name: Hashable, compute: Callable[["Chart"], T]) -> T:
+    def once(self, name: str, compute: Callable[["Chart"], T]) -> T:
         """Return what *compute* makes of this chart, computed once under *name*: for what several rules derive."""
-        if name not in self._once:
-            self._once[name] = compute(self)
-        return self._once[name]  # type: ignore[no-any-return]
+        if name not in self.known:
+            self.known[name] = compute(self)
+        return self.known[name]  # type: ignore[no-any-return]
 
     # Results
 
@@ -140,6 +141,11 @@ class Chart:
     def digoxin(self) -> Draws:
         """Return the counted digoxin levels, oldest first."""
         return self._counted(Analyte.DIGOXIN)
+
+    def named(self, name: str) -> Draw | None:
+        """Return the speaking potassium or magnesium, or the counted calcium, of that `Draw.key`; None without it."""
+        analytes = (self.all_potassium, self.all_magnesium, self.calcium, self.ionized)
+        return next((draw for draws in analytes if (draw := draws.named(name)) is not None), None)
 
     @lazy
     def pending_magnesium_at(self) -> list[Instant]:
@@ -325,19 +331,22 @@ class Chart:
 
     # Magnesium, as two rules ask for it
 
-    def recent_magnesiums(self, t_n: Instant) -> Iterator[Draw]:
+    def recent_magnesiums(self, t_n: Instant, least: Decimal = Decimal(0)) -> Iterator[Draw]:
         """
         Yield the valid total magnesiums that are *recent* for a potassium drawn at *t_n*, newest first (RULES.md 4.1).
+
+        Those below *least* (mmol/L) are passed over.
 
         Drawn at or after t_n - 24 h, at a known time, and not stale: not before a dialysis that started by t_n, nor
         (when low) before a parenteral magnesium dose that started by t_n.
         """
         since = t_n - self.rulebook.magnesium_recent
-        for draw in reversed(self.magnesium):
-            if draw.at < since:
+        magnesium = self.magnesium
+        for n in range(len(magnesium) - 1, -1, -1):
+            if magnesium.at[n] < since:
                 return
-            if self._stands(draw, t_n):
-                yield draw
+            if magnesium.values[n] >= least and self._stands(magnesium[n], t_n):
+                yield magnesium[n]
 
     def recent_magnesium(self, t_n: Instant) -> Draw | None:
         """Return the newest magnesium that is recent (RULES.md 4.1), or None."""
@@ -393,10 +402,7 @@ class Chart:
 
     def low_calcium_near(self, at: Instant, within: Instant) -> bool:
         """Say whether a valid total calcium below 1.9 mmol/L was drawn within *within* of *at*, before or after."""
-        return any(
-            draw.valid and draw.value < self.rulebook.calcium_low
-            for draw in self.calcium.between(at - within, at + within)
-        )
+        return any(draw.valid for draw in self.calcium.below(self.rulebook.calcium_low, at - within, at + within))
 
     def alerts_open(self) -> list[Alert]:
         """Return the patient's open alerts."""

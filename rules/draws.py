@@ -8,13 +8,23 @@ rule takes up the newest few. The others are worked out here.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Self, overload
+from typing import NamedTuple, Protocol, Self, overload
 
 from rules.events import Condition, Instant, Result
 from rules.lazy import lazy
-from rules.versions import RETRACTING, REVISING, StoredResult, first_came, identity, version_order
+from rules.versions import RETRACTING, REVISING, StoredResult, drawn_at, first_came, identity, version_order
 
 VALID, SUSPECT, INVALID = "valid", "suspect", "invalid"
+
+
+class Source(Protocol):
+    """Where the results of draws are read: a series, or what was worked out."""
+
+    def __getitem__(self, n: int) -> StoredResult:
+        """Read one."""
+
+    def identity(self, n: int) -> str:
+        """Return the identity of one (`rules.versions.identity`)."""
 
 
 class Draw:
@@ -35,23 +45,24 @@ class Draw:
     others: "Sequence[Draw]" = ()
 
     def __init__(
-        self, at: Instant, value: Decimal, came: int, read: Callable[[], Result], named_at: Instant | None = None
+        self, at: Instant, value: Decimal, came: int, source: "Source", n: int, named_at: Instant | None = None
     ) -> None:
         self.at = at
         self.value = value
         self.came = came
-        self._read = read
-        self._named_at = at if named_at is None else named_at
+        self._source = source
+        self._n = n
+        self.named_at = at if named_at is None else named_at
 
     @lazy
     def result(self) -> Result:
         """Return the result."""
-        return self._read()
+        return self._source[self._n].result
 
     @lazy
     def key(self) -> str:
         """Name the result and its draw, as `identity_at`; a version that sets the draw's time right leaves the name."""
-        return f"{identity(self.result)}|{self._named_at}"
+        return f"{self._source.identity(self._n)}|{self.named_at}"
 
     @property
     def counted(self) -> bool:
@@ -157,6 +168,29 @@ class Draws(Sequence[Draw]):
         """Return those drawn at *at* or later."""
         return self[bisect_left(self.at, at) :]
 
+    def named(self, name: str) -> Draw | None:
+        """Return the one whose `Draw.key` is *name*; it may have been set right to another draw time since."""
+        at = drawn_at(name)
+        same = [] if at is None else self.between(at, at)
+        moved = (draw for draw in self.known().values() if draw.named_at != draw.at)
+        return next((draw for draw in (*same, *moved) if draw.key == name), None)
+
+    def above(self, value: Decimal, start: Instant | None = None, end: Instant | None = None) -> list[Draw]:
+        """Return those of at least *value* drawn from *start* to *end*, both included; no other is taken up."""
+        return [self[n] for n in self._places(start, end) if self.values[n] >= value]
+
+    def below(self, value: Decimal, start: Instant | None = None, end: Instant | None = None) -> list[Draw]:
+        """Return those below *value* drawn from *start* to *end*, both included; no other is taken up."""
+        return [self[n] for n in self._places(start, end) if self.values[n] < value]
+
+    def _places(self, start: Instant | None, end: Instant | None) -> range:
+        first = 0 if start is None else bisect_left(self.at, start)
+        return range(first, len(self.at) if end is None else bisect_right(self.at, end))
+
+    def least(self, start: Instant, end: Instant) -> Decimal | None:
+        """Return the lowest value from *start* to *end*, both included."""
+        return min(self.values[bisect_left(self.at, start) : bisect_right(self.at, end)], default=None)
+
     def only(self, kept: Sequence[int]) -> "Draws":
         """Return some of them, by number, ascending."""
         return Draws(
@@ -211,6 +245,21 @@ class Present(NamedTuple):
     came: int
     said: tuple[Condition, ...]
     named_at: Instant
+
+
+class Worked:
+    """The one result of a draw that was worked out."""
+
+    def __init__(self, result: Result) -> None:
+        self._result = result
+
+    def __getitem__(self, n: int) -> StoredResult:
+        """Return it."""
+        return StoredResult(self._result, n)
+
+    def identity(self, _: int) -> str:
+        """Return its identity."""
+        return identity(self._result)
 
 
 def newest_versions(results: Sequence[StoredResult]) -> Iterable[Present]:

@@ -102,6 +102,11 @@ def ended_by(draw: Draw) -> str:
     return f"{draw.key}={draw.value}"
 
 
+def result_of(name: str) -> str:
+    """Return the name of the result in what `ended_by` gave."""
+    return name.rpartition("=")[0]
+
+
 def resolved(reason: str, *draws: Draw) -> End:
     """Return a resolution, by *draws* where results brought it."""
     return End(Change.RESOLVED, reason, "\n".join(ended_by(draw) for draw in draws) or None)

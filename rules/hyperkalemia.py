@@ -180,8 +180,8 @@ def _fast_rise(chart: Chart, draw: Draw) -> bool:
     book = chart.rulebook
     if not draw.valid or draw.value < book.potassium_high:
         return False
-    near = chart.potassium.between(draw.at - book.fast_rise_within, draw.at - 1)
-    return any(draw.value - other.value >= book.fast_rise for other in near)
+    least = chart.potassium.least(draw.at - book.fast_rise_within, draw.at - 1)
+    return least is not None and draw.value - least >= book.fast_rise
 
 
 def highest(episode: Episode, book: Rulebook) -> Severity:
@@ -324,8 +324,9 @@ class WithLowMagnesium(Hyperkalemia):
         episode = latest_episode(chart)
         if episode is None:
             return []
+        found = newest_refractory(chart)
         for trigger in reversed(episode.draws):
-            refractory = criterion(chart, episode, trigger)
+            refractory = found[2] if found is not None and trigger is found[1] else None
             if refractory is not None or (trigger.valid and trigger.value >= book.potassium_high):
                 break
         else:
@@ -363,4 +364,4 @@ class WithLowMagnesium(Hyperkalemia):
 def recovered_magnesium(chart: Chart, since: Instant) -> Draw | None:
     """Return the newest valid magnesium >= 0.695 mmol/L drawn after *since*; at it, where the low one was corrected."""
     low: Decimal = chart.rulebook.magnesium_low
-    return next((draw for draw in reversed(chart.magnesium.since(since)) if draw.valid and draw.value >= low), None)
+    return next((draw for draw in reversed(chart.magnesium.above(low, since)) if draw.valid), None)

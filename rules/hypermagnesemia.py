@@ -4,8 +4,8 @@ Hypermagnesemia: after an infusion, and without a known exposure (RULES.md 4.2).
 Sources: ACOG Practice Bulletin 222 for the obstetric ladder; the general and renal ladders are the rulebook's own.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from rules.alert import Rule, Severity
@@ -61,6 +61,18 @@ def ladder(chart: Chart) -> Ladder:
     return Ladder("general", book.general_warning, book.general_high, book.general_critical)
 
 
+class Owned(NamedTuple):
+    """
+    Magnesiums that belong to an exposure, oldest first: by the exposure's first dose, and the other way.
+
+    ``raised`` is what alerts of exposures stood on (dose, results): with other alerts it is worked out anew.
+    """
+
+    raised: tuple[tuple[str, tuple[str, ...]], ...]
+    by_exposure: dict[str, list[Draw]]
+    exposure_of: dict[Draw, Exposure]
+
+
 def exposure_of(chart: Chart, draw: Draw) -> Exposure | None:
     """
     Return the exposure that a magnesium belongs to, or None.
@@ -68,20 +80,28 @@ def exposure_of(chart: Chart, draw: Draw) -> Exposure | None:
     s <= observed_at <= e + 24 h (48 h when renal function is impaired or unknown), the latest when several match; what
     an alert of an exposure stood on goes on belonging to it.
     """
-    return owners(chart).get(draw) if chart.exposures else None
+    return owned(chart).exposure_of.get(draw) if chart.exposures else None
 
 
-def owners(chart: Chart) -> dict[Draw, Exposure]:
-    """Return each counted magnesium that belongs to an exposure, oldest first, with that exposure (`exposure_of`)."""
+def belonging(chart: Chart, exposure: Exposure) -> list[Draw]:
+    """Return the counted magnesiums that belong to *exposure*, oldest first."""
+    return owned(chart).by_exposure.get(exposure.first_dose, [])
+
+
+def owned(chart: Chart) -> Owned:
+    """Return which magnesium belongs to which exposure, worked out once as long as the alerts stand so."""
     raised = tuple(
         (alert.subject, alert.stood_on)
         for alert in chart.state.alerts
         if alert.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA and not alert.retracted
     )
-    return chart.once(("owners", raised), lambda c: _owners(c, raised))
+    known = chart.known.get("owned")
+    if not isinstance(known, Owned) or known.raised != raised:
+        known = chart.known["owned"] = _owned(chart, raised)
+    return known
 
 
-def _owners(chart: Chart, raised: Iterable[tuple[str, tuple[str, ...]]]) -> dict[Draw, Exposure]:
+def _owned(chart: Chart, raised: tuple[tuple[str, tuple[str, ...]], ...]) -> Owned:
     kept: dict[str, Exposure] = {}
     for dose, stood_on in raised:
         exposure = exposure_named(chart, dose)
@@ -89,24 +109,22 @@ def _owners(chart: Chart, raised: Iterable[tuple[str, tuple[str, ...]]]) -> dict
             kept |= dict.fromkeys(stood_on, exposure) | kept
     book = chart.rulebook
     window = book.exposure_window_impaired if chart.cleared_slowly else book.exposure_window
-    found = {}
-    for draw in chart.magnesium if kept else chart.magnesium.since(chart.exposures[0].start):
-        owner = kept.get(draw.key) if kept else None
-        if owner is None:
-            owner = next((e for e in reversed(chart.exposures) if e.start <= draw.at <= e.end + window), None)
-        if owner is not None:
-            found[draw] = owner
+    newest_first = chart.exposures[::-1]
+    owners = {draw: exposure for key, exposure in kept.items() if (draw := chart.magnesium.named(key)) is not None}
+    for draw in chart.magnesium.since(chart.exposures[0].start):
+        if draw not in owners:
+            owner = next((e for e in newest_first if e.start <= draw.at <= e.end + window), None)
+            if owner is not None:
+                owners[draw] = owner
+    found = Owned(raised, {}, owners)
+    for draw in sorted(owners, key=attrgetter("at")):
+        found.by_exposure.setdefault(owners[draw].first_dose, []).append(draw)
     return found
 
 
 def exposure_named(chart: Chart, dose: str) -> Exposure | None:
     """Return the exposure that holds the dose named *dose*, or None."""
     return next((exposure for exposure in chart.exposures if dose in exposure.keys), None)
-
-
-def belonging(chart: Chart, exposure: Exposure) -> list[Draw]:
-    """Return the counted magnesiums that belong to *exposure*, oldest first."""
-    return [draw for draw, owner in owners(chart).items() if owner.first_dose == exposure.first_dose]
 
 
 def severity_of(chart: Chart, exposure: Exposure, draw: Draw, rungs: Ladder) -> Severity | None:
@@ -131,8 +149,8 @@ def potassium_or_calcium(chart: Chart, at: Instant) -> list[str]:
     """Return the steps by a valid K >= 6.0 or a valid total Ca < 1.9 mmol/L within 6 h of a magnesium drawn at *at*."""
     book = chart.rulebook
     found = []
-    near = chart.potassium.between(at - book.magnesium_step_within, at + book.magnesium_step_within)
-    if any(d.valid and d.value >= book.potassium_high for d in near):
+    within = book.magnesium_step_within
+    if any(draw.valid for draw in chart.potassium.above(book.potassium_high, at - within, at + within)):
         found.append("high potassium")
     if chart.low_calcium_near(at, book.magnesium_step_within):
         found.append("low calcium")
@@ -242,12 +260,10 @@ class ExposureUnknown(Plain):
         ]
 
     def _trigger(self, chart: Chart) -> Draw | None:
-        magnesium, least = chart.magnesium, min(chart.rulebook.unknown_level, chart.rulebook.unknown_level_rising)
-        for n in range(len(magnesium) - 1, -1, -1):
-            if magnesium.values[n] >= least:
-                draw = magnesium[n]
-                if draw.valid and exposure_of(chart, draw) is None and self._fires(chart, draw):
-                    return draw
+        least = min(chart.rulebook.unknown_level, chart.rulebook.unknown_level_rising)
+        for draw in reversed(chart.magnesium.above(least)):
+            if draw.valid and exposure_of(chart, draw) is None and self._fires(chart, draw):
+                return draw
         return None
 
     def _fires(self, chart: Chart, draw: Draw) -> bool:

@@ -169,9 +169,8 @@ class RefractoryHypokalemia(Plain):
         for draw in until:
             if draw.valid and draw.value >= book.hypokalemia:
                 return resolved("potassium_recovered", draw)
-        for draw in chart.recent_magnesiums(claim.trigger_at):
-            later = claim.used_at is None or draw.at >= claim.used_at
-            if draw.value >= book.magnesium_low and later:
+        for draw in chart.recent_magnesiums(claim.trigger_at, book.magnesium_low):
+            if claim.used_at is None or draw.at >= claim.used_at:
                 return resolved("magnesium_resulted", draw)
         return EXPIRED if chart.settled >= expiry else None
 

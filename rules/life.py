@@ -8,23 +8,20 @@ when its hold is over. Then it is settled who notifies: one message, one page (R
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from rules.after_magnesium import HyperkalemiaAfterMagnesium, HypocalcemiaAfterMagnesium, MonitoringGap
 from rules.alert import Change, Rule, Severity
 from rules.chart import Chart
-from rules.events import DAY, Instant
-from rules.finding import End, Family, Finding, ended_by
+from rules.events import DAY, Analyte, Instant
+from rules.finding import End, Family, Finding, ended_by, result_of
 from rules.hyperkalemia import RefractoryWithoutMagnesium, WithLowMagnesium
 from rules.hypermagnesemia import ExposureUnknown, PostInfusion
 from rules.hypokalemia import RefractoryHypokalemia
 from rules.patient import Alert, Moment, PatientState
 from rules.rulebook import Rulebook
 from rules.spurious import SpuriousPotassium
-
-if TYPE_CHECKING:
-    from rules.draws import Draw
 
 ALERT_NAMESPACE = UUID("6c0d1f5e-0f3b-5b6a-9d53-3f7a1c2e8b40")
 """Fixed for ever: the same trigger of the same patient gives the same alert id everywhere (ADR 5)."""
@@ -191,7 +188,8 @@ def _continued(occasion: Occasion, rule: Rule) -> tuple[str, ...]:
 
 
 def _joined(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
-    return old if set(new) <= set(old) else (*old, *(key for key in new if key not in old))
+    added = () if new == old else tuple(key for key in new if key not in old)
+    return (*old, *added) if added else old
 
 
 def claim_of(chart: Chart, alert: Alert) -> Alert:
@@ -250,9 +248,10 @@ def version_of(rulebook: Rulebook) -> str:
 
 def _trigger_stands(chart: Chart, alert: Alert) -> bool:
     """Say whether the trigger of an alert is still a result that counts, or a dose that was given."""
-    draws: Iterable[Draw] = (*chart.all_potassium, *chart.magnesium, *chart.calcium, *chart.ionized)
+    draw = chart.named(alert.trigger)
     doses = (key for exposure in chart.exposures for key in exposure.keys)
-    return any(draw.key == alert.trigger for draw in draws) or alert.trigger in doses
+    counts = draw is not None and (draw.counted or draw.result.analyte is Analyte.POTASSIUM)
+    return counts or alert.trigger in doses
 
 
 def _ended(chart: Chart, alert: Alert, end: End) -> Draft:
@@ -439,8 +438,10 @@ def _may_return(chart: Chart, past: Alert) -> bool:
         return all(discharge.at != past.discharge for discharge in chart.discharges)
     if past.ended_by is None:
         return False
-    draws: Iterable[Draw] = (*chart.potassium, *chart.magnesium, *chart.calcium, *chart.ionized)
-    return not {ended_by(draw) for draw in draws if draw.valid}.issuperset(past.ended_by.split("\n"))
+    return not all(
+        (draw := chart.named(result_of(name))) is not None and draw.valid and ended_by(draw) == name
+        for name in past.ended_by.split("\n")
+    )
 
 
 # Settling who notifies

@@ -91,7 +91,7 @@ def acute_injury(creatinine: Draws, now: Instant, rulebook: Rulebook) -> bool:
         return False
     least = min(values)  # whatever rises has risen above it
     enough = min(least + rulebook.aki_rise, max(rulebook.aki_ratio * least, rulebook.aki_minimum))
-    for n in range(bisect_left(at, now - rulebook.aki_within), len(at)):
+    for n in range(len(at) - 1, bisect_left(at, now - rulebook.aki_within) - 1, -1):
         if values[n] < enough:
             continue
         week = values[bisect_left(at, at[n] - rulebook.aki_within) : n]

@@ -77,6 +77,11 @@ class Results:
         """Read those whose order number or container may be *text*."""
         return (series[n].result for series in self.series.values() for n in series.naming(text))
 
+    def drawn_at(self, at: Instant) -> list[Result]:
+        """Return the versions of one draw time."""
+        found = (entry for series in self.series.values() for entry in series.drawn_at(at))
+        return [entry.result for entry in sorted(found, key=draw_order)]
+
     def of_order(self, order_number: str) -> list[Result]:
         """Return the versions of one order."""
         return [result for result in self._naming(order_number) if result.order_number == order_number]
@@ -87,9 +92,9 @@ class Results:
 
     def without_oldest(self, excess: int) -> Self:
         """Return all but the *excess* oldest."""
-        drawn = sorted(at for series in self.series.values() for at in series.at)
-        if excess >= len(drawn):
+        if excess >= len(self):
             return type(self)({})
+        drawn = sorted(at for series in self.series.values() for at in series.at[:excess])
         last = drawn[excess - 1]  # the draw of the last that goes; of those of that time only some may go
         tied: list[StoredResult] = []
         gone: dict[Analyte, int] = {}

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from rules.events import Instant, Result
 from rules.lazy import lazy
-from rules.versions import USABLE, StoredResult, draw_order, first_came, version_order
+from rules.versions import USABLE, StoredResult, draw_order, first_came, identity, version_order
 
 PLAIN, SHADOWED, MIXED, REMARKED = "p-ms"
 """
@@ -38,6 +38,8 @@ class _Decimals(dict[str, Decimal | None]):
 
 
 _DECIMALS = _Decimals()
+_AT = struct.Struct("<q")
+_CAME = struct.Struct("<I")
 
 
 class Rows(Protocol):
@@ -48,6 +50,9 @@ class Rows(Protocol):
 
     def read(self, n: int, at: Instant, value: Decimal | None, came: int) -> StoredResult:
         """Read one, of which the columns say this much."""
+
+    def identity(self, n: int) -> str:
+        """Return the identity of one (`rules.versions.identity`)."""
 
     def cut(self, start: int, end: int) -> "Rows":
         """Return those from *start* to before *end*, unread."""
@@ -84,7 +89,7 @@ class Series:
     def of(cls, entries: Sequence[StoredResult]) -> "Series":
         """Return the series of versions in any order, at least one."""
         first, *others = entries
-        series = cls(_columns([first], _marks([first])), _NO_ROWS, (first,))
+        series = cls(_alone(first), _NO_ROWS, (first,))
         for entry in others:
             series = series.taking(entry)
         return series
@@ -99,6 +104,11 @@ class Series:
         if n < packed:
             return self.head.read(n, self.at[n], self.values[n], self.came[n])
         return self.tail[n - packed]
+
+    def identity(self, n: int) -> str:
+        """Return the identity of one (`rules.versions.identity`)."""
+        packed = len(self.head)
+        return self.head.identity(n) if n < packed else identity(self.tail[n - packed].result)
 
     def __iter__(self) -> Iterator[StoredResult]:
         """Read all."""
@@ -122,14 +132,14 @@ class Series:
     @property
     def newest_at(self) -> Instant:
         """Return the newest draw time."""
-        (at,) = struct.unpack_from("<q", self.columns.at, len(self.columns.at) - 8)
-        return int(at)
+        at: Instant = _AT.unpack_from(self.columns.at, len(self.columns.at) - _AT.size)[0]
+        return at
 
     @property
     def oldest_at(self) -> Instant:
         """Return the oldest draw time."""
-        (at,) = struct.unpack_from("<q", self.columns.at)
-        return int(at)
+        at: Instant = _AT.unpack_from(self.columns.at)[0]
+        return at
 
     def _read(self, start: int) -> list[StoredResult]:
         """Read all from *start* on."""
@@ -137,12 +147,16 @@ class Series:
 
     def naming(self, text: str) -> list[int]:
         """Return those whose order number or container may be *text*; ascending."""
-        packed = len(self.head)
-        found = list(self.head.naming(text))
-        for n, entry in enumerate(self.tail, packed):
-            if text in (entry.result.order_number, entry.result.container):
-                found.append(n)
+        found = [*self.head.naming(text)]
+        if self.tail:
+            for n, entry in enumerate(self.tail, len(self.head)):
+                if text in (entry.result.order_number, entry.result.container):
+                    found.append(n)
         return found
+
+    def drawn_at(self, at: Instant) -> list[StoredResult]:
+        """Read those of one draw time."""
+        return [self[n] for n in range(bisect_left(self.at, at), bisect_right(self.at, at))]
 
     def cut(self, start: int, end: int) -> "Series":
         """Return the versions from *start* to before *end*, the bounds no narrower than before."""
@@ -165,7 +179,12 @@ class Series:
 
     def without_first(self, count: int) -> "Series":
         """Return all but the *count* oldest, at least one."""
-        return self if count == 0 else _bounded(self.cut(count, len(self)))
+        if count == 0:
+            return self
+        rest = self.cut(count, len(self))
+        bounds = (self.columns.lowest, self.columns.highest)
+        gone = self.columns.values.split(" ", count)[:count]
+        return _bounded(rest) if any(_DECIMALS[text] in bounds for text in gone) else rest
 
     def taking(self, entry: StoredResult) -> "Series":
         """
@@ -175,7 +194,7 @@ class Series:
         """
         sharing = self._sharing(entry)
         if not sharing and entry.result.observed_at > self.newest_at:
-            return self.joined(_columns([entry], _marks([entry])), (entry,))
+            return self.joined(_alone(entry), (entry,))
         # From the first that is touched on, everything is read and put together anew.
         start = min([*sharing, bisect_left(self.at, entry.result.observed_at)])
         replaced: StoredResult | None = None
@@ -232,6 +251,9 @@ class _NoRows:
     def read(self, n: int, at: Instant, value: Decimal | None, came: int) -> StoredResult:  # noqa: ARG002
         raise IndexError(n)
 
+    def identity(self, n: int) -> str:
+        raise IndexError(n)
+
     def cut(self, start: int, end: int) -> "_NoRows":  # noqa: ARG002  (the protocol's shape)
         return self
 
@@ -240,6 +262,14 @@ class _NoRows:
 
 
 _NO_ROWS = _NoRows()
+
+
+def _alone(entry: StoredResult) -> Columns:
+    """Return the columns of a version that shares neither identity nor draw time with another."""
+    (result, came, said), value = entry, entry.result.value
+    mark = REMARKED if said else PLAIN if value is not None and result.status in USABLE else MIXED
+    text = "" if value is None else str(value)
+    return Columns(_AT.pack(result.observed_at), _CAME.pack(came), text, mark, value, value)
 
 
 def _columns(entries: Sequence[StoredResult], marks: str) -> Columns:
@@ -271,16 +301,16 @@ def _least(of: Callable[[Decimal, Decimal], Decimal], one: Decimal | None, other
 
 def _marks(group: Sequence[StoredResult]) -> str:
     """Return the marks of versions that share an identity or a draw time: all that do, one of them alone included."""
-    newest = group[0]
-    if len(group) > 1:
-        newest = max(sorted(group, key=draw_order), key=lambda entry: version_order(entry.result))
+    if len(group) == 1:
+        return _alone(group[0]).marks
+    newest = max(sorted(group, key=draw_order), key=lambda entry: version_order(entry.result))
     usable = newest.result.status in USABLE and newest.result.value is not None
-    remarked = any(entry.said for entry in group)
-    if usable and not remarked and newest.came == first_came(group):
-        if len(group) == 1:
-            return PLAIN
-        if all(_same_draw(entry.result, newest.result) for entry in group):
-            return "".join(PLAIN if entry is newest else SHADOWED for entry in group)
+    if (
+        usable
+        and newest.came == first_came(group)
+        and all(_same_draw(entry.result, newest.result) and not entry.said for entry in group)
+    ):
+        return "".join(PLAIN if entry is newest else SHADOWED for entry in group)
     return "".join(REMARKED if entry.said else MIXED for entry in group)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import cast
 
-from rules.draws import INVALID, NO_DRAWS, SUSPECT, VALID, Draw, Draws, newest_versions
+from rules.draws import INVALID, NO_DRAWS, SUSPECT, VALID, Draw, Draws, Worked, newest_versions
 from rules.events import Analyte, Condition, Instant, Result
 from rules.patient import StoredTube, touches
 from rules.results import Results
@@ -118,7 +118,7 @@ def _plain(series: Series) -> Draws:
     values = cast("list[Decimal]", series.values)
 
     def take_up(n: int) -> Draw:
-        return Draw(at[n], values[n], came[n], lambda: series[n].result)
+        return Draw(at[n], values[n], came[n], series, n)
 
     every = Draws(at, values, came, {}, take_up)
     if marks.count(PLAIN) == len(marks):
@@ -127,7 +127,7 @@ def _plain(series: Series) -> Draws:
 
 
 def _draw(result: Result, value: Decimal, came: int, named_at: Instant) -> Draw:
-    return Draw(result.observed_at, value, came, lambda: result, named_at)
+    return Draw(result.observed_at, value, came, Worked(result), 0, named_at)
 
 
 class KnownBy:

@@ -43,6 +43,12 @@ def identity_at(result: Result) -> str:
     return f"{identity(result)}|{result.observed_at}"
 
 
+def drawn_at(name: str) -> Instant | None:
+    """Return the draw time in what `identity_at` gave; None of another name, as that of a dose."""
+    at = name.rpartition("|")[2]
+    return int(at) if at.isdecimal() else None
+
+
 def version_order(result: Result) -> tuple[Instant, int, Instant, Decimal]:
     """Return the sort key of RULES.md 2: result time, status rank, received_at, value."""
     return (

@@ -1,11 +1,11 @@
 """What stands beside the headline: the kidneys, what the severity is by, what is worse (RULES.md 4.1, 4.2, 5 and 6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 
 from rules.alert import Severity
 from rules.chart import Chart
-from rules.draws import Draw
+from rules.draws import Draw, Draws
 from rules.events import Analyte, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode, severity_by_value
@@ -74,6 +74,6 @@ def worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
     return found
 
 
-def _near(draws: Sequence[Draw], trigger: Draw, within: Instant, worse: Callable[[Decimal], bool]) -> list[Draw]:
-    near = [draw for draw in draws if draw.valid and abs(draw.at - trigger.at) <= within and worse(draw.value)]
-    return near[-1:]
+def _near(draws: Draws, trigger: Draw, within: Instant, worse: Callable[[Decimal], bool]) -> list[Draw]:
+    near = draws.between(trigger.at - within, trigger.at + within)
+    return [draw for draw in near if draw.valid and worse(draw.value)][-1:]

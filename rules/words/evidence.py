@@ -6,27 +6,24 @@ from rules.alert import Rule
 from rules.chart import Chart
 from rules.draws import Draw
 from rules.exposure import key_text
-from rules.finding import Finding
+from rules.finding import Finding, ended_by, result_of
 from rules.patient import Alert
-from rules.versions import identity_at
+from rules.versions import drawn_at, identity_at
 from rules.words.beside import renal_basis, worse_beside, worst_of
 
 EVIDENCE_AT_MOST = 12
 """Results an alert lists; the trigger first, then the newest."""
 
 
-def _draws(chart: Chart) -> list[Draw]:
-    return [*chart.all_potassium, *chart.all_magnesium, *chart.calcium, *chart.ionized]
-
-
 def trigger_of(chart: Chart, alert: Alert) -> Draw | None:
     """Return the triggering result in its present version, where it still stands."""
-    return next((draw for draw in _draws(chart) if draw.key == alert.trigger), None)
+    return chart.named(alert.trigger)
 
 
 def offset_of(chart: Chart, alert: Alert) -> int:
     """Return the sender's offset of the trigger's draw, of a dose where that is the trigger, in minutes east."""
-    results = (entry.result for entry in chart.state.results)
+    at = drawn_at(alert.trigger)
+    results = [] if at is None else chart.state.results.drawn_at(at)
     offset = next((result.observed_offset for result in results if identity_at(result) == alert.trigger), None)
     if offset is not None:
         return offset  # also of one that was withdrawn
@@ -39,7 +36,8 @@ def ending_of(chart: Chart, alert: Alert) -> Draw | None:
     if alert.ended_by is None:
         return None
     first = alert.ended_by.split("\n", 1)[0]
-    return next((draw for draw in _draws(chart) if f"{draw.key}={draw.value}" == first), None)
+    draw = chart.named(result_of(first))
+    return draw if draw is not None and ended_by(draw) == first else None
 
 
 def evidence(chart: Chart, finding: Finding | None, trigger: Draw | None, ending: Draw | None) -> Sequence[Draw]:

@@ -116,8 +116,13 @@ def ago(moment: Instant, now: Instant) -> str:
 
 def earlier(draws: Sequence[Draw], trigger: Draw) -> Draw | None:
     """Return the draw that a trend starts from: the newest valid one before *trigger*, else the newest."""
-    before = [draw for draw in draws if draw.at < trigger.at]
-    return next((draw for draw in reversed(before) if draw.valid), before[-1] if before else None)
+    newest: Draw | None = None
+    for draw in reversed(draws):
+        if draw.at < trigger.at:
+            if draw.valid:
+                return draw
+            newest = newest or draw
+    return newest
 
 
 def in_both_units(mmol_l: Decimal) -> str:
