@@ -5,6 +5,7 @@ Any bytes decode or are rejected with a reason; none raise. Every OBX ends in ex
 (`DecodedMessage.accounted`) and every record in exactly one outcome.
 """
 
+import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
@@ -25,7 +26,7 @@ from consumer.hl7.er7 import Message, component, read_record
 from consumer.hl7.identity import order_patient
 from consumer.hl7.making import maker
 from consumer.hl7.orders import Order
-from consumer.hl7.outcome import Decoded, DecodedMessage, NotOurs, Outcome, Reason, Rejected
+from consumer.hl7.outcome import EMPTY_COUNTS, Decoded, DecodedMessage, NotOurs, Outcome, Reason, Rejected
 from consumer.hl7.patient_group import Gathering, PatientGroup
 from consumer.hl7.pumps import is_pump, read_pump
 from consumer.hl7.results import Gathered, read_order
@@ -73,6 +74,8 @@ class Decoder:
         """
         messages = read_record(raw)
         if not messages:
+            if _EMPTY_BATCH.fullmatch(raw) is not None:
+                return Decoded((_EMPTY_BATCH_IGNORED,))
             reason = Reason.NOT_HL7 if raw.strip(b" \t\r\n\x0b\x1c\x00") else Reason.EMPTY
             return Decoded((_not_a_message(reason),))
         decoded = []
@@ -405,6 +408,11 @@ def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | 
 
 _decoded_message = maker(DecodedMessage)
 _WHY_IGNORED = (Reason.RESULT_IN_OTHER_MESSAGE, Reason.MERGE_WITH_ITSELF)
+
+
+_EMPTY_BATCH = re.compile(rb"\s*(?:(?:FHS|BHS|BTS|FTS)\|[^\r\n]*(?:[\r\n]\s*|$))+")
+_EMPTY_BATCH_IGNORED = DecodedMessage("", "", "", Outcome.IGNORED, Reason.NOTHING_FOR_US, (), (), (), EMPTY_COUNTS, ())
+"""A batch without messages, as some engines send to show that they live."""
 
 
 def _not_a_message(reason: Reason) -> DecodedMessage:

@@ -115,6 +115,14 @@ def test_what_is_no_message_is_a_dead_letter(raw: bytes, reason: Reason) -> None
     assert (message.outcome, message.reason) == (Outcome.DEAD_LETTER, reason)
 
 
+def test_hl7_1_a_batch_without_messages() -> None:
+    """An empty batch holds nothing: ignored, and no dead letter; a broken one is."""
+    (message,) = decoded(b"FHS|^~\\&|A\rBHS|^~\\&|A\rBTS|0\rFTS|1\r")
+    assert message.outcome is Outcome.IGNORED
+    (message,) = decoded(b"FHS|^~\\&|A\rPID|1||1\rFTS|1\r")
+    assert message.reason is Reason.NOT_HL7
+
+
 def test_truncated_segment() -> None:
     """A message cut off inside its last OBX gives what came before."""
     raw = oru(obx(), obx(value="6.4", f4="2"))
