@@ -3,7 +3,7 @@
 import pytest
 
 from rules.alert import Rule, Severity, Transition
-from rules.events import Condition, Demographics, Drug
+from rules.events import Condition, Demographics, Drug, Result
 from rules.rulebook import load
 from rules.words.considerations import UNSEEN
 from rules.words.evidence import EVIDENCE_AT_MOST
@@ -20,6 +20,7 @@ from tests.unit.rules.builders import (
     egfr,
     given,
     h,
+    ica,
     infusion,
     k,
     mg,
@@ -162,6 +163,35 @@ def test_the_thresholds_of_a_potassium() -> None:
         "persistence_fall": "0.5 mmol/L",
         "persistence_late": "4 h",
     }
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [
+        (ca("1.6", h(5)), ("hypocalcemia", "hypocalcemia_critical", "hypocalcemia_fall")),
+        (ica("0.75", h(5)), ("hypocalcemia_ionized", "hypocalcemia_ionized_critical", "hypocalcemia_ionized_fall")),
+    ],
+    ids=["total", "ionized"],
+)
+def test_rules_5_the_thresholds_are_those_of_the_calcium(fact: Result, expected: tuple[str, ...]) -> None:
+    """An alert on total calcium names the limits of total calcium, one on ionized those of ionized (RULES.md 5)."""
+    play = Play(adt("A01"))
+    play.tell(infusion(h(0), h(4), grams="4"), fact, at=h(5.5))
+    named = [name for name in last(play, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM).thresholds if "hypocalcemia" in name]
+    assert named == ["hypocalcemia_magnesium", *expected]
+
+
+@pytest.mark.parametrize(
+    ("hours_before", "available"), [(5, True), (6, True), (7, False), (72, False)], ids=["5 h", "6 h", "7 h", "3 days"]
+)
+def test_rules_4_1_a_treatment_of_another_time_is_none_of_this_episode(hours_before: int, available: bool) -> None:
+    """Where the sentence says that none was seen, treatment data is said to be missing (RULES.md 4.1)."""
+    play = Play(adt("A01"))
+    play.tell(given(Drug.INSULIN, h(-hours_before)), k("6.1", h(0)), at=h(0.5))
+    play.tell(k("6.2", h(2)), at=h(2.5))
+    one = raised(play)
+    assert ("no treatment seen" not in one.summary) is available
+    assert any(words.startswith("treatment data: not available") for words in one.missing) is not available
 
 
 def test_evidence_begins_with_the_trigger_and_ends_somewhere() -> None:
