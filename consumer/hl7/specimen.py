@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from consumer.hl7.codes import table
+from consumer.hl7.comments import conditions_of
 from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, SUBCOMPONENT, unescape
 from consumer.hl7.texts import Vocabulary, fold, words
 from rules.events import Condition
@@ -65,15 +66,14 @@ class Specimen(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _conditions(condition: str, rejected: str) -> tuple[Condition, ...]:
+    """Return what SPM-24 and SPM-21 say: by code, and by a text in its place or beside it, as a remark would."""
     found: list[Condition] = []
     for field, codes in ((condition, CONDITIONS), (rejected, REJECT_REASONS)):
         for repetition in field.split(REPETITION) if field else ():
-            parts = repetition.split(COMPONENT)
-            for number in (0, 3):
-                known = codes.get(unescape(parts[number]).strip().upper()) if number < len(parts) else None
-                if known is not None and known not in found:
-                    found.append(known)
-    return tuple(found)
+            parts = [unescape(part).strip() for part in repetition.split(COMPONENT)]
+            found += [codes[part.upper()] for part in parts[0:4:3] if part.upper() in codes]
+            found += [each for part in (*parts[:2], *parts[3:5]) for each in conditions_of(part)]
+    return tuple(dict.fromkeys(found))
 
 
 def specimen_of(fields: list[str]) -> Specimen:

@@ -71,6 +71,11 @@ def test_comments(text: str, condition: Condition | None) -> None:
         ("", ["Grossly lipemic"], []),
         ("", ["Specimen hemolyzed"], [HEMOLYZED]),
         ("LIVE", [], []),
+        ("^Hemolyzed", [], [HEMOLYZED]),  # a text and no code
+        ("H2^Grossly hemolysed^L", [], [GROSS]),
+        ("GERONNEN", [], [Condition.CLOTTED]),
+        ("HEM^Marked hemolysis^HL70493", [], [GROSS, HEMOLYZED]),
+        ("N^Not hemolyzed^L", [], []),
         ("", [], []),
     ],
 )
