@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
+from consumer.errors import CorruptRecord
 from consumer.wire import PatientRecord, Waiting
 from rules.alert import Transition
 from rules.events import DAY, HOUR, Patient, Source
@@ -36,6 +37,10 @@ class Judged(NamedTuple):
     source: Source | None
 
 
+QUARANTINED: Final = "quarantined"
+"""The patient's stored state can't be read: nothing is judged for them until it is erased or mended."""
+
+
 class Failure(NamedTuple):
     """An event (None: a timer) that a rule could not judge; the state stays as it was."""
 
@@ -46,6 +51,8 @@ class Failure(NamedTuple):
     @property
     def reason(self) -> str:
         """Why it is a dead letter."""
+        if isinstance(self.error, CorruptRecord):
+            return QUARANTINED
         return PUMP_UNBOUND if isinstance(self.error, PumpUnbound) else JUDGE_ERROR
 
 

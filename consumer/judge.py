@@ -5,7 +5,7 @@ It keeps each patient packed (`key -> bytes`) and decodes who is touched. A batc
 merges and `discard` drops (KAFKA.md W7). What the rules say, and whose turn it is, is `consumer/patients.py`'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from consumer import deadletter
@@ -76,7 +76,7 @@ class Judge:
             NewerVersion: A state is of a format that we cannot read.
         """
         self._format = version
-        self._newer = self._packed.where(lambda packed: packed[0] > version)
+        self._newer = self._packed.where(lambda packed: packed[:1] > bytes((version,)))
         for key in self._newer:
             refuse_newer(self._packed.get(key) or b"", "a record of the state topic")
 
@@ -94,18 +94,13 @@ class Judge:
 
     def restore(self, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
         """Take one changelog record, oldest first; decodes nothing but its headers."""
-        name = key.decode()
-        named = dict(headers)
-        due = named.get(NEXT_DUE)
-        awaits = named.get(AWAITS)
-        homes = named.get(ALIASES)
+        name = key.decode(errors="backslashreplace")  # no key of ours is not UTF-8; such a one is nobody's
         self._packed.restore(name, value)
-        self._patients.restore(
-            name,
-            None if due is None or value is None else int(due),
-            None if awaits is None or value is None else _awaits(awaits),
-            None if homes is None or value is None else _homes(homes),
-        )
+        try:
+            due, awaits, homes = _timing({} if value is None else dict(headers))
+        except ValueError:  # the patient's own record says when, or can't be read: looked at with the first watermark
+            due, awaits, homes = 0, None, None
+        self._patients.restore(name, due, awaits, homes)
 
     def process(self, records: Sequence[Record], *, watermark: int | None, wall: int) -> Outcome:
         """Take a batch in order of offset."""
@@ -211,7 +206,10 @@ class Judge:
 
     def _changed(self, key: str, counts: dict[tuple[str, str], int]) -> Outgoing | None:
         """Return the changelog record of a touched patient; None for one that never was stored."""
-        record = self._patients.get(key)
+        try:
+            record = self._patients.get(key)
+        except CorruptRecord:  # quarantined: what is stored stays as it is
+            return None
         name = key.encode()
         if record is None:
             known = self._packed.get(key) is not None or self._packed.committed(key) is not None
@@ -266,6 +264,16 @@ class Judge:
             "judge",
         )
         return deadletter.outgoing(letter, self._settings.partition)
+
+
+def _timing(named: Mapping[str, bytes]) -> tuple[int | None, tuple[int, int] | None, AliasHomes | None]:
+    """Return what the headers of a state say: next due, what awaits catching up, the homes that lead to it."""
+    due, awaits, homes = named.get(NEXT_DUE), named.get(AWAITS), named.get(ALIASES)
+    return (
+        None if due is None else int(due),
+        None if awaits is None else _awaits(awaits),
+        None if homes is None else _homes(homes),
+    )
 
 
 def _awaits(text: bytes) -> tuple[int, int]:

@@ -198,3 +198,4 @@ class Metrics:
             for severity in Severity:
                 self._transitions.labels(rule.value, Change.RAISED.value, severity.label)
         self._counters["judge"].labels("judge_errors")
+        self._counters["judge"].labels("quarantined")

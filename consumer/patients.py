@@ -9,11 +9,13 @@ from collections import deque
 from consumer.address import partition_of
 from consumer.aliases import homes_of, is_merge, known, leading, route
 from consumer.bindings import Told, arrive, bind
+from consumer.errors import CorruptRecord
 from consumer.hl7.identity import is_order
 from consumer.homes import (
     ALIAS_KEPT,
     HOLD,
     PARKED,
+    QUARANTINED,
     AliasHomes,
     Clock,
     Failure,
@@ -107,8 +109,10 @@ class Patients:
     def overrule(self, *, merged: bool, behind: int) -> None:
         """Fire the holds due by the wall clock although their watermark is stuck; no other timer (RULES.md 8)."""
         for turn in self.turns.due(self._wall, merged=merged):
-            record = self.get(turn.key)
-            if turn.rank is not Rank.TIMER or turn in self._overruled or record is None or record.due != turn.due:
+            if turn.rank is not Rank.TIMER or turn in self._overruled:
+                continue
+            record = self._opened(turn.key)
+            if record is None or record.due != turn.due:
                 continue
             # Up to this timer; a hold behind another timer of the patient takes that one with it.
             if not any(self._end_hold(turn.key, record, until, behind) for until in (turn.due, self._wall)):
@@ -126,7 +130,7 @@ class Patients:
             )
             if not caught_up and not late:
                 continue
-            record = self.get(key)
+            record = self._opened(key)
             if record is None or record.state is None:
                 self._awaiting.set(key, None)
                 continue
@@ -174,11 +178,14 @@ class Patients:
         while self._local:
             waiting = self._local.popleft()
             key = waiting.record.patient.key
-            record = self.get(key) or EMPTY
             if waiting.record.kind is Kind.ERASE:
                 self._put(key, None)
                 self._count("erased")
-            elif is_order(key):
+                continue
+            record = self._opened(key, waiting)
+            if record is None:
+                continue
+            if is_order(key):
                 self._order(key, record, waiting)
             elif record.alias is not None and not is_merge(waiting.record):
                 self._follow(key, record, record.alias, waiting)
@@ -190,9 +197,11 @@ class Patients:
 
     def _take(self, turn: Turn) -> None:
         """Take one turn: the patient's timer, or the first event of the inbox."""
-        record = self.get(turn.key)
+        record = self._opened(turn.key)
+        if record is None:
+            return
         actual = turn_of(turn.key, record)
-        if record is None or actual != turn:
+        if actual != turn:
             self.turns.set(turn.key, actual, self._homes(record))
         elif turn.rank is Rank.EVENT:
             waiting, *rest = record.inbox
@@ -409,6 +418,22 @@ class Patients:
         self.failures.append(Failure(patient, waiting, error))
         self._count("judge_errors")
         self._put(key, record)
+
+    def _opened(self, key: str, waiting: Waiting | None = None) -> PatientRecord | None:
+        """
+        Return a patient, an empty record for nobody; None for one whose stored state can't be read.
+
+        Such a patient is left alone, with a dead letter for what had come; the rest goes on, and operations are told.
+        """
+        try:
+            return self.get(key) or EMPTY
+        except CorruptRecord as error:
+            patient = Patient(key, "", "") if waiting is None else waiting.record.patient
+            self.failures.append(Failure(patient, waiting, error))
+            self._count(QUARANTINED)
+            self.turns.set(key, None, None)
+            self._awaiting.set(key, None)
+            return None
 
     def _put(self, key: str, record: PatientRecord | None) -> None:
         if record is not None and record.state is None and record.alias is None and not record.inbox:

@@ -30,6 +30,8 @@ _T = TypeVar("_T")
 FORMAT: Final = 2
 """The newest format; it is that of events and of stored patients alike."""
 
+FORMATS_AHEAD: Final = 32
+
 FORMAT_BEFORE: Final = FORMAT - 1
 """What members of the version before ours can read."""
 
@@ -180,8 +182,12 @@ def decode_patient(value: bytes) -> PatientRecord:
 
 
 def refuse_newer(value: bytes, what: str) -> None:
-    """Raise `NewerVersion` for a record that a newer lab-alert has written; looks at nothing but its first byte."""
-    if value and value[0] > FORMAT:
+    """
+    Raise `NewerVersion` for a record that a newer lab-alert has written; looks at nothing but its first byte.
+
+    One that is far ahead is damage: no fleet is updated over so many formats at once.
+    """
+    if value and FORMAT < value[0] <= FORMAT + FORMATS_AHEAD:
         raise NewerVersion(what, value[0], FORMAT)
 
 
@@ -213,6 +219,8 @@ def _read(value: bytes, decoder: "msgspec.msgpack.Decoder[_T]", what: str) -> _T
     if len(value) < _PREFIX_BYTES or value[0] == 0:
         raise CorruptRecord(f"{what} does not begin with a version")
     refuse_newer(value, what)
+    if value[0] > FORMAT:
+        raise CorruptRecord(f"{what} does not begin with a version")
     body = value[_PREFIX_BYTES:]
     try:
         if value[1] == _Packing.LZ4:

@@ -336,6 +336,14 @@ class Task:
         self._committed_at = time.monotonic()
         self._failures = 0
         self._progress()
+        if ("judge", "quarantined") in pending.counts:
+            log.error(
+                "patients.quarantined",
+                times=pending.counts["judge", "quarantined"],
+                what="the stored state of a patient can't be read; their events are dead letters",
+                remedy="`lab-alert dead-letters list` names them; `state erase`, then `dead-letters replay`",
+                **self._where(),
+            )
         self._observer.committed(self.name, pending.counts, records=pending.records, seconds=self._committed_at - begun)
 
     async def _after(self, error: Exception) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from consumer.judge import Judge
 from consumer.patients import Clock
-from consumer.stage import Outcome, Output
+from consumer.stage import Outcome, Output, Record
 from consumer.wire import EventRecord, Kind, decode_patient
 from rules import engine
 from rules.engine import Judgement
@@ -291,3 +291,79 @@ def test_an_overruled_watermark_ends_holds_alone() -> None:
         for wall in (12, 14, 16, 18):
             assert words(judge.tick(watermark=0, wall=wall * MINUTE)) == []
         assert words(judge.tick(watermark=12 * MINUTE, wall=20 * MINUTE)) == ["00:12 A timer"]
+
+
+# A stored state that can't be read
+
+
+DAMAGED = {
+    "torn": b"\x02\x00\x97\xc0",
+    "empty": b"",
+    "of no version": b"\x00\x00",
+    "of no version that there will be": b"\xff\x00\x97",
+    "not what it says": b"\x02\x01\x10\x00\x00\x00garbage",
+}
+
+
+def with_damage(clock: Clock, value: bytes, due: bytes = b"60000") -> Judge:
+    """A home that restores a patient A in order, and a damaged one, D, with a timer in a minute."""
+    judge = home(clock)
+    (kept,) = (
+        one for one in feed(home(clock), event("A", 0, "t1"), watermark=0).outgoing if one.output is Output.STATE
+    )
+    judge.restore(b"A", kept.value, kept.headers)
+    judge.restore(b"D", value, (("next_due", due),))
+    judge.write_format(2)
+    return judge
+
+
+@pytest.mark.parametrize("value", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_state_is_quarantined_and_the_rest_goes_on(value: bytes) -> None:
+    """
+    Its patient's events and timers are dead letters, counted; the neighbours are judged; the bytes stay as they are.
+
+    Red where the error is let out of the stage: the partition stops, and with it everybody.
+    """
+    judge = with_damage(Clock.LIVE, value)
+    outcome = feed(judge, event("D", 2, "x"), event("A", 2, "y"), watermark=2)
+    assert words(outcome) == ["00:01 A timer", "00:02 A y"]
+    letters = [one for one in outcome.outgoing if one.output is Output.DEAD_LETTERS]
+    assert [(one.key, dict(one.headers)["reason"]) for one in letters] == [(b"D", b"quarantined")] * 2
+    assert b"D" not in [one.key for one in outcome.outgoing if one.output is Output.STATE]
+    assert outcome.counts["judge", "quarantined"] == outcome.counts["dead_letters", "quarantined"] == 2
+    assert not judge.tick(watermark=10 * MINUTE, wall=0).outgoing, "told once, not at every tick"
+
+
+def test_an_erased_patient_begins_anew() -> None:
+    """The remedy: the damaged record is taken away, and the dead letters put back are judged."""
+    judge = with_damage(Clock.LIVE, DAMAGED["torn"])
+    (letter,) = (
+        one for one in feed(judge, event("D", 0, "x"), watermark=0).outgoing if one.output is Output.DEAD_LETTERS
+    )
+    erased = feed_records(judge, record(EventRecord(Kind.ERASE, fake.patient("D"), None)))
+    assert fake.states(erased) == {"D": None}
+    again = record(event("D", 0, "x"))._replace(value=letter.value, headers=(("attempt", b"2"),))
+    assert words(feed_records(judge, again)) == ["00:00 D x"]
+
+
+def feed_records(judge: Judge, *records: Record) -> Outcome:
+    """Process records and commit them."""
+    outcome = judge.process(records, watermark=0, wall=0)
+    judge.commit()
+    return outcome
+
+
+def test_damaged_headers_are_no_loss() -> None:
+    """The patient's own record says when the timer is due."""
+    (kept,) = (one for one in feed(home(), event("A", 0, "t30"), watermark=0).outgoing if one.output is Output.STATE)
+    judge = home()
+    judge.restore(b"A", kept.value, (("next_due", b"soon"), ("awaits_catch_up", b"x"), ("aliases", b"")))
+    assert words(judge.tick(watermark=29 * MINUTE, wall=0)) == []
+    assert words(judge.tick(watermark=30 * MINUTE, wall=0)) == ["00:30 A timer"]
+
+
+def test_a_key_that_is_no_text_is_passed_over() -> None:
+    """What something else has written to the state topic stops no restore."""
+    judge = home()
+    judge.restore(b"\xff\xfe", b"\x02\x00", ())
+    assert words(feed(judge, event("A", 0, "x"), watermark=0)) == ["00:00 A x"]
