@@ -32,8 +32,8 @@ class Results:
         return sum(map(len, self.series.values()))
 
     def __iter__(self) -> Iterator[StoredResult]:
-        """Read all, by draw."""
-        return iter(sorted((entry for series in self.series.values() for entry in series), key=draw_order))
+        """Read all, by draw; of two that differ in their analyte alone in its order, however they came."""
+        return iter(sorted((entry for name in sorted(self.series) for entry in self.series[name]), key=draw_order))
 
     def __eq__(self, other: object) -> bool:
         """Say whether both hold the same versions."""
