@@ -150,6 +150,11 @@ class Draws(Sequence[Draw]):
             return self.made
         return {n: self.made[number] for n, number in enumerate(self._numbers) if number in self.made}
 
+    def named_at(self, n: int) -> Instant:
+        """Return the draw time in the name of one, without taking it up."""
+        known = self.made.get(self._numbers[n])
+        return self.at[n] if known is None else known.named_at
+
     def last(self, at: Instant) -> Draw | None:
         """Return the last drawn at *at* or before."""
         n = bisect_right(self.at, at)

@@ -4,8 +4,9 @@ Hypermagnesemia: after an infusion, and without a known exposure (RULES.md 4.2).
 Sources: ACOG Practice Bulletin 222 for the obstetric ladder; the general and renal ladders are the rulebook's own.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from decimal import Decimal
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from rules.alert import Rule, Severity
@@ -14,6 +15,8 @@ from rules.draws import Draw
 from rules.events import Instant
 from rules.exposure import Exposure
 from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
+from rules.patient import Alert
+from rules.versions import drawn_at
 
 if TYPE_CHECKING:
     from rules.rulebook import Rulebook
@@ -62,13 +65,9 @@ def ladder(chart: Chart) -> Ladder:
 
 
 class Owned(NamedTuple):
-    """
-    Magnesiums that belong to an exposure, oldest first: by the exposure's first dose, and the other way.
+    """Magnesiums that belong to an exposure, oldest first: by the exposure's first dose, and the other way."""
 
-    ``raised`` is what alerts of exposures stood on (dose, results): with other alerts it is worked out anew.
-    """
-
-    raised: tuple[tuple[str, tuple[str, ...]], ...]
+    alerts: tuple[Alert, ...]  # with other ones it is worked out anew: results go on belonging to what was raised
     by_exposure: dict[str, list[Draw]]
     exposure_of: dict[Draw, Exposure]
 
@@ -90,35 +89,44 @@ def belonging(chart: Chart, exposure: Exposure) -> list[Draw]:
 
 def owned(chart: Chart) -> Owned:
     """Return which magnesium belongs to which exposure, worked out once as long as the alerts stand so."""
-    raised = tuple(
-        (alert.subject, alert.stood_on)
-        for alert in chart.state.alerts
-        if alert.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA and not alert.retracted
-    )
-    known = chart.known.get("owned")
-    if not isinstance(known, Owned) or known.raised != raised:
-        known = chart.known["owned"] = _owned(chart, raised)
+    known, alerts = chart.known.get("owned"), chart.state.alerts
+    if isinstance(known, Owned):
+        if known.alerts is alerts:
+            return known
+        if _raised(known.alerts) == _raised(alerts):
+            return known._replace(alerts=alerts)
+    known = chart.known["owned"] = _owned(chart)
     return known
 
 
-def _owned(chart: Chart, raised: tuple[tuple[str, tuple[str, ...]], ...]) -> Owned:
+def _raised(alerts: Iterable[Alert]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return what alerts of exposures stood on, with the dose that each exposure is named by."""
+    return [
+        (alert.subject, alert.stood_on)
+        for alert in alerts
+        if alert.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA and not alert.retracted
+    ]
+
+
+def _owned(chart: Chart) -> Owned:
     kept: dict[str, Exposure] = {}
-    for dose, stood_on in raised:
+    for dose, stood_on in _raised(chart.state.alerts):
         exposure = exposure_named(chart, dose)
         if exposure is not None:
             kept |= dict.fromkeys(stood_on, exposure) | kept
-    book = chart.rulebook
+    book, magnesium = chart.rulebook, chart.magnesium
     window = book.exposure_window_impaired if chart.cleared_slowly else book.exposure_window
     newest_first = chart.exposures[::-1]
-    owners = {draw: exposure for key, exposure in kept.items() if (draw := chart.magnesium.named(key)) is not None}
-    for draw in chart.magnesium.since(chart.exposures[0].start):
-        if draw not in owners:
+    found = Owned(chart.state.alerts, {}, {})
+    first, named_at = chart.exposures[0].start, {drawn_at(key) for key in kept}
+    before = [magnesium[n] for n in range(bisect_left(magnesium.at, first)) if magnesium.named_at(n) in named_at]
+    for draw in (*before, *magnesium.since(first)):
+        owner = kept.get(draw.key) if draw.named_at in named_at else None
+        if owner is None:
             owner = next((e for e in newest_first if e.start <= draw.at <= e.end + window), None)
-            if owner is not None:
-                owners[draw] = owner
-    found = Owned(raised, {}, owners)
-    for draw in sorted(owners, key=attrgetter("at")):
-        found.by_exposure.setdefault(owners[draw].first_dose, []).append(draw)
+        if owner is not None:
+            found.exposure_of[draw] = owner
+            found.by_exposure.setdefault(owner.first_dose, []).append(draw)
     return found
 
 
@@ -261,8 +269,9 @@ class ExposureUnknown(Plain):
 
     def _trigger(self, chart: Chart) -> Draw | None:
         least = min(chart.rulebook.unknown_level, chart.rulebook.unknown_level_rising)
+        owners = owned(chart).exposure_of if chart.exposures else {}
         for draw in reversed(chart.magnesium.above(least)):
-            if draw.valid and exposure_of(chart, draw) is None and self._fires(chart, draw):
+            if draw.valid and draw not in owners and self._fires(chart, draw):
                 return draw
         return None
 

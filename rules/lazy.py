@@ -1,13 +1,14 @@
-"""A property that is computed once an object: `functools.cached_property` without its lock."""
+"""To do no more than is asked: a property that is computed once an object, a record changed only where it differs."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
+R = TypeVar("R", bound=tuple[Any, ...])
 
 
 class lazy(Generic[T]):  # noqa: N801  (used as a decorator, like property)
-    """Compute a value when it is first asked for, and put it where the next look finds it first."""
+    """Compute a value when it is first asked for, and put it where the next look finds it: without a lock."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute
@@ -27,3 +28,10 @@ class lazy(Generic[T]):  # noqa: N801  (used as a decorator, like property)
         value = self._compute(instance)
         instance.__dict__[self._name] = value
         return value
+
+
+def replaced(record: R, **fields: object) -> R:
+    """Return a named tuple with *fields* in it: itself, where they are there already."""
+    if all(getattr(record, name) == value for name, value in fields.items()):
+        return record
+    return record._replace(**fields)  # type: ignore[attr-defined,no-any-return]  # a named tuple has it

@@ -19,6 +19,7 @@ from rules.finding import End, Family, Finding, ended_by, result_of
 from rules.hyperkalemia import RefractoryWithoutMagnesium, WithLowMagnesium
 from rules.hypermagnesemia import ExposureUnknown, PostInfusion
 from rules.hypokalemia import RefractoryHypokalemia
+from rules.lazy import replaced
 from rules.patient import Alert, Moment, PatientState
 from rules.rulebook import Rulebook
 from rules.spurious import SpuriousPotassium
@@ -171,15 +172,16 @@ def _following(alert: Alert, finding: Finding) -> Alert:
 
     Used magnesium, results it stands on, and its trigger, never to an older one.
     """
-    followed = alert._replace(
+    newer = finding.trigger_at >= alert.trigger_at
+    return replaced(
+        alert,
         subject=alert.subject if _same_subject(alert, finding) else finding.subject,
         used_at=finding.used_at if finding.used_at is not None else alert.used_at,
         stood_on=_joined(alert.stood_on, finding.stood_on),
         triggers=_joined(alert.triggers, (finding.trigger,)),
+        trigger=finding.trigger if newer else alert.trigger,
+        trigger_at=finding.trigger_at if newer else alert.trigger_at,
     )
-    if finding.trigger_at < alert.trigger_at:
-        return followed
-    return followed._replace(trigger=finding.trigger, trigger_at=finding.trigger_at)
 
 
 def _continued(occasion: Occasion, rule: Rule) -> tuple[str, ...]:
@@ -199,7 +201,7 @@ def claim_of(chart: Chart, alert: Alert) -> Alert:
     What is refractory now, where its rule knows that, else its own trigger.
     """
     anchor = BY_RULE[alert.rule].anchor(chart)
-    return alert if anchor is None else alert._replace(trigger_at=anchor)
+    return alert if anchor is None else replaced(alert, trigger_at=anchor)
 
 
 def _go_on(chart: Chart, alert: Alert, finding: Finding | None, occasion: Occasion) -> Draft | None:

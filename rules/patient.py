@@ -25,6 +25,7 @@ from rules.events import (
     PatientEvent,
     Tube,
 )
+from rules.lazy import replaced
 from rules.results import NO_RESULTS, Results
 from rules.rulebook import Rulebook
 from rules.versions import StoredResult
@@ -383,7 +384,8 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         tubes = tuple(t for t in state.tubes if t.tube.received_at >= horizon or results.holds(t.tube.container))
         state = state._replace(results=results, tubes=tubes)
     context = now - KEEP_CONTEXT
-    return state._replace(
+    return replaced(
+        state,
         administrations=_retained_administrations(state.administrations, horizon, rulebook),
         dialyses=tuple(d for d in state.dialyses if d.dialysis.ended_at >= horizon),
         magnesium_orders=tuple(o for o in state.magnesium_orders if o.ordered_at >= horizon),
