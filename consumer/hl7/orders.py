@@ -1,6 +1,8 @@
 """One order of a message, as its segments gather: OBR, the OBX that matter, remarks and specimens."""
 
+import re
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import NamedTuple
 
 from consumer.hl7 import comments
@@ -42,6 +44,8 @@ _drawn = maker(Drawn)
 
 NO_RESULT = frozenset({"ED", "RP"})  # OBX-2: a document or a pointer
 _NO_REMARK = frozenset("0123456789<>=.+-") | {""}  # begins of numbers, and of nothing
+_REMARK = re.compile(r"(?:\A|\r)[^0-9<>=.+\r-]").search
+_VALUE = itemgetter(5)
 _LONGEST_REMARK = 4_000  # characters; what is longer is a report
 
 
@@ -122,12 +126,15 @@ class Order:
 
     def note_texts(self) -> None:
         """Take the texts that stand as values, of our codes or others, for remarks of the order."""
-        self.notes += [
-            obx[5]
-            for run in self.runs
-            for obx in run
-            if len(obx) > 5 and obx[5][:1] not in _NO_REMARK and obx[2] not in NO_RESULT
-        ]
+        for run in self.runs:
+            try:
+                if not _REMARK("\r".join(map(_VALUE, run))):
+                    continue  # numbers alone, as nearly always
+            except IndexError:  # an OBX without a value among them
+                pass
+            self.notes += [
+                obx[5] for obx in run if len(obx) > 5 and obx[5][:1] not in _NO_REMARK and obx[2] not in NO_RESULT
+            ]
 
     def drawn(self, context: Context, obx: list[str]) -> Drawn | None:
         """

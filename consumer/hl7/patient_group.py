@@ -1,6 +1,6 @@
 """What one PID and the segments behind it gather, until the next PID; then the event that they are."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import groupby, islice
 from operator import itemgetter
 
@@ -119,12 +119,10 @@ class Gathering:
         nothing, known = (_NONE, _UNKNOWN) if truncation else (sender.nothing, sender.observations)
         before = context.observations
         context.observations += len(run)
-        others = 0
-        for number, segment in enumerate(run, before + 1):
+        left = _left(run, before, nothing)
+        others = len(run) - len(left)
+        for number, segment in left:
             raw = segment[3] if len(segment) > 3 else ""
-            if raw in nothing:
-                others += 1
-                continue
             observation = known.get(raw) or sender.observation(raw, truncation)
             kind = observation.kind
             if kind is Kind.OTHER:
@@ -189,3 +187,11 @@ class Gathering:
                 self._route = route
         else:
             self._route = route
+
+
+def _left(run: list[list[str]], before: int, nothing: Container[str]) -> list[tuple[int, list[str]]]:
+    """Return the OBX of a run whose OBX-3 is not known to be nothing, each with its place in the message (from 1)."""
+    try:
+        return [each for each in enumerate(run, before + 1) if each[1][3] not in nothing]
+    except IndexError:  # a short one is among them
+        return list(enumerate(run, before + 1))

@@ -68,12 +68,14 @@ def read_order(order: Order, context: Context, gathered: Gathered, *, known: boo
     indexes: list[Found] = []
     vetoed = order.vetoed
     of_a_patient = vetoed or order.of_a_patient
-    plain = known and of_a_patient and not vetoed
-    for found in order.found:
+    left = order.found
+    if known and of_a_patient and not vetoed:
+        ours = [found for found in left if found.observation.kind is _OURS and found.fields[2] not in NO_RESULT]
+        if len(ours) == len(left):  # as nearly always
+            left = []
+    for found in left:
         kind = found.observation.kind
-        if plain and kind is _OURS and found.fields[2] not in NO_RESULT:
-            ours.append(found)  # as nearly all of them are
-        elif kind is Kind.EXCLUDED:
+        if kind is Kind.EXCLUDED:
             context.not_ours[NotOurs.CODE_EXCLUDED] += 1
         elif kind is Kind.SITE_EXCLUDED:
             context.not_ours[NotOurs.SITE_EXCLUDED] += 1
@@ -97,8 +99,6 @@ def read_order(order: Order, context: Context, gathered: Gathered, *, known: boo
             dialysis = dialysis_from_observation(found, order, context)
             if dialysis is not None:
                 gathered.dialyses.append(dialysis)
-        else:
-            ours.append(found)
     results = _draft_all(order, ours, context) if ours else []
     gathered.results += results
     if ours or indexes:
