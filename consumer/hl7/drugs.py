@@ -43,12 +43,15 @@ _GRAMS: Mapping[str, Decimal] = {
     **dict.fromkeys(("mmol", "mmols"), 2 * _GRAMS_PER_MEQ),
 }
 _MILLILITERS = frozenset({"ml", "mls", "cc", "milliliter", "milliliters", "millilitre", "millilitres"})
-_STRENGTHS = (
-    # "2 g in 50 mL", "4 gram/100 mL", "500 mg/mL"
-    re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(g|gm|gram|grams|mg|meq|mmol) ?(?:in|/|per) ?([0-9]+(?:\.[0-9]+)?)? ?ml\b"),
-    # a percentage, "50 %": grams in 100 mL
-    re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%"),
+_QUANTITY = r"(?<![0-9.,])([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)"  # "1,000" is a thousand, "0,5" nobody's guess
+_AMOUNT = rf"{_QUANTITY} ?(g|gm|gram|grams|mg|meq|mmol)"
+_VOLUME = _QUANTITY
+_CONCENTRATIONS = (
+    re.compile(rf"{_AMOUNT} ?(?:in|/|per|-) ?{_VOLUME}? ?ml\b"),  # "2 g in 50 mL", "4 gram/100 mL", "500 mg/mL"
+    re.compile(rf"{_AMOUNT} in [a-z][^/]*? {_VOLUME} ?ml\b"),  # "1 g in dextrose 5 % 100 mL"
 )
+_PERCENTAGE = re.compile(r"(?<![0-9.,])([0-9]+(?:\.[0-9]+)?) ?%")  # "50 %": grams in 100 mL
+_DILUENT = re.compile(r"\b(?:in|dextrose|glucose|sodium|nacl|d5w|water|ringer)\b")  # behind it the % is another's
 _PLACES = Decimal("1E-6")
 
 
@@ -143,12 +146,13 @@ def strength_of(text: str) -> Decimal | None:
     Decimal('0.04')
     """
     lowered = text.lower()
-    match = _STRENGTHS[0].search(lowered)
-    if match is not None:
-        amount, unit, volume = match.groups()
-        milliliters = Decimal(volume) if volume else Decimal(1)
-        return Decimal(amount) * _GRAMS[unit] / milliliters if milliliters else None
-    match = _STRENGTHS[1].search(lowered)
+    for concentration in _CONCENTRATIONS:
+        match = concentration.search(lowered)
+        if match is not None:
+            amount, unit, volume = match.groups()
+            milliliters = Decimal(volume.replace(",", "")) if volume else Decimal(1)
+            return Decimal(amount.replace(",", "")) * _GRAMS[unit] / milliliters if milliliters else None
+    match = _PERCENTAGE.search(_DILUENT.split(lowered, maxsplit=1)[0])
     return Decimal(match.group(1)) / 100 if match is not None else None
 
 

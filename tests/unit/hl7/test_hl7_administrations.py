@@ -95,6 +95,14 @@ def test_every_ndc_prefix() -> None:
         ("50", "mL", "magnesium sulfate 2 g in 50 mL", "2"),
         ("100", "mL", "magnesium sulfate 4 gram/100 mL", "4"),
         ("1 MLS", "", "magnesium sulfate 500 mg/mL", "0.5"),
+        ("100", "mL", "magnesium sulfate 1 gram in dextrose 5 % 100 mL", "1"),  # the 5 % is dextrose's
+        ("100", "mL", "magnesium sulfate 5 g in sodium chloride 0.9 % 100 mL", "5"),
+        ("50", "mL", "magnesium sulfate in dextrose 5 %", None),
+        ("20", "mL", "magnesium sulfate 10 % in glucose 5 %", "2"),
+        ("50", "mL", "magnesium sulfate 2 gram-50 mL", "2"),
+        ("100", "mL", "magnesium sulfate 40 g/1,000 mL", "4"),
+        ("10", "mL", "magnesium sulfate 5,000 mg/10 mL", "5"),
+        ("10", "mL", "magnesium sulfate 0,5 g/mL", None),  # a decimal comma is never guessed
         ("50", "mL", "magnesium sulfate", None),
         ("1", "bag", "magnesium sulfate", None),
         ("", "g", "magnesium sulfate", None),
