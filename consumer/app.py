@@ -33,6 +33,9 @@ from rules import rulebook as rulebooks
 from rules.events import DAY
 from rules.rulebook import Rulebook
 
+STATE_PERCENT = 95
+"""Of what a record of the state topic may weigh (KAFKA.md W3); the rest is for its key, its headers and the batch."""
+
 ALL_STAGES: tuple[StageName, ...] = ("ingest", "judge")
 
 
@@ -173,9 +176,16 @@ class Stages:
     def judge(self, partition: int) -> Stage:
         """Return the judge stage of one events partition."""
         settings = self._settings
+        largest = kafka_config(settings).max_message_bytes
         return Judge(
             self._rulebook,
-            JudgeSettings(self._clock, partition, settings.kafka_partitions, settings.kafka_events_topic),
+            JudgeSettings(
+                self._clock,
+                partition,
+                settings.kafka_partitions,
+                settings.kafka_events_topic,
+                largest * STATE_PERCENT // 100,
+            ),
             self._issuer,
         )
 

@@ -75,7 +75,7 @@ class Settings(NamedTuple):
     partitions: int = 1
     events_topic: str = "lab-alert.events"
     state_bytes: int = 2_000_000
-    """What a stored patient may weigh; 48 KB below the default of ``max.message.bytes`` (KAFKA.md W3)."""
+    """What a stored patient may weigh (KAFKA.md W3); `consumer/app.py` gives it by what the state topic takes."""
 
     alias_kept: int = ALIAS_KEPT
 

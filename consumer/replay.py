@@ -16,7 +16,7 @@ from consumer.hl7.times import place, read_time
 from consumer.homes import PumpUnbound
 from consumer.patients import Clock, Judged, Patients, Settings
 from consumer.turns import Marks
-from consumer.wire import EventRecord, Kind, Waiting
+from consumer.wire import EventRecord, Kind, PatientRecord, Waiting
 from rules.events import HOUR, Instant, Source
 from rules.rulebook import Rulebook
 
@@ -48,9 +48,10 @@ class Replay:
         self.unbound = 0  # events of pumps that name no patient, and no order that is known
         self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
 
-    def play(self, raw: bytes, source: Source) -> Played:
-        """Take one message, after the timers that are due when it comes."""
-        received_at = message_time(raw, self._site)
+    def play(self, raw: bytes, source: Source, received_at: Instant | None = None) -> Played:
+        """Take one message, after the timers that are due when it comes; *received_at* where it is known, else MSH-7."""
+        if received_at is None:
+            received_at = message_time(raw, self._site)
         decoded = self._decoder.decode(
             raw, received_at=received_at, source=source, previous_received_at=self._received_at
         )
@@ -73,6 +74,10 @@ class Replay:
             self._patients.see(Marks(end), wall=end)
             self._patients.run()
         return Played(None, self._taken())
+
+    def stored(self, key: str) -> PatientRecord | None:
+        """Return what is known of a patient now, for tests."""
+        return self._patients.get(key)
 
     def _taken(self) -> tuple[Judged, ...]:
         patients = self._patients

@@ -93,6 +93,8 @@ class Broker(Protocol):
 
     bootstrap_servers: str
     kind: str
+    behind: str
+    """Where a proxy that was named when it was started reaches it; empty without one."""
 
     def stop(self) -> None:
         """Stop cleanly (SIGTERM) and wait; the data stay."""
@@ -115,31 +117,37 @@ def _say(line: str) -> None:
 
 
 @contextlib.contextmanager
-def broker(*, say: Callable[[str], None] = _say) -> Iterator[Broker]:
+def broker(*, say: Callable[[str], None] = _say, proxy: int | None = None) -> Iterator[Broker]:
     """
     Give a running broker, found or started; what was started is gone afterwards.
 
     Args:
         say: Takes one line before anything that a user would otherwise wait for in silence.
 
+        proxy: A loopback port. The broker then has a second listener, at `Broker.behind`, whose clients are told to
+            come to that port: whoever listens there passes on, delays or cuts what clients and broker say.
+
     Raises:
         BrokerError: None was to be had; the message says what to install.
     """
-    found = _find(say)
+    found = _find(say, proxy)
     try:
         yield found
     finally:
         found.close()
 
 
-def _find(say: Callable[[str], None]) -> Broker:
+def _find(say: Callable[[str], None], proxy: int | None) -> Broker:
     """Return a running broker, in the order of DESIGN.md 5."""
-    if given := os.environ.get("LAB_ALERT_TEST_BOOTSTRAP"):
+    given = os.environ.get("LAB_ALERT_TEST_BOOTSTRAP")
+    if given and proxy is not None:
+        raise BrokerError("a proxy needs a broker of its own; unset LAB_ALERT_TEST_BOOTSTRAP")
+    if given:
         return GivenBroker(given)
     tried = []
     for start in (DockerBroker, JavaBroker):
         try:
-            return start(say)
+            return start(say, proxy)
         except BrokerError as error:
             tried.append(str(error))
     raise BrokerError(f"{NONE_TO_BE_HAD} (tried: {'; '.join(tried)})")
@@ -149,6 +157,7 @@ class GivenBroker:
     """A broker that somebody else runs."""
 
     kind = "given"
+    behind = ""
 
     def __init__(self, bootstrap_servers: str) -> None:
         self.bootstrap_servers = bootstrap_servers
@@ -174,19 +183,21 @@ class JavaBroker:
 
     kind = "java"
 
-    def __init__(self, say: Callable[[str], None] = _say) -> None:
+    def __init__(self, say: Callable[[str], None] = _say, proxy: int | None = None) -> None:
         java = find_java()
         jars = kafka_jars(say)
         self._ports = contextlib.ExitStack()
         self._port = self._ports.enter_context(reserved_port())
         controller_port = self._ports.enter_context(reserved_port())
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
+        self.behind = f"127.0.0.1:{self._ports.enter_context(reserved_port())}" if proxy is not None else ""
         self._data = Path(tempfile.mkdtemp(prefix="lab-alert-kafka-"))
         self._log = self._data / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         properties = server_properties(
-            listeners=f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller_port}",
-            advertised=f"PLAINTEXT://{self.bootstrap_servers}",
+            listeners=f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller_port}"
+            + (f",PROXIED://{self.behind}" if self.behind else ""),
+            advertised=_advertised(self.bootstrap_servers, proxy),
             controller=f"127.0.0.1:{controller_port}",
         ) | {"log.dirs": str(self._data / "logs")}
         configuration = self._data / "server.properties"
@@ -288,7 +299,7 @@ def server_properties(*, listeners: str, advertised: str, controller: str) -> di
         "node.id": "1",
         "listeners": listeners,
         "advertised.listeners": advertised,
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.bootstrap.servers": controller,
@@ -304,6 +315,11 @@ def server_properties(*, listeners: str, advertised: str, controller: str) -> di
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "1000",
     }
+
+
+def _advertised(servers: str, proxy: int | None) -> str:
+    """Return what clients of each listener are told to come to."""
+    return f"PLAINTEXT://{servers}" + ("" if proxy is None else f",PROXIED://127.0.0.1:{proxy}")
 
 
 def find_java() -> str:
@@ -413,7 +429,7 @@ class DockerBroker:
 
     kind = "docker"
 
-    def __init__(self, say: Callable[[str], None] = _say) -> None:
+    def __init__(self, say: Callable[[str], None] = _say, proxy: int | None = None) -> None:
         client = _docker_engine()
         _docker_image(client, say)
         testcontainers = importlib.import_module("testcontainers.core.container")
@@ -421,8 +437,8 @@ class DockerBroker:
         self._port = self._ports.enter_context(reserved_port())
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
         properties = server_properties(
-            listeners="PLAINTEXT://:9092,CONTROLLER://:9093",
-            advertised=f"PLAINTEXT://{self.bootstrap_servers}",
+            listeners="PLAINTEXT://:9092,CONTROLLER://:9093" + ("" if proxy is None else ",PROXIED://:9094"),
+            advertised=_advertised(self.bootstrap_servers, proxy),
             controller="localhost:9093",
         )
         # The image formats its storage without --standalone, so its quorum is the static one.
@@ -431,6 +447,11 @@ class DockerBroker:
         container = testcontainers.DockerContainer(IMAGE)
         # with_bind_ports takes no address, and would listen on all of them.
         container.ports["9092/tcp"] = ("127.0.0.1", self._port)
+        self.behind = ""
+        if proxy is not None:
+            behind = self._ports.enter_context(reserved_port())
+            container.ports["9094/tcp"] = ("127.0.0.1", behind)
+            self.behind = f"127.0.0.1:{behind}"
         for name, value in properties.items():
             container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
         self._container = container

@@ -35,17 +35,26 @@ class Placed(NamedTuple):
 
 
 class Process:
-    """One `lab-alert run`."""
+    """One `lab-alert run`; *module* is what runs it, for tests that patch the process first."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], module: str = "consumer") -> None:
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115  (closed in `end`)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "consumer", "run"],
+            [sys.executable, "-m", module, "run"],
             env=os.environ | environment,
             stderr=self._log,
             stdout=self._log,
             cwd=Path(__file__).parents[2],
         )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     def log(self) -> str:
         """Everything that it has printed."""
@@ -92,7 +101,7 @@ class Process:
 class Deployment:
     """Topics of one test, and the settings with which the service runs on them."""
 
-    def __init__(self, servers: str, *, clock: str, partitions: int = 12, inbound: int = 12) -> None:
+    def __init__(self, servers: str, *, clock: str, partitions: int = 12, inbound: int = 12, **more: str) -> None:
         name = f"e2e-{uuid.uuid4().hex[:8]}"
         self.inbound_partitions = inbound
         self.settings = {
@@ -107,6 +116,7 @@ class Deployment:
             "kafka_replication_factor": "1",
             "kafka_min_insync_replicas": "1",
             "kafka_session_timeout_ms": "6000",
+            **more,
         }
         self.config = kafka_config(Settings(**self.settings))  # type: ignore[arg-type]
         asyncio.run(self._make())
@@ -115,11 +125,14 @@ class Deployment:
         await topics.create(self.config)
         await topics.create_inbound(self.config, self.inbound_partitions)
 
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment of a process of the service, with some settings changed."""
+        return {PREFIX + name.upper(): value for name, value in (self.settings | more).items()}
+
     @contextlib.contextmanager
     def running(self, count: int = 1, **more: str) -> Iterator[list[Process]]:
         """Run the service in *count* processes until the end of the block."""
-        environment = {PREFIX + name.upper(): value for name, value in (self.settings | more).items()}
-        processes = [Process(environment) for _ in range(count)]
+        processes = [Process(self.environment(**more)) for _ in range(count)]
         try:
             yield processes
         finally:
@@ -181,12 +194,25 @@ def until(fact: Callable[[], bool], seconds: float, what: Callable[[], str]) -> 
         time.sleep(0.1)
 
 
+class Told(NamedTuple):
+    """An alert event: whose, which, and its text without what may differ."""
+
+    subject: str
+    id: str
+    text: str
+
+
+def told(event: bytes) -> Told:
+    """Return an alert event as it is to be compared."""
+    parsed: dict[str, Any] = json.loads(event)
+    for name in MAY_DIFFER:
+        del parsed["data"][name]
+    return Told(parsed["subject"], parsed["id"], json.dumps(parsed))
+
+
 def by_patient(events: Sequence[bytes]) -> dict[str, list[str]]:
     """Return each patient's events in order, as text without what may differ."""
     found: dict[str, list[str]] = {}
-    for event in events:
-        parsed: dict[str, Any] = json.loads(event)
-        for name in MAY_DIFFER:
-            del parsed["data"][name]
-        found.setdefault(parsed["subject"], []).append(json.dumps(parsed))
+    for event in map(told, events):
+        found.setdefault(event.subject, []).append(event.text)
     return found

@@ -1,232 +1,282 @@
 """The invariants of KAFKA.md, held against what is in the topics and what two readers saw all along."""
 
-import asyncio
-import contextlib
-import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumer.kafka import compat
+from consumer.address import partition_of
+from consumer.hl7.outcome import Outcome
+from consumer.kafka import clients
+from consumer.kafka.config import KafkaConfig
 from consumer.kafka.offsets import committed
 from consumer.stage import Output, Record
-from tests.fault.plan import Model
+from consumer.wire import EventRecord, Kind, PatientRecord, decode_event, decode_patient
+from rules.patient import PatientState
+from tests.e2e.deployment import Told, told
+from tests.fault.model import Ending, Model
+from tests.fault.readers import Place, Reader
 from tests.fault.segments import Batch
-from tests.kafka.lab import Lab
 
-
-class Reader:
-    """Reads the alerts from the beginning of the run to its end, through every restart of the broker."""
-
-    def __init__(self, lab: Lab, isolation: str) -> None:
-        self.seen: dict[tuple[int, int], dict[str, Any]] = {}
-        self.again = 0
-        self._lab = lab
-        self._isolation = isolation
-
-    @property
-    def counts(self) -> int:
-        """How many counts, holds left out, were seen."""
-        return sum("count" in alert for alert in self.seen.values())
-
-    @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[None]:
-        """Read for as long as the context lasts."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._lab.config.bootstrap_servers,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level=self._isolation,
-        )
-        await consumer.start()
-        topic = self._lab.topic(Output.ALERTS)
-        consumer.assign(await compat.all_partitions(consumer, [topic]))
-        going = asyncio.create_task(self._go(consumer))
-        try:
-            yield
-        finally:
-            going.cancel()
-            await asyncio.wait([going])
-            await consumer.stop()
-
-    async def _go(self, consumer: AIOKafkaConsumer) -> None:
-        while True:
-            for batch in (await consumer.getmany(timeout_ms=200)).values():
-                for record in batch:
-                    place = (record.partition, record.offset)
-                    self.again += place in self.seen
-                    self.seen[place] = json.loads(record.value)
+Lost = dict[tuple[str, int], list[Batch]]
+"""Batches that lack their ABORT marker, by topic and partition (KAFKA.md fact 13)."""
 
 
 @dataclass
 class Findings:
-    """What the check found; every figure but the last group has to be as `broken` says."""
+    """What the check found; a figure of `ZERO` that is not zero is a broken invariant."""
 
-    expected: int = 0
-    seen: int = 0
+    faults: int = 0
+    records_in: int = 0
+    judged: int = 0
+    judged_in_part: int = 0
+    dead_letter: int = 0
+    ignored: int = 0
+    alerts_expected: int = 0
+    alerts_seen: int = 0
+    of_merges_across: int = 0
     lost: int = 0
     doubled: int = 0
     out_of_order: int = 0
-    false_holds: int = 0
-    lost_holds: int = 0
-    state_differs: int = 0
-    without_outcome: int = 0
-    uncommitted_offsets: int = 0
-    committed_reader_saw_aborted: int = 0
-    open_transactions: int = 0
-    not_running: int = 0
-    tracebacks: int = 0
-    no_recovery: int = 0
-    records_in: int = 0
-    judged: int = 0
-    dead_letters: int = 0
-    ignored: int = 0
+    differing: int = 0
+    states_differing: int = 0
+    merges_differing: int = 0
+    outcomes_differing: int = 0
+    judge_dead_letters: int = 0
+    offsets_behind: int = 0
     aborted_seen_uncommitted: int = 0
-    doubled_by_the_broker: int = 0
-    longest_stall: float = 0.0
-    faults: int = 0
+    aborted_seen_committed: int = 0
+    batches_of_fact_13: int = 0
+    excused_by_fact_13: int = 0
+    open_transactions: int = 0
+    partitions_without_task: int = 0
+    bad_exits: int = 0
+    tracebacks: int = 0
+    not_recovered: int = 0
+    stalls_too_long: int = 0
+    alerts_too_late: int = 0
+    longest_stall_seconds: float = 0.0
+    longest_delay_seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
 
-    FIGURES = (
-        "doubled_by_the_broker",
-        "expected",
-        "seen",
-        "records_in",
-        "judged",
-        "dead_letters",
-        "ignored",
-        "faults",
-        "longest_stall",
+    ZERO = (
+        "lost",
+        "doubled",
+        "out_of_order",
+        "differing",
+        "states_differing",
+        "merges_differing",
+        "outcomes_differing",
+        "judge_dead_letters",
+        "offsets_behind",
+        "aborted_seen_committed",
+        "open_transactions",
+        "partitions_without_task",
+        "bad_exits",
+        "tracebacks",
+        "not_recovered",
+        "stalls_too_long",
+        "alerts_too_late",
     )
 
     @property
     def broken(self) -> list[str]:
         """Return the invariants that do not hold, by name."""
-        zero = [
-            name
-            for name, value in vars(self).items()
-            if name not in (*self.FIGURES, "notes", "aborted_seen_uncommitted") and value
-        ]
+        zero = [name for name in self.ZERO if getattr(self, name)]
         # Without an aborted record no fault has bitten, and the run proves nothing.
-        return zero if self.aborted_seen_uncommitted else [*zero, "aborted_seen_uncommitted"]
+        return zero if self.aborted_seen_uncommitted or not self.faults else [*zero, "aborted_seen_uncommitted"]
 
 
 async def check(
-    lab: Lab, model: Model, live: Reader, uncommitted: Reader, found: Findings, lost: dict[tuple[str, int], list[Batch]]
+    config: KafkaConfig, model: Model, live: Reader, uncommitted: Reader, found: Findings, lost: Lost
 ) -> None:
     """Fill *found* when everything has come to rest and every member is gone; *lost* is what the broker has lost."""
-    alerts = await lab.read(lab.topic(Output.ALERTS))
-    excused = await _excused(lab, lost)
-    found.doubled_by_the_broker = len(excused)
-    _alerts(model, alerts, found, excused)
-    final = {(record.partition, record.offset) for record in alerts}
-    found.committed_reader_saw_aborted = len(set(live.seen) - final)
-    found.aborted_seen_uncommitted = len(set(uncommitted.seen) - final)
-    touched = {patient for patient, numbers in model.judged.items() if excused & set(numbers)}
-    await _state(lab, model, found, touched)
-    await _outcomes(lab, model, alerts, found)
-    # Each record that the broker doubled names its inbound record twice.
-    letters = [batch for place, shown in lost.items() if place[0] == lab.topic(Output.DEAD_LETTERS) for batch in shown]
-    by_broker = len(excused) + sum(batch.last - batch.first + 1 for batch in letters)
-    found.without_outcome = max(0, found.without_outcome - by_broker)
-    await _at_rest(lab, found)
+    read = {output: [record async for record in clients.read(config, config.topics[output])] for output in Output}
+    found.batches_of_fact_13 = sum(len(batches) for batches in lost.values())
+    kept = {output: [record for record in records if not _shown(record, lost)] for output, records in read.items()}
+    touched = {
+        (record.key or b"").decode("utf-8", "replace")
+        for output in (Output.EVENTS, Output.ALERTS, Output.STATE)
+        for record in read[output]
+        if _shown(record, lost)
+    }
+    found.excused_by_fact_13 = sum(len(records) - len(kept[output]) for output, records in read.items())
+    _alerts(model, [told(record.value or b"") for record in kept[Output.ALERTS]], found, touched)
+    _isolation(read, live, uncommitted, found)
+    _states(config, model, kept[Output.STATE], found, touched)
+    _outcomes(model, kept[Output.EVENTS], kept[Output.DEAD_LETTERS], found)
+    await _at_rest(config, read, found)
 
 
-async def _excused(lab: Lab, lost: dict[tuple[str, int], list[Batch]]) -> set[int]:
-    """Return the numbers of the messages in batches that lack their ABORT marker (KAFKA.md fact 13)."""
-    numbers = set()
-    for output in (Output.EVENTS, Output.ALERTS):
-        for record in await lab.read(lab.topic(output)) if lost else ():
-            shown = lost.get((record.topic, record.partition), ())
-            if any(batch.first <= record.offset <= batch.last for batch in shown):
-                numbers.add(json.loads(record.value or b"{}").get("number", -1))
-    return numbers
+def _shown(record: Record, lost: Lost) -> bool:
+    return any(batch.first <= record.offset <= batch.last for batch in lost.get((record.topic, record.partition), ()))
 
 
-def _alerts(model: Model, alerts: list[Record], found: Findings, excused: set[int]) -> None:
+def _alerts(model: Model, alerts: list[Told], found: Findings, touched: set[str]) -> None:
     """Invariant 1: exactly the model's alerts, each once, each patient's in order."""
-    told: dict[str, list[dict[str, Any]]] = {}
-    holds: Counter[str] = Counter()
-    wrong: list[int] = []
-    for record in alerts:
-        alert = json.loads(record.value or b"")
-        if "hold" in alert:
-            holds[alert["patient"]] += 1
-        else:
-            told.setdefault(alert["patient"], []).append(alert)
-    found.expected, found.seen = model.alerts + len(model.holds), len(alerts)
-    for patient in set(model.judged) | set(told):
-        expected = Counter(model.judged.get(patient, []))
-        seen = Counter(alert["number"] for alert in told.get(patient, []))
-        if excused & set(seen):
-            seen = Counter(set(seen))
-        found.lost += sum((expected - seen).values())
-        found.doubled += sum((seen - expected).values())
-        wrong.extend(sorted((seen - expected) + (expected - seen)))
-        counts = [alert["count"] for alert in told.get(patient, [])]
-        if excused & set(seen):
+    seen: dict[str, list[Told]] = {}
+    for alert in alerts:
+        seen.setdefault(alert.subject, []).append(alert)
+    found.alerts_expected, found.alerts_seen = model.expected, len(alerts)
+    found.doubled = sum(times - 1 for times in Counter(alert.id for alert in alerts).values())
+    wrong: list[str] = []
+    for subject in {*seen, *model.alerts} - touched:
+        ours, theirs = seen.get(subject, []), model.alerts.get(subject, [])
+        found.out_of_order += not _in_sequence(ours)
+        if subject in model.crossed:
+            found.of_merges_across += len(ours)
             continue
-        in_order = [alert["number"] for alert in told.get(patient, [])] == model.judged.get(patient, [])
-        if counts != list(range(1, len(counts) + 1)) or (patient in model.ordered and not in_order):
-            found.out_of_order += 1
-    if wrong:
-        found.notes.append(f"lost or doubled are {len(wrong)} between messages {min(wrong)} and {max(wrong)}")
-    found.false_holds = sum(times for patient, times in holds.items() if patient not in model.holds)
-    found.lost_holds = len(model.holds - set(holds))
-    found.doubled += sum(times - 1 for patient, times in holds.items() if patient in model.holds)
+        if ours == theirs:
+            continue
+        expected, told_of = {alert.id: alert for alert in theirs}, {alert.id: alert for alert in ours}
+        found.lost += len(expected.keys() - told_of.keys())
+        found.differing += len(told_of.keys() - expected.keys())
+        found.differing += sum(told_of[name] != expected[name] for name in told_of.keys() & expected.keys())
+        common = [alert.id for alert in theirs if alert.id in told_of]
+        found.out_of_order += [name for name in dict.fromkeys(a.id for a in ours) if name in expected] != common
+        wrong.append(subject)
+    _note(found, "patients whose alerts are not the model's", wrong)
 
 
-async def _state(lab: Lab, model: Model, found: Findings, touched: set[str]) -> None:
-    """Invariant 2, first half: the fold of the changelog is the model's state."""
-    state: dict[str, int] = {}
-    for record in await lab.read(lab.topic(Output.STATE)):
-        assert record.key is not None
-        state[record.key.decode()] = json.loads(record.value or b"[0]")[0]
-    expected = {patient: len(numbers) for patient, numbers in model.judged.items()}
-    wrong = {patient for patient, count in expected.items() if state.get(patient) != count and patient not in touched}
-    found.state_differs = len(wrong | (set(state) - set(expected)))
+def _in_sequence(alerts: list[Told]) -> bool:
+    """Whether each alert's transitions came as 1, 2, 3 ..., whatever the model says."""
+    last: dict[str, int] = {}
+    for name, number in (alert.id.rsplit(":", 1) for alert in {alert.id: alert for alert in alerts}.values()):
+        if int(number) != last.get(name, 0) + 1:
+            return False
+        last[name] = int(number)
+    return True
 
 
-async def _outcomes(lab: Lab, model: Model, alerts: list[Record], found: Findings) -> None:
-    """Invariant 3: each inbound record in exactly one of judged, dead letter, ignored; by coordinates."""
-    inbound = await lab.read(lab.inbound)
-    letters = await lab.read(lab.topic(Output.DEAD_LETTERS))
-    named: Counter[str] = Counter()
-    for record in (*alerts, *letters):
-        named.update(value.decode() for name, value in record.headers if name == "source")
-    for record in inbound:
-        wanted = 0 if record.key is None else 1
-        found.without_outcome += named[f"{record.partition}:{record.offset}"] != wanted
-    found.records_in, found.dead_letters = len(inbound), len(letters)
-    found.judged = sum(times for times in named.values()) - len(letters)
-    found.ignored = sum(record.key is None for record in inbound)
-    if len(inbound) != model.written:
-        found.notes.append(f"the feed wrote {model.written}, the topic holds {len(inbound)}: the harness is at fault")
+def _isolation(read: dict[Output, list[Record]], live: Reader, uncommitted: Reader, found: Findings) -> None:
+    """Invariant 4: who stayed on saw nothing aborted, unless uncommitted, and then it did."""
+    final = {Place(record.topic, record.partition, record.offset) for records in read.values() for record in records}
+    found.aborted_seen_committed = len(live.seen - final)
+    found.aborted_seen_uncommitted = len(uncommitted.seen - final)
 
 
-async def _at_rest(lab: Lab, found: Findings) -> None:
-    """Invariants 2, second half, and 5: committed is the end, and no transaction is open."""
-    for stage, topic in (("ingest", lab.inbound), ("judge", lab.topic(Output.EVENTS))):
-        offsets = await committed(lab.config, stage)
-        behind = [
-            record
-            for record in await lab.read(topic)
-            if record.offset >= offsets[TopicPartition(topic, record.partition)].offset
-        ]
-        found.uncommitted_offsets += len(behind)
+def _states(config: KafkaConfig, model: Model, changelog: list[Record], found: Findings, touched: set[str]) -> None:
+    """Invariant 2, first half: the fold of the changelog is the model's state, and lies where it belongs."""
+    states: dict[str, PatientRecord] = {}
+    for record in changelog:
+        key = (record.key or b"").decode()
+        found.states_differing += record.partition != partition_of(key.encode(), config.partitions)
+        if record.value is None:
+            states.pop(key, None)
+        else:
+            states[key] = decode_patient(record.value)
+    wrong, across = [], []
+    for key in {*states, *model.states} - touched:
+        ours, theirs = states.get(key), model.states.get(key)
+        if key in model.crossed:
+            if _standing(ours) != _standing(theirs):
+                across.append(f"{key} ({_where(ours, theirs)})")
+        elif ours != theirs and not _dropped(ours, theirs):
+            wrong.append(f"{key} ({_where(ours, theirs)})")
+    found.states_differing += len(wrong)
+    found.merges_differing += len(across)
+    _note(found, "patients whose state is not the model's", wrong)
+    _note(found, "merged patients of whom something else stands at the end", across)
+
+
+def _where(ours: PatientRecord | None, theirs: PatientRecord | None) -> str:
+    """Return the names of what differs."""
+    if ours is None or theirs is None:
+        return "missing" if ours is None else "not to be there"
+    names = [name for name in ours._fields if getattr(ours, name) != getattr(theirs, name)]
+    if ours.state is not None and theirs.state is not None:
+        mine, other = ours.state, theirs.state
+        names += [f"state.{name}" for name in mine._fields if getattr(mine, name) != getattr(other, name)]
+    return " ".join(names)
+
+
+def _standing(record: PatientRecord | None) -> object:
+    """What stands at the end of merges across homes: where the key leads, what is known, what is open."""
+    if record is None or record.state is None:
+        return record and record.alias
+    state = record.state
+    return (
+        record.alias,
+        record.inbox,
+        sorted(map(repr, (entry.result for entry in state.results))),
+        sorted(map(repr, (entry.administration for entry in state.administrations))),
+        sorted(alert.rule for alert in state.alerts if alert.ended is None),
+    )
+
+
+def _dropped(ours: PatientRecord | None, theirs: PatientRecord | None) -> bool:
+    """Whether the two differ only in that the oldest results had to go, which is said (KAFKA.md W3)."""
+    if ours is None or theirs is None or ours.state is None or theirs.state is None:
+        return False
+    mine, other = ours.state, theirs.state
+    if not (mine.dropped > other.dropped and mine.history_incomplete):
+        return False
+    newest = other.results[len(other.results) - len(mine.results) :]
+    return _without_results(ours, mine) == _without_results(theirs, other) and mine.results == newest
+
+
+def _without_results(record: PatientRecord, state: PatientState) -> PatientRecord:
+    return record._replace(state=state._replace(results=(), dropped=0, history_incomplete=False))
+
+
+def _outcomes(model: Model, events: list[Record], letters: list[Record], found: Findings) -> None:
+    """Invariant 3: each inbound record in exactly one outcome, the model's; by the coordinates that it left."""
+    given: Counter[tuple[int, int]] = Counter()
+    for record in events:
+        event = decode_event(record.value or b"")
+        if event.event is not None and _first_hand(event):
+            given[event.event.source.partition, event.event.source.offset] += 1
+    refused: Counter[tuple[int, int]] = Counter()
+    for record in letters:
+        named = dict(record.headers)
+        if named["stage"] == b"judge":
+            found.judge_dead_letters += 1
+        else:
+            refused[int(named["source_partition"]), int(named["source_offset"])] += 1
+    wrong = []
+    for place, ending in model.endings.items():
+        letter = ending.outcome in (Outcome.DEAD_LETTER, Outcome.IN_PART)
+        if (given[place], refused[place]) != (ending.events, letter):
+            wrong.append(f"{place} {ending.outcome}")
+    beside = [f"{place} nowhere inbound" for place in {*given, *refused} - model.endings.keys()]
+    found.outcomes_differing = len(wrong) + len(beside)
+    _note(found, "inbound records without exactly their outcome", [*wrong, *beside])
+    _counts(found, model.endings.values())
+
+
+def _first_hand(event: EventRecord) -> bool:
+    """Whether a record came from ingest; one that a home has sent on carries its way, or where it is to settle."""
+    return event.kind is Kind.EVENT and not event.path and event.settle is None
+
+
+def _counts(found: Findings, endings: Iterable[Ending]) -> None:
+    outcomes = Counter(ending.outcome for ending in endings)
+    found.records_in = sum(outcomes.values())
+    found.judged = outcomes[Outcome.JUDGED]
+    found.judged_in_part = outcomes[Outcome.IN_PART]
+    found.dead_letter = outcomes[Outcome.DEAD_LETTER]
+    found.ignored = outcomes[Outcome.IGNORED]
+
+
+async def _at_rest(config: KafkaConfig, read: dict[Output, list[Record]], found: Findings) -> None:
+    """Invariants 2, second half, and 5: nothing lies behind what is committed, and no transaction is open."""
+    inbound = [record async for record in clients.read(config, config.inbound_topics[0])]
+    for stage, records in (("ingest", inbound), ("judge", read[Output.EVENTS])):
+        offsets = await committed(config, stage)
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            found.offsets_behind += place not in offsets or record.offset >= offsets[place].offset
     for output in Output:
-        places = [TopicPartition(lab.topic(output), number) for number in range(lab.config.partitions)]
-        high, stable = await lab.ends(places), await _stable(lab, places)
+        places = [TopicPartition(config.topics[output], number) for number in range(config.partitions)]
+        high, stable = await _ends(config, places, "read_uncommitted"), await _ends(config, places, "read_committed")
         found.open_transactions += sum(high[place] != stable[place] for place in places)
 
 
-async def _stable(lab: Lab, places: list[TopicPartition]) -> dict[TopicPartition, int]:
-    """Return the last stable offsets."""
+async def _ends(config: KafkaConfig, places: list[TopicPartition], isolation: str) -> dict[TopicPartition, int]:
+    """Return the high watermarks, or with read_committed the last stable offsets."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=lab.config.bootstrap_servers, enable_auto_commit=False, isolation_level="read_committed"
+        bootstrap_servers=config.bootstrap_servers, enable_auto_commit=False, isolation_level=isolation
     )
     await consumer.start()
     try:
@@ -234,3 +284,8 @@ async def _stable(lab: Lab, places: list[TopicPartition]) -> dict[TopicPartition
         return ends
     finally:
         await consumer.stop()
+
+
+def _note(found: Findings, what: str, which: list[str]) -> None:
+    if which:
+        found.notes.append(f"{len(which)} {what}: {', '.join(sorted(which)[:5])}")

@@ -1,179 +1,274 @@
-"""What is done to members and broker; each fault comes with its own way back."""
+"""What is done to members, connections and broker; each fault comes with its own way back."""
 
 import asyncio
-import os
+import contextlib
 import random
 import signal
-import subprocess
-import sys
-from pathlib import Path
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
+from consumer.kafka import clients, topics
 from consumer.kafka.brokers import Broker
+from consumer.kafka.config import KafkaConfig
 from consumer.kafka.offsets import committed, set_offsets
 from consumer.stage import Output
-from tests.kafka.lab import Lab
+from tests.e2e.deployment import Process
+from tests.fault.feed import Feed
+from tests.fault.members import Members
+from tests.fault.proxy import Proxy
+from tests.fault.readers import Reader
 
-MEMBERS = 3
-FROZEN_SECONDS = 8.0
+FROZEN_SECONDS = 7.5
 """Past the session timeout of 6 s: a zombie when it thaws."""
 
-DOZED_SECONDS = 4.2
+DOZED_SECONDS = 4.0
 """Between the transaction timeout of 3 s and the session timeout."""
 
+STOPPED_SECONDS = 30.0
+"""Within which a member has to say that it has stopped a partition, and why."""
 
-class Members:
-    """The processes of a run; whatever is killed is replaced."""
+OPEN_SECONDS = 5.0
+"""How long a fault waits for a transaction that stands open; there are several a second."""
 
-    def __init__(self, lab: Lab, logs: Path) -> None:
-        self._lab = lab
-        self._logs = logs
-        self._started = 0
-        self.running: list[subprocess.Popen[bytes]] = []
+SESSION_SECONDS = 6.0
+HEARTBEAT_SECONDS = 1.0
+RESTORE_SECONDS = 1.0
+"""What a restore takes in these runs, at most: a few hundred records."""
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start one more."""
-        self._started += 1
-        log = (self._logs / f"member-{self._started}.log").open("wb")
-        command = [sys.executable, "-m", "tests.fault.member", self._lab.config.bootstrap_servers, self._lab.name]
-        with log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-        self.running.append(process)
-        return process
 
-    async def gone(self, process: subprocess.Popen[bytes], how: signal.Signals) -> int:
-        """End one, and wait until it is gone."""
-        process.send_signal(how)
-        code = await asyncio.to_thread(process.wait, 20)
-        self.running.remove(process)
-        return code
+class Kind(NamedTuple):
+    """A fault: how often it is drawn, how long a partition may stand still for it (None: a remedy by hand)."""
 
-    async def stop_all(self) -> list[int]:
-        """End all with SIGTERM; return their exit codes."""
-        return list(await asyncio.gather(*(self.gone(process, signal.SIGTERM) for process in list(self.running))))
-
-    def kill_all(self) -> None:
-        """End all, now."""
-        for process in self.running:
-            os.kill(process.pid, signal.SIGCONT)
-            process.kill()
-            process.wait(10)
-        self.running.clear()
-
-    def said_traceback(self) -> list[str]:
-        """Return the logs that hold a traceback."""
-        return [path.name for path in sorted(self._logs.iterdir()) if b"Traceback" in path.read_bytes()]
+    do: Callable[[], Awaitable[None]]
+    weight: int
+    bound_seconds: float | None
 
 
 class Faults:
     """The faults of a run, drawn from a seed."""
 
-    def __init__(self, lab: Lab, members: Members, broker: Broker, seed: int) -> None:
-        self._lab = lab
+    def __init__(
+        self,
+        config: KafkaConfig,
+        members: Members,
+        broker: Broker,
+        proxy: Proxy,
+        feed: Feed,
+        readers: tuple[Reader, Reader],
+        seed: int,
+    ) -> None:
+        self._config = config
         self._members = members
         self._broker = broker
-        self._draw = random.Random(seed)
-        self.kinds = {
-            "SIGKILL": self.kill,
-            "zombie": self.zombie,
-            "zombie, killed at its thaw": self.zombie_killed,
-            "frozen past the transaction": self.doze,
-            "SIGTERM": self.terminate,
-            "member added": self.add,
-            "broker SIGTERM": self.broker_stop,
-            "broker SIGKILL": self.broker_kill,
-            "connections cut": self.cut,
-            "offsets deleted, remedy": self.lose_offsets,
+        self._proxy = proxy
+        self._feed = feed
+        self._live, self._uncommitted = readers
+        self._draw = random.Random(f"{seed}/faults")
+        # Issue D: after SIGKILL the session timeout + 5 s, after SIGTERM two heartbeats + 2 s, and the restore.
+        killed = SESSION_SECONDS + 5 + RESTORE_SECONDS
+        stopped = 2 * HEARTBEAT_SECONDS + 2 + RESTORE_SECONDS
+        broker_away = 25.0
+        self.kinds: dict[str, Kind] = {
+            "SIGKILL": Kind(self.kill, 3, killed),
+            "zombie": Kind(self.zombie, 2, killed),
+            "zombie, killed at its thaw": Kind(self.zombie_killed, 2, FROZEN_SECONDS + killed),
+            "frozen past the transaction": Kind(self.doze, 2, DOZED_SECONDS + stopped),
+            "SIGTERM": Kind(self.terminate, 2, stopped),
+            "member added": Kind(self.add, 2, stopped),
+            "rolling restart": Kind(self.roll, 1, stopped),
+            "broker SIGTERM": Kind(self.broker_stop, 1, broker_away),
+            "broker SIGKILL": Kind(self.broker_kill, 2, broker_away),
+            "connections cut": Kind(self.cut, 2, killed),
+            "cut in a commit": Kind(self.cut_commits, 3, killed),
+            "fenced by a stranger": Kind(self.fence, 2, stopped),
+            "offsets deleted, remedy": Kind(self.lose_offsets, 1, None),
+            "state topic anew, remedy": Kind(self.lose_state, 1, None),
+            "topic's limit lowered, remedy": Kind(self.lower_limit, 1, None),
         }
 
     def plan(self, count: int) -> list[str]:
-        """Return the kinds of *count* faults: each kind as often as the others, in an order of the seed's."""
+        """Return *count* kinds: every kind once before any comes again, then by weight, in an order of the seed's."""
         kinds: list[str] = []
+        every = list(self.kinds)
+        self._draw.shuffle(every)
+        weighted = [name for name, kind in self.kinds.items() for _ in range(kind.weight - 1)]
+        self._draw.shuffle(weighted)
         while len(kinds) < count:
-            more = list(self.kinds)
-            self._draw.shuffle(more)
-            kinds += more
+            kinds += [*every, *weighted]
         return kinds[:count]
 
-    def _victim(self) -> subprocess.Popen[bytes]:
-        return self._draw.choice(self._members.running)
+    async def _open(self) -> int | None:
+        """Wait until an alert is written and not yet committed; return its partition, None: none for a while."""
+        deadline = time.monotonic() + OPEN_SECONDS
+        while time.monotonic() < deadline:
+            newest = self._uncommitted.newest
+            if newest is not None and newest not in self._live.seen:
+                return newest.partition
+            await asyncio.sleep(0.005)
+        return None
+
+    async def _victim(self) -> Process:
+        """Choose one that has a transaction open at this moment, or nothing would be learned of what it leaves."""
+        partition = await self._open()
+        owner = None if partition is None else self._members.owner("judge", partition)
+        return owner or self._draw.choice(self._members.running)
+
+    # ---- members ----
 
     async def kill(self) -> None:
         """SIGKILL one; another takes its place."""
-        await self._members.gone(self._victim(), signal.SIGKILL)
+        await self._members.kill(await self._victim())
         self._members.start()
+
+    async def _freeze(self, seconds: float) -> Process:
+        victim = await self._victim()
+        victim.signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        victim.signal(signal.SIGCONT)
+        return victim
 
     async def zombie(self) -> None:
         """Freeze one past its session and thaw it."""
-        victim = self._victim()
-        victim.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(FROZEN_SECONDS)
-        victim.send_signal(signal.SIGCONT)
+        await self._freeze(FROZEN_SECONDS)
 
     async def zombie_killed(self) -> None:
         """Freeze one past its session, thaw it, and kill it in the middle of finding out."""
-        victim = self._victim()
-        victim.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(FROZEN_SECONDS)
-        victim.send_signal(signal.SIGCONT)
+        victim = await self._freeze(FROZEN_SECONDS)
         await asyncio.sleep(self._draw.uniform(0.01, 0.3))
-        await self._members.gone(victim, signal.SIGKILL)
+        await self._members.kill(victim)
         self._members.start()
 
     async def doze(self) -> None:
         """Freeze one for longer than its transaction may take and less than its session."""
-        victim = self._victim()
-        victim.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(DOZED_SECONDS)
-        victim.send_signal(signal.SIGCONT)
+        await self._freeze(DOZED_SECONDS)
 
     async def terminate(self) -> None:
         """SIGTERM one; another takes its place."""
-        assert await self._members.gone(self._victim(), signal.SIGTERM) == 0, "SIGTERM is to end with 0"
+        await self._members.stop(await self._victim())
         self._members.start()
 
     async def add(self) -> None:
         """Start one more for a few seconds."""
         process = self._members.start()
         await asyncio.sleep(self._draw.uniform(2, 4))
-        await self._members.gone(process, signal.SIGTERM)
+        await self._members.stop(process)
+
+    async def roll(self) -> None:
+        """Restart all, one after another, the next when the one before is ready: an update of the deployment."""
+        for victim in list(self._members.running):
+            await self._members.stop(victim)
+            await asyncio.to_thread(self._members.start().ready)
+
+    # ---- broker and network ----
 
     async def broker_stop(self) -> None:
         """Stop the broker cleanly and start it again."""
-        await asyncio.to_thread(self._broker.stop)
-        await asyncio.to_thread(self._broker.start)
+        async with self._feed.pen:
+            await asyncio.to_thread(self._broker.stop)
+            await asyncio.to_thread(self._broker.start)
 
     async def broker_kill(self) -> None:
         """Kill the broker and start it again."""
-        await asyncio.to_thread(self._broker.kill)
-        await asyncio.to_thread(self._broker.start)
+        async with self._feed.pen:
+            await self._open()
+            await asyncio.to_thread(self._broker.kill)
+            await asyncio.to_thread(self._broker.start)
 
     async def cut(self) -> None:
-        """Break every connection of one member, some times in a row."""
-        victim = self._victim()
+        """Cut half of all connections, some times in a row."""
         for _ in range(3):
-            victim.send_signal(signal.SIGUSR1)
+            await self._open()
+            self._proxy.cut(lambda: self._draw.random() < 0.5)
             await asyncio.sleep(self._draw.uniform(0.05, 0.5))
 
-    async def lose_offsets(self) -> None:
-        """Delete the judge's offsets while nobody runs, see that nothing is judged, and apply the printed remedy."""
-        config, topic = self._lab.config, self._lab.topic(Output.EVENTS)
+    async def cut_commits(self) -> None:
+        """Cut some connections at the end of a transaction, before or after the broker has heard of it."""
+        self._proxy.cut_commits(6)
+        while self._proxy.still_to_cut:
+            await asyncio.sleep(0.05)
+
+    async def fence(self) -> None:
+        """Let a stranger take the transactional ids of half of the judge's partitions, as a zombie without W2 would."""
+        events = self._config.topics[Output.EVENTS]
+        for number in range(0, self._config.partitions, 2):
+            stranger = AIOKafkaProducer(
+                bootstrap_servers=self._config.bootstrap_servers,
+                transactional_id=self._config.transactional_id("judge", events, number),
+            )
+            await stranger.start()
+            await stranger.stop()
+
+    # ---- what has to be cured by hand ----
+
+    @contextlib.asynccontextmanager
+    async def _nobody_running(self, reason: str) -> AsyncIterator[None]:
+        """Stop all; after the harm is done, see that a member stops its partitions and says why; at last start all."""
         await self._members.stop_all()
         # Without a fence, what was committed a moment ago may not show yet (KAFKA.md fact 2).
         await asyncio.sleep(2)
-        before = {place: offset.offset for place, offset in (await committed(config, "judge")).items()}
-        group = config.group("judge")
-        await self._lab.admin(lambda admin: _delete_group(admin, group))
+        before = {place: offset.offset for place, offset in (await committed(self._config, "judge")).items()}
+        yield
         # It has to stop its partitions; going on here would judge everything a second time.
         alone = self._members.start()
-        await asyncio.sleep(4)
-        await self._members.gone(alone, signal.SIGTERM)
+        said = await self._members.said([alone], "task.stopped", STOPPED_SECONDS)
+        await self._members.stop(alone)
+        assert said is None or (said["reason"] == reason and "offsets set" in said["remedy"]), said
+        events = self._config.topics[Output.EVENTS]
         for place, offset in before.items():
-            await set_offsets(config, "judge", topic, [place.partition], str(offset))
-        for _ in range(MEMBERS):
-            self._members.start()
+            await set_offsets(self._config, "judge", events, [place.partition], str(offset))
+        self._members.start_all()
+
+    async def lose_offsets(self) -> None:
+        """Delete the judge's offsets while nobody runs, see that nothing is judged, and apply the printed remedy."""
+        async with self._nobody_running("offset_lost"), _admin(self._config) as admin:
+            await _delete_group(admin, self._config.group("judge"))
+
+    async def lose_state(self) -> None:
+        """Make the state topic anew, see that nothing is judged, restore it from a copy, and apply the remedy."""
+        topic = self._config.topics[Output.STATE]
+        async with self._nobody_running("state_behind"):
+            copy = [record async for record in clients.read(self._config, topic)]
+            async with _admin(self._config) as admin:
+                await admin.delete_topics([topic])
+                while topic in await admin.list_topics():
+                    await asyncio.sleep(0.1)
+            await topics.create(self._config)
+            # What an operator has of it: each key's last record.
+            last = {(record.partition, record.key): record for record in copy}
+            async with clients.Writer(self._config) as writer:
+                await writer.write(topic, last.values())
+
+    async def lower_limit(self) -> None:
+        """Set the alerts topic's limit too low, see partitions stop for it, put it right, and restart the members."""
+        await self._set_limit(100)
+        said = await self._members.said(self._members.running, "task.stopped", STOPPED_SECONDS)
+        await self._set_limit(None)
+        assert said is None or said["reason"] == "too_large", said
+        await self._members.stop_all()
+        self._members.start_all()
+
+    async def _set_limit(self, limit: int | None) -> None:
+        name = self._config.topics[Output.ALERTS]
+        plan = next(plan for plan in topics.plans(self._config) if plan.name == name)
+        settings = dict(plan.settings) | ({} if limit is None else {"max.message.bytes": str(limit)})
+        async with _admin(self._config) as admin:
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, settings)])
+
+
+@contextlib.asynccontextmanager
+async def _admin(config: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=config.bootstrap_servers)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
 
 
 async def _delete_group(admin: AIOKafkaAdminClient, group: str) -> None:

@@ -1,0 +1,135 @@
+"""
+A small TCP proxy on loopback between members and broker: what a bad network does, on purpose and to the frame.
+
+A frame of Kafka's protocol is its length and a body that begins with the request's number. That is all that is read:
+an EndTxn (the request that ends a transaction) can be held back for a moment, so that transactions stand open long
+enough for a fault to find one, or the connection can be cut just before or just after it has been passed on.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable
+from enum import Enum, auto
+
+END_TXN = 26
+"""The number of EndTxn in Kafka's protocol."""
+
+LINGER_SECONDS = (0.03, 0.2)
+"""How long a commit is held back: what a broker takes that waits for its replicas, on a slow day."""
+
+Frame = bytes
+
+
+class Cut(Enum):
+    """Where a connection is cut that carries the end of a transaction; both leave its outcome unknown to the member."""
+
+    BEFORE = auto()
+    AFTER = auto()
+
+
+class Link:
+    """One connection of a client, and ours to the broker for it."""
+
+    def __init__(self, client: asyncio.StreamWriter, broker: asyncio.StreamWriter) -> None:
+        self._writers = (client, broker)
+
+    def cut(self) -> None:
+        """Break both, whatever is under way."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+
+class Proxy:
+    """Passes on what comes to *port* to where the broker listens."""
+
+    def __init__(self, port: int, behind: str, seed: int) -> None:
+        self.links: set[Link] = set()
+        self.commits = 0
+        self._port = port
+        self._host, _, behind_port = behind.partition(":")
+        self._behind = int(behind_port)
+        self._draw = random.Random(seed)
+        self._cuts: list[Cut] = []
+
+    @contextlib.asynccontextmanager
+    async def passing(self) -> AsyncIterator[None]:
+        """Listen for as long as the context lasts."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        try:
+            yield
+        finally:
+            server.close()
+            self.cut(lambda: True)
+            await server.wait_closed()
+
+    def cut(self, which: Callable[[], bool]) -> int:
+        """Cut every connection for which *which* says so; return how many there were."""
+        cut = [link for link in self.links if which()]
+        for link in cut:
+            link.cut()
+        return len(cut)
+
+    def cut_commits(self, count: int) -> None:
+        """Cut the connections of the next *count* ends of transactions, in turn before and after each."""
+        self._cuts += itertools.islice(itertools.cycle((Cut.AFTER, Cut.BEFORE)), count)
+
+    @property
+    def still_to_cut(self) -> int:
+        """How many commits are still to be cut."""
+        return len(self._cuts)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            broker_reader, broker_writer = await asyncio.open_connection(self._host, self._behind)
+        except OSError:
+            writer.transport.abort()
+            return
+        link = Link(writer, broker_writer)
+        self.links.add(link)
+        ways = [
+            asyncio.ensure_future(self._requests(link, reader, broker_writer)),
+            asyncio.ensure_future(_answers(broker_reader, writer)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.links.discard(link)
+            link.cut()
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
+    async def _requests(self, link: Link, reader: asyncio.StreamReader, broker: asyncio.StreamWriter) -> None:
+        """Pass on the client's requests, one frame after another."""
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readexactly(6)
+                frame = head + await reader.readexactly(int.from_bytes(head[:4], "big") - 2)
+                if int.from_bytes(head[4:6], "big") == END_TXN:
+                    await asyncio.sleep(self._draw.uniform(*LINGER_SECONDS))
+                    if reader.at_eof() or reader.exception() is not None or self._cut_commit(link, frame, broker):
+                        # Its sender has died meanwhile, or it was to be cut: either way the connection is over.
+                        return
+                broker.write(frame)
+                await broker.drain()
+
+    def _cut_commit(self, link: Link, frame: Frame, broker: asyncio.StreamWriter) -> bool:
+        """Cut the connection of an end of a transaction when one is to be cut; return whether it was."""
+        self.commits += 1
+        if not self._cuts:
+            return False
+        if self._cuts.pop() is Cut.AFTER:
+            # Nothing else waits on this connection, so it has left when this returns; the answer will find nobody.
+            broker.write(frame)
+        link.cut()
+        return True
+
+
+async def _answers(broker: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+    """Pass on the broker's answers as they come."""
+    with contextlib.suppress(ConnectionError):
+        while data := await broker.read(256 * 1024):
+            client.write(data)
+            await client.drain()

@@ -1,0 +1,172 @@
+"""One run: members, feed and faults on a broker of its own; then the check."""
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from consumer.kafka.brokers import Broker, broker, reserved_port
+from consumer.stage import Output
+from tests.e2e.deployment import Deployment
+from tests.fault.cast import INBOUND_MAX_BYTES
+from tests.fault.check import Findings, check
+from tests.fault.faults import Faults
+from tests.fault.feed import Feed, posts
+from tests.fault.members import Members
+from tests.fault.model import model
+from tests.fault.proxy import Proxy
+from tests.fault.readers import Progress, Reader
+from tests.fault.segments import lost_markers
+
+INBOUND_PARTITIONS = 4
+PARTITIONS = 6
+RATE = 80
+"""Messages a second: two cores are shared by three members, the broker and us."""
+
+RECOVERY_SECONDS = 45.0
+"""Session timeout, a broker's restart, and room for two cores that are shared."""
+
+QUIET_SECONDS = 60.0
+PAUSE_SECONDS = 0.7
+
+
+class Given(NamedTuple):
+    """What a run is to be."""
+
+    seed: int
+    faults: int
+    only: tuple[str, ...] = ()
+    module: str = "consumer"
+    logs: Path | None = None
+    settings: dict[str, str] = {}  # noqa: RUF012  (a NamedTuple's default; never mutated)
+    rate: int = RATE
+
+
+class Struck(NamedTuple):
+    """A fault, how long the slowest partition stood still for it, and how long it was allowed to."""
+
+    kind: str
+    stall_seconds: float
+    bound_seconds: float | None
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def play(given: Given) -> tuple[Findings, list[Struck]]:
+    """Do one run."""
+    with reserved_port() as port, broker(proxy=port) as own:
+        deployment = Deployment(
+            own.bootstrap_servers,
+            clock="records",
+            partitions=PARTITIONS,
+            inbound=INBOUND_PARTITIONS,
+            kafka_inbound_max_message_bytes=str(INBOUND_MAX_BYTES),
+        )
+
+        async def whole() -> tuple[Findings, list[Struck]]:
+            return await Run(given, own, deployment, port).play()
+
+        return asyncio.run(whole())
+
+
+class Run:
+    """What takes part in one run."""
+
+    def __init__(self, given: Given, own: Broker, deployment: Deployment, port: int) -> None:
+        self.found = Findings()
+        self.struck: list[Struck] = []
+        self._given = given
+        self._broker = own
+        self._config = config = deployment.config
+        self._proxy = Proxy(port, own.behind, given.seed)
+        self._members = Members(
+            deployment, f"127.0.0.1:{port}", module=given.module, logs=given.logs, **given.settings
+        )
+        source = posts(given.seed, INBOUND_PARTITIONS)
+        self._feed = Feed(config.bootstrap_servers, config.inbound_topics[0], source, given.rate)
+        self._live, self._uncommitted = Reader(config, "read_committed"), Reader(config, "read_uncommitted")
+        self._progress = Progress(config)
+        readers = (self._live, self._uncommitted)
+        self._faults = Faults(config, self._members, own, self._proxy, self._feed, readers, given.seed)
+
+    async def play(self) -> tuple[Findings, list[Struck]]:
+        """Feed and strike, wait until all is still, and check."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._members.kill_all)
+            for watching in (self._proxy.passing(), self._live.reading(), self._uncommitted.reading()):
+                await stack.enter_async_context(watching)
+            await stack.enter_async_context(self._progress.asking())
+            self._members.start_all()
+            feeding = asyncio.create_task(self._feed.run())
+            stack.callback(feeding.cancel)
+            if await self._progress.caught_up(RECOVERY_SECONDS) is None:
+                self.found.notes.append("never started")
+                self.found.not_recovered += 1
+            else:
+                await self._strike()
+            self._feed.stop()
+            await feeding
+            wanted = await model(self._config, INBOUND_PARTITIONS)
+            await self._rest(wanted.expected)
+            await self._members.stop_all()
+            await asyncio.sleep(1)
+        lost = lost_markers(self._broker, [self._config.topics[output] for output in Output])
+        self.found.tracebacks, self.found.bad_exits = self._members.tracebacks, self._members.bad_exits
+        self.found.longest_delay_seconds = self._longest_delay()
+        await check(self._config, wanted, self._live, self._uncommitted, self.found, lost)
+        return self.found, self.struck
+
+    async def _strike(self) -> None:
+        """Do one fault after another, each when everything has got over the one before."""
+        plan = list(self._given.only) or self._faults.plan(self._given.faults)
+        for number in range(self._given.faults):
+            name = plan[number % len(plan)]
+            kind = self._faults.kinds[name]
+            await asyncio.sleep(PAUSE_SECONDS)
+            begun = time.monotonic()
+            self._progress.begin()
+            await kind.do()
+            took = await self._progress.caught_up(RECOVERY_SECONDS)
+            self.found.faults += 1
+            stall = self._progress.longest_stall
+            self.struck.append(Struck(name, stall, kind.bound_seconds))
+            if kind.bound_seconds is not None:
+                self.found.stalls_too_long += stall > kind.bound_seconds
+                self.found.longest_stall_seconds = max(self.found.longest_stall_seconds, stall)
+            how = "NOT RECOVERED" if took is None else f"stall {stall:4.1f} s, over in {time.monotonic() - begun:4.1f} s"
+            say(f"{number + 1:3}/{self._given.faults} {name:30} {how:34} {self._feed.written} in")
+            if took is None:
+                self.found.not_recovered += 1
+                return
+
+    async def _rest(self, expected: int) -> None:
+        """Wait until all alerts have been told and all offsets committed, or nothing more comes."""
+        deadline = time.monotonic() + QUIET_SECONDS
+        while len(self._live.alerts) < expected and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+        if await self._progress.caught_up(max(1.0, deadline - time.monotonic())) is None:
+            self.found.partitions_without_task += 1
+        # Whatever is doubled may come a little later.
+        await asyncio.sleep(3)
+        for process in self._members.running:
+            status, why = await asyncio.to_thread(process.get, "/readyz")
+            if status != 200:
+                self.found.partitions_without_task += 1
+                self.found.notes.append(f"a member is not ready: {why}")
+
+    def _longest_delay(self) -> float:
+        """Return how long the slowest alert came after everything up to its moment had been written."""
+        longest = 0.0
+        for seen, value in self._live.alerts:
+            moment = datetime.fromisoformat(json.loads(value)["time"])
+            written = self._feed.written_at(round(moment.timestamp() * 1000))
+            longest = max(longest, 0.0 if written is None else seen - written)
+        return longest
