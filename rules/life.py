@@ -514,13 +514,22 @@ def _why_silent(chart: Chart, draft: Draft, drafts: Sequence[Draft], occasion: O
 
 
 def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occasion) -> list[Alert]:
-    """When the alert that spoke for others is retracted, let the most severe of them speak (RULES.md 5)."""
+    """
+    When the alert that spoke for others is retracted, let the most severe of them speak (RULES.md 5).
+
+    It speaks for the rest of them from then on. One that this message raises or escalates is not silent any more: it
+    notifies, or another that notifies names it.
+    """
     silent = {key for draft in drafts if draft.change is Change.RETRACTED for key in draft.alert.spoke_for}
     if not silent or not chart.supported:
         return kept
     waiting: list[Alert | Draft] = [
         *(alert for alert in kept if alert.alert_id in silent and _still_unheard(alert)),
-        *(draft for draft in drafts if draft.alert.alert_id in silent and _still_unheard(draft.alert)),
+        *(
+            draft
+            for draft in drafts
+            if draft.alert.alert_id in silent and draft.change is Change.UPDATED and _still_unheard(draft.alert)
+        ),
     ]
     if not waiting:
         return kept
@@ -544,7 +553,9 @@ def _ungroup(chart: Chart, drafts: list[Draft], kept: list[Alert], occasion: Occ
         draft.alert = draft.alert._replace(awaits_catch_up=True)
         return kept
     draft.change, draft.notify, draft.reason = Change.REMINDED, True, "ungrouped"
-    draft.alert = _notified(draft.alert, draft.finding, chart.now, reminder=True)
+    rest = tuple(_alert_of(other).alert_id for other in waiting if other is not chosen)
+    speaker = _notified(draft.alert, draft.finding, chart.now, reminder=True)
+    draft.alert = speaker._replace(spoke_for=_joined(speaker.spoke_for, rest))
     return kept
 
 

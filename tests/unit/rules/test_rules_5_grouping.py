@@ -16,6 +16,7 @@ from tests.unit.rules.builders import (
     egfr,
     event,
     h,
+    ica,
     k,
     mg,
     ordered,
@@ -102,6 +103,36 @@ def test_rules_7_a_stale_trigger_is_never_reminded_when_ungrouped(after: Instant
     play.tell(mg(None, h(1), status="W"), at=h(1) + after)
     last = play.seen[-1]
     assert (changes([last])[0], last.notify, last.stale) == (says, not stale, stale)
+
+
+def test_rules_5_who_speaks_next_speaks_for_the_rest() -> None:
+    """Retracted in its turn, the second speaker leaves the page to the third: none of three is lost. RULES.md 5."""
+    play = Play()
+    play.tell(egfr("90", h(0)), k("5.0", h(-1)), dose(h(0), "1"), at=h(0))
+    play.tell(k("6.2", h(1)), mg("2.6", h(1)), ica("0.75", h(1)), at=h(1))
+    play.tell(mg(None, h(1), status="W"), at=h(2))
+    play.tell(ica(None, h(1), status="W"), at=h(3))
+    calcium = Rule.HYPOCALCEMIA_AFTER_MAGNESIUM
+    assert told(play.seen) == [
+        (POST, Change.RAISED, "critical", True, None),
+        (AFTER, Change.RAISED, "high", False, "grouped"),
+        (calcium, Change.RAISED, "critical", False, "grouped"),
+        (POST, Change.RETRACTED, "critical", True, "withdrawn"),
+        (calcium, Change.REMINDED, "critical", True, "ungrouped"),
+        (calcium, Change.RETRACTED, "critical", True, "withdrawn"),
+        (AFTER, Change.REMINDED, "high", True, "ungrouped"),
+    ]
+
+
+def test_rules_5_one_that_is_grouped_anew_is_not_ungrouped() -> None:
+    """What the same message escalates under another speaker pages nobody a second time. RULES.md 5."""
+    play = ungrouping()
+    play.tell(mg(None, h(1), status="W"), k("6.6", h(2)), at=h(2))
+    assert told(play.seen)[2:] == [
+        (POST, Change.RETRACTED, "critical", True, "withdrawn"),
+        (RULE, Change.RAISED, "critical", True, None),
+        (AFTER, Change.ESCALATED, "critical", False, "grouped"),
+    ]
 
 
 def test_rules_5_nobody_is_left_to_speak() -> None:
