@@ -49,7 +49,7 @@ class Replay:
         self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
 
     def play(self, raw: bytes, source: Source, received_at: Instant | None = None) -> Played:
-        """Take one message, after the timers that are due when it comes; *received_at* where it is known, else MSH-7."""
+        """Take one message, after the timers due when it comes: at *received_at* where that is known, else MSH-7."""
         if received_at is None:
             received_at = message_time(raw, self._site)
         decoded = self._decoder.decode(

@@ -14,6 +14,7 @@ from consumer.kafka.offsets import committed
 from consumer.stage import Output, Record
 from consumer.wire import EventRecord, Kind, PatientRecord, decode_event, decode_patient
 from rules.patient import PatientState
+from rules.results import Results
 from tests.e2e.deployment import Told, told
 from tests.fault.model import Ending, Model
 from tests.fault.readers import Place, Reader
@@ -212,12 +213,12 @@ def _dropped(ours: PatientRecord | None, theirs: PatientRecord | None) -> bool:
     mine, other = ours.state, theirs.state
     if not (mine.dropped > other.dropped and mine.history_incomplete):
         return False
-    newest = other.results[len(other.results) - len(mine.results) :]
-    return _without_results(ours, mine) == _without_results(theirs, other) and mine.results == newest
+    newest = list(other.results)[len(other.results) - len(mine.results) :]
+    return _without_results(ours, mine) == _without_results(theirs, other) and list(mine.results) == newest
 
 
 def _without_results(record: PatientRecord, state: PatientState) -> PatientRecord:
-    return record._replace(state=state._replace(results=(), dropped=0, history_incomplete=False))
+    return record._replace(state=state._replace(results=Results.of(()), dropped=0, history_incomplete=False))
 
 
 def _outcomes(model: Model, events: list[Record], letters: list[Record], found: Findings) -> None:

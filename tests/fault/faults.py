@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.protocol.admin import DeleteGroupsRequest
@@ -20,7 +20,7 @@ from consumer.kafka.offsets import committed, set_offsets
 from consumer.stage import Output
 from tests.e2e.deployment import Process
 from tests.fault.feed import Feed
-from tests.fault.members import Members
+from tests.fault.members import Members, until
 from tests.fault.proxy import Proxy
 from tests.fault.readers import Reader
 
@@ -33,21 +33,36 @@ DOZED_SECONDS = 4.0
 STOPPED_SECONDS = 30.0
 """Within which a member has to say that it has stopped a partition, and why."""
 
+COMMITS_SECONDS = 20.0
+"""Within which members commit so often that all cuts have been made."""
+
+DELETED_LOOKS = 100
+"""How often, ten times a second, is looked whether a deleted topic is gone."""
+
 OPEN_SECONDS = 5.0
 """How long a fault waits for a transaction that stands open; there are several a second."""
 
 SESSION_SECONDS = 6.0
 HEARTBEAT_SECONDS = 1.0
+ROLLING_DELAY_SECONDS = 10.0
+"""Issue D: a rolling restart of three members delays no alert by more."""
+
 RESTORE_SECONDS = 1.0
 """What a restore takes in these runs, at most: a few hundred records."""
 
 
 class Kind(NamedTuple):
-    """A fault: how often it is drawn, how long a partition may stand still for it (None: a remedy by hand)."""
+    """
+    A fault.
+
+    ``weight`` says how often it is drawn, ``stall_seconds`` how long a partition may stand still for it (None: it waits
+    for a remedy by hand), ``delay_seconds`` how late it may make an alert (None: as the stall makes it).
+    """
 
     do: Callable[[], Awaitable[None]]
     weight: int
-    bound_seconds: float | None
+    stall_seconds: float | None
+    delay_seconds: float | None = None
 
 
 class Faults:
@@ -81,7 +96,7 @@ class Faults:
             "frozen past the transaction": Kind(self.doze, 2, DOZED_SECONDS + stopped),
             "SIGTERM": Kind(self.terminate, 2, stopped),
             "member added": Kind(self.add, 2, stopped),
-            "rolling restart": Kind(self.roll, 1, stopped),
+            "rolling restart": Kind(self.roll, 1, stopped, ROLLING_DELAY_SECONDS),
             "broker SIGTERM": Kind(self.broker_stop, 1, broker_away),
             "broker SIGKILL": Kind(self.broker_kill, 2, broker_away),
             "connections cut": Kind(self.cut, 2, killed),
@@ -190,8 +205,7 @@ class Faults:
     async def cut_commits(self) -> None:
         """Cut some connections at the end of a transaction, before or after the broker has heard of it."""
         self._proxy.cut_commits(6)
-        while self._proxy.still_to_cut:
-            await asyncio.sleep(0.05)
+        await until(lambda: not self._proxy.still_to_cut, COMMITS_SECONDS)
 
     async def fence(self) -> None:
         """Let a stranger take the transactional ids of half of the judge's partitions, as a zombie without W2 would."""
@@ -206,43 +220,51 @@ class Faults:
 
     # ---- what has to be cured by hand ----
 
-    @contextlib.asynccontextmanager
-    async def _nobody_running(self, reason: str) -> AsyncIterator[None]:
-        """Stop all; after the harm is done, see that a member stops its partitions and says why; at last start all."""
+    async def _standstill(self) -> dict[TopicPartition, int]:
+        """Stop all; return what the judge has committed."""
         await self._members.stop_all()
         # Without a fence, what was committed a moment ago may not show yet (KAFKA.md fact 2).
         await asyncio.sleep(2)
-        before = {place: offset.offset for place, offset in (await committed(self._config, "judge")).items()}
-        yield
-        # It has to stop its partitions; going on here would judge everything a second time.
+        return {place: offset.offset for place, offset in (await committed(self._config, "judge")).items()}
+
+    async def _see_it_stop(self, reason: str) -> None:
+        """Start one, see that it stops its partitions and names the remedy; going on would judge all a second time."""
         alone = self._members.start()
         said = await self._members.said([alone], "task.stopped", STOPPED_SECONDS)
         await self._members.stop(alone)
+        # One that has not stopped has done its harm: the check has to see it.
         assert said is None or (said["reason"] == reason and "offsets set" in said["remedy"]), said
-        events = self._config.topics[Output.EVENTS]
+
+    async def _remedy(self, before: dict[TopicPartition, int]) -> None:
         for place, offset in before.items():
-            await set_offsets(self._config, "judge", events, [place.partition], str(offset))
+            await set_offsets(self._config, "judge", place.topic, [place.partition], str(offset))
         self._members.start_all()
 
     async def lose_offsets(self) -> None:
         """Delete the judge's offsets while nobody runs, see that nothing is judged, and apply the printed remedy."""
-        async with self._nobody_running("offset_lost"), _admin(self._config) as admin:
+        before = await self._standstill()
+        async with _admin(self._config) as admin:
             await _delete_group(admin, self._config.group("judge"))
+        await self._see_it_stop("offset_lost")
+        await self._remedy(before)
 
     async def lose_state(self) -> None:
         """Make the state topic anew, see that nothing is judged, restore it from a copy, and apply the remedy."""
         topic = self._config.topics[Output.STATE]
-        async with self._nobody_running("state_behind"):
-            copy = [record async for record in clients.read(self._config, topic)]
-            async with _admin(self._config) as admin:
-                await admin.delete_topics([topic])
-                while topic in await admin.list_topics():
-                    await asyncio.sleep(0.1)
-            await topics.create(self._config)
-            # What an operator has of it: each key's last record.
-            last = {(record.partition, record.key): record for record in copy}
-            async with clients.Writer(self._config) as writer:
-                await writer.write(topic, last.values())
+        before = await self._standstill()
+        # What an operator has of it: each key's last record.
+        last = {(record.partition, record.key): record async for record in clients.read(self._config, topic)}
+        async with _admin(self._config) as admin:
+            await admin.delete_topics([topic])
+            for _ in range(DELETED_LOOKS):
+                if topic not in await admin.list_topics():
+                    break
+                await asyncio.sleep(0.1)
+        await topics.create(self._config)
+        await self._see_it_stop("state_behind")
+        async with clients.Writer(self._config) as writer:
+            await writer.write(topic, last.values())
+        await self._remedy(before)
 
     async def lower_limit(self) -> None:
         """Set the alerts topic's limit too low, see partitions stop for it, put it right, and restart the members."""

@@ -2,8 +2,8 @@
 The seeded feed: a ward and the scenes of `cast.py`, spread over inbound partitions in order of time.
 
 With the clock of the records, a topic that is still being written has to be written in order of time, or "read to its
-end" means nothing (RULES.md 8). So each tenth of a second is one transaction over all partitions: none of it can be read
-before all of it stands in the log.
+end" means nothing (RULES.md 8). So each tenth of a second is one transaction over all partitions: none of it can be
+read before all of it stands in the log.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ BEDS = 300
 BATCHES_A_SECOND = 10
 
 OTHERS_KEPT = 0.4
-"""Share of the messages that hold nothing for us which are sent: a real feed has more, but it is alerts that we watch."""
+"""Share that is sent of the messages that hold nothing for us: a real feed has more, but it is alerts that we watch."""
 
 SENT_AGAIN = 0.06
 """Share of the other messages that are sent a second time, as a sender does whose acknowledgement was lost."""

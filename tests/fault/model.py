@@ -15,7 +15,7 @@ from consumer.hl7.outcome import Outcome
 from consumer.hl7.site import Site
 from consumer.kafka import clients
 from consumer.kafka.config import KafkaConfig
-from consumer.replay import Replay
+from consumer.replay import Played, Replay
 from consumer.stage import Record
 from consumer.wire import PatientRecord
 from rules.events import Source
@@ -38,7 +38,7 @@ class Model:
     alerts: dict[str, list[Told]] = field(default_factory=dict)
     states: dict[str, PatientRecord] = field(default_factory=dict)
     crossed: set[str] = field(default_factory=set)
-    """Keys that merges bind together although their homes are different partitions: judged when the history has come."""
+    """Keys that merges bind together although their homes differ: a merge is then judged when the history has come."""
 
     @property
     def expected(self) -> int:
@@ -70,20 +70,23 @@ async def model(config: KafkaConfig, partitions: int) -> Model:
     machine = Replay(DEFAULT, Site.default())
     issuer = Issuer(config.deployment, "", DEFAULT.fingerprint())
     last = 0
-    judged = []
+
+    def tell(played: Played) -> None:
+        for transition, source in played.judged:
+            alert = told(encode_alert(alert_event(transition, source=source, published_at=0, issuer=issuer)))
+            made.alerts.setdefault(alert.subject, []).append(alert)
+
     async for record in inbound(config, partitions):
         last = record.timestamp
         played = machine.play(record.value or b"", Source(record.topic, record.partition, record.offset), last)
         assert played.decoded is not None
         decoded = played.decoded
-        made.endings[record.partition, record.offset] = Ending(decoded.outcome, len(decoded.events))
-        for event in decoded.events:
+        events = (*decoded.bindings, *decoded.events)
+        made.endings[record.partition, record.offset] = Ending(decoded.outcome, len(events))
+        for event in events:
             families.join(event.patient.key, event.patient.key if event.merge is None else event.merge.surviving.key)
-        judged += played.judged
-    judged += machine.finish(last).judged
-    for transition, source in judged:
-        event = told(encode_alert(alert_event(transition, source=source, published_at=0, issuer=issuer)))
-        made.alerts.setdefault(event.subject, []).append(event)
+        tell(played)
+    tell(machine.finish(last))
     for key in families.members:
         if (stored := machine.stored(key)) is not None:
             made.states[key] = stored

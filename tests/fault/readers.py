@@ -1,4 +1,4 @@
-"""What watches a run from outside: readers of both isolations that stay all along, and the progress of each partition."""
+"""What watches a run from outside: readers of both isolations that stay all along, and each partition's progress."""
 
 import asyncio
 import contextlib
@@ -85,7 +85,7 @@ class Sample(NamedTuple):
 
 
 class Progress:
-    """Asks a few times a second how far each input partition of both stages has got, and for how long it stood still."""
+    """Asks a few times a second how far each input partition of both stages has got, and how long it stood still."""
 
     def __init__(self, config: KafkaConfig) -> None:
         self.sample = Sample(0.0, {}, {})
@@ -113,7 +113,7 @@ class Progress:
             await asyncio.wait([going])
 
     async def caught_up(self, seconds: float) -> float | None:
-        """Wait until both stages have committed all that stands in the inbound topic now; None: not within *seconds*."""
+        """Wait until both stages have committed all that stands inbound now; return how long it took, None: longer."""
         begun = time.monotonic()
         inbound = await self._after(begun, begun + seconds)
         if inbound is None:

@@ -14,9 +14,9 @@ from consumer.stage import Output
 from tests.e2e.deployment import Deployment
 from tests.fault.cast import INBOUND_MAX_BYTES
 from tests.fault.check import Findings, check
-from tests.fault.faults import Faults
+from tests.fault.faults import Faults, Kind
 from tests.fault.feed import Feed, posts
-from tests.fault.members import Members
+from tests.fault.members import Members, until
 from tests.fault.model import model
 from tests.fault.proxy import Proxy
 from tests.fault.readers import Progress, Reader
@@ -44,17 +44,38 @@ class Given(NamedTuple):
     logs: Path | None = None
     settings: dict[str, str] = {}  # noqa: RUF012  (a NamedTuple's default; never mutated)
     rate: int = RATE
+    recovery_seconds: float = RECOVERY_SECONDS
+    until_broken: bool = False
+    """Whether the first fault that shows something ends the run."""
 
 
 class Struck(NamedTuple):
-    """A fault, how long the slowest partition stood still for it, and how long it was allowed to."""
+    """
+    A fault that was done.
 
-    kind: str
+    For how long the slowest partition stood still, how late the latest alert came that was told meanwhile, and how much
+    of each is allowed (None: no bound of its own).
+    """
+
+    name: str
+    kind: Kind
+    begun: float
+    over: float
     stall_seconds: float
-    bound_seconds: float | None
+    delay_seconds: float = 0.0
+
+    @property
+    def stalled_too_long(self) -> bool:
+        """Whether a partition stood still for too long."""
+        return self.kind.stall_seconds is not None and self.stall_seconds > self.kind.stall_seconds
+
+    @property
+    def delayed_too_long(self) -> bool:
+        """Whether an alert came too late."""
+        return self.kind.delay_seconds is not None and self.delay_seconds > self.kind.delay_seconds
 
 
-def say(line: str) -> None:
+def say(line: str = "") -> None:
     """Print a line at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -87,9 +108,7 @@ class Run:
         self._broker = own
         self._config = config = deployment.config
         self._proxy = Proxy(port, own.behind, given.seed)
-        self._members = Members(
-            deployment, f"127.0.0.1:{port}", module=given.module, logs=given.logs, **given.settings
-        )
+        self._members = Members(deployment, f"127.0.0.1:{port}", module=given.module, logs=given.logs, **given.settings)
         source = posts(given.seed, INBOUND_PARTITIONS)
         self._feed = Feed(config.bootstrap_servers, config.inbound_topics[0], source, given.rate)
         self._live, self._uncommitted = Reader(config, "read_committed"), Reader(config, "read_uncommitted")
@@ -120,7 +139,7 @@ class Run:
             await asyncio.sleep(1)
         lost = lost_markers(self._broker, [self._config.topics[output] for output in Output])
         self.found.tracebacks, self.found.bad_exits = self._members.tracebacks, self._members.bad_exits
-        self.found.longest_delay_seconds = self._longest_delay()
+        self._times()
         await check(self._config, wanted, self._live, self._uncommitted, self.found, lost)
         return self.found, self.struck
 
@@ -134,24 +153,20 @@ class Run:
             begun = time.monotonic()
             self._progress.begin()
             await kind.do()
-            took = await self._progress.caught_up(RECOVERY_SECONDS)
+            took = await self._progress.caught_up(self._given.recovery_seconds)
             self.found.faults += 1
-            stall = self._progress.longest_stall
-            self.struck.append(Struck(name, stall, kind.bound_seconds))
-            if kind.bound_seconds is not None:
-                self.found.stalls_too_long += stall > kind.bound_seconds
-                self.found.longest_stall_seconds = max(self.found.longest_stall_seconds, stall)
-            how = "NOT RECOVERED" if took is None else f"stall {stall:4.1f} s, over in {time.monotonic() - begun:4.1f} s"
+            over, stall = time.monotonic(), self._progress.longest_stall
+            self.struck.append(Struck(name, kind, begun, over, stall))
+            how = "NOT RECOVERED" if took is None else f"stall {stall:4.1f} s, over in {over - begun:4.1f} s"
             say(f"{number + 1:3}/{self._given.faults} {name:30} {how:34} {self._feed.written} in")
-            if took is None:
-                self.found.not_recovered += 1
+            self.found.not_recovered += took is None
+            if took is None or (self._given.until_broken and self.struck[-1].stalled_too_long):
                 return
 
     async def _rest(self, expected: int) -> None:
         """Wait until all alerts have been told and all offsets committed, or nothing more comes."""
-        deadline = time.monotonic() + QUIET_SECONDS
-        while len(self._live.alerts) < expected and time.monotonic() < deadline:
-            await asyncio.sleep(0.2)
+        deadline = time.monotonic() + (1.0 if self.found.not_recovered else QUIET_SECONDS)
+        await until(lambda: len(self._live.alerts) >= expected, deadline - time.monotonic())
         if await self._progress.caught_up(max(1.0, deadline - time.monotonic())) is None:
             self.found.partitions_without_task += 1
         # Whatever is doubled may come a little later.
@@ -162,11 +177,18 @@ class Run:
                 self.found.partitions_without_task += 1
                 self.found.notes.append(f"a member is not ready: {why}")
 
-    def _longest_delay(self) -> float:
-        """Return how long the slowest alert came after everything up to its moment had been written."""
-        longest = 0.0
+    def _times(self) -> None:
+        """Say for each fault how late alerts came: after everything up to their moment had been written."""
+        delays = []
         for seen, value in self._live.alerts:
             moment = datetime.fromisoformat(json.loads(value)["time"])
             written = self._feed.written_at(round(moment.timestamp() * 1000))
-            longest = max(longest, 0.0 if written is None else seen - written)
-        return longest
+            delays.append((seen, 0.0 if written is None else seen - written))
+        for place, struck in enumerate(self.struck):
+            during = [delay for seen, delay in delays if struck.begun <= seen <= struck.over + PAUSE_SECONDS]
+            self.struck[place] = struck._replace(delay_seconds=max(during, default=0.0))
+        bounded = [struck for struck in self.struck if struck.kind.stall_seconds is not None]
+        self.found.longest_stall_seconds = max((struck.stall_seconds for struck in bounded), default=0.0)
+        self.found.longest_delay_seconds = max((struck.delay_seconds for struck in bounded), default=0.0)
+        self.found.stalls_too_long = sum(struck.stalled_too_long for struck in self.struck)
+        self.found.alerts_too_late = sum(struck.delayed_too_long for struck in self.struck)

@@ -9,8 +9,11 @@ from unittest.mock import patch
 
 import pytest
 
+from consumer.app import Stages, kafka_config
+from consumer.hl7.site import Site
 from consumer.judge import Judge
 from consumer.patients import Clock
+from consumer.settings import Settings
 from consumer.stage import Outcome, Output, Record
 from consumer.wire import EventRecord, Kind, decode_patient
 from rules import engine
@@ -253,6 +256,15 @@ def test_a_state_that_does_not_fit_drops_its_oldest_results() -> None:
     assert list(kept.results) == list(many.results)[400 - len(kept.results) :]
     assert kept.history_incomplete
     assert outcome.counts["judge", "results_dropped"] == 400 - len(kept.results) == kept.dropped
+
+
+@pytest.mark.parametrize("inbound_max", [10_000, 1_048_576])
+def test_w3_a_state_is_kept_to_what_its_topic_takes(inbound_max: int) -> None:
+    """The limit follows the setting for the largest inbound message; a fixed one stops partitions of a small site."""
+    settings = Settings(kafka_inbound_max_message_bytes=inbound_max)
+    judge = Stages(settings, DEFAULT, Site.default()).judge(0)
+    assert isinstance(judge, Judge)
+    assert inbound_max < judge._settings.state_bytes <= kafka_config(settings).max_message_bytes - 1_000
 
 
 def result(number: int) -> Result:
