@@ -21,7 +21,7 @@ INBOUND_MAX_BYTES = 10_000
 LIMIT_BYTES = 2 * INBOUND_MAX_BYTES
 """What our own topics take then."""
 
-HEAVY = 15
+HEAVY = 18
 """Messages after which the heavy patient's state has grown to about what our topics take."""
 
 STRANGERS = 600_000

@@ -57,6 +57,7 @@ class Findings:
     not_recovered: int = 0
     stalls_too_long: int = 0
     alerts_too_late: int = 0
+    started_seconds: float = 0.0
     longest_stall_seconds: float = 0.0
     longest_delay_seconds: float = 0.0
     notes: list[str] = field(default_factory=list)

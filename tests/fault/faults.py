@@ -56,13 +56,15 @@ class Kind(NamedTuple):
     A fault.
 
     ``weight`` says how often it is drawn, ``stall_seconds`` how long a partition may stand still for it (None: it waits
-    for a remedy by hand), ``delay_seconds`` how late it may make an alert (None: as the stall makes it).
+    for a remedy by hand), ``delay_seconds`` how late it may make an alert (None: as the stall makes it). While an
+    ``outage`` lasts nobody can do anything: its stall is counted from its end.
     """
 
     do: Callable[[], Awaitable[None]]
     weight: int
     stall_seconds: float | None
     delay_seconds: float | None = None
+    outage: bool = False
 
 
 class Faults:
@@ -88,7 +90,6 @@ class Faults:
         # Issue D: after SIGKILL the session timeout + 5 s, after SIGTERM two heartbeats + 2 s, and the restore.
         killed = SESSION_SECONDS + 5 + RESTORE_SECONDS
         stopped = 2 * HEARTBEAT_SECONDS + 2 + RESTORE_SECONDS
-        broker_away = 25.0
         self.kinds: dict[str, Kind] = {
             "SIGKILL": Kind(self.kill, 3, killed),
             "zombie": Kind(self.zombie, 2, killed),
@@ -97,10 +98,11 @@ class Faults:
             "SIGTERM": Kind(self.terminate, 2, stopped),
             "member added": Kind(self.add, 2, stopped),
             "rolling restart": Kind(self.roll, 1, stopped, ROLLING_DELAY_SECONDS),
-            "broker SIGTERM": Kind(self.broker_stop, 1, broker_away),
-            "broker SIGKILL": Kind(self.broker_kill, 2, broker_away),
+            "broker SIGTERM": Kind(self.broker_stop, 1, killed, outage=True),
+            "broker SIGKILL": Kind(self.broker_kill, 2, killed, outage=True),
             "connections cut": Kind(self.cut, 2, killed),
             "cut in a commit": Kind(self.cut_commits, 3, killed),
+            "late commit": Kind(self.late_commits, 3, killed),
             "fenced by a stranger": Kind(self.fence, 2, stopped),
             "offsets deleted, remedy": Kind(self.lose_offsets, 1, None),
             "state topic anew, remedy": Kind(self.lose_state, 1, None),
@@ -205,7 +207,12 @@ class Faults:
     async def cut_commits(self) -> None:
         """Cut some connections at the end of a transaction, before or after the broker has heard of it."""
         self._proxy.cut_commits(6)
-        await until(lambda: not self._proxy.still_to_cut, COMMITS_SECONDS)
+        await until(lambda: self._proxy.idle, COMMITS_SECONDS)
+
+    async def late_commits(self) -> None:
+        """Keep some commits until their senders have given them up; each arrives just before its partition's fence."""
+        self._proxy.keep_commits(3)
+        await until(lambda: self._proxy.idle, COMMITS_SECONDS)
 
     async def fence(self) -> None:
         """Let a stranger take the transactional ids of half of the judge's partitions, as a zombie without W2 would."""

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 from tests.e2e.deployment import Deployment, Process
@@ -39,7 +40,7 @@ class Members:
         self.running: list[Process] = []
         self._logs = logs
         self.tracebacks = 0
-        self.bad_exits = 0
+        self.bad_exits: list[str] = []
         self._environment = deployment.environment(kafka_bootstrap_servers=servers, **more)
         self._module = module
 
@@ -61,12 +62,14 @@ class Members:
         self._look(process)
 
     async def stop(self, process: Process) -> None:
-        """End one as an operator does; it has to end with 0."""
+        """End one as an operator does, once it has begun to work; it has to end with 0."""
         self.running.remove(process)
-        try:
-            self.bad_exits += await asyncio.to_thread(process.stop) != 0
-        except Exception:  # noqa: BLE001  (one that does not end is what we look for)
-            self.bad_exits += 1
+        await until(lambda: bool(lines(process, "member.assigned")), END_SECONDS)
+        code: int | None = None
+        with contextlib.suppress(TimeoutExpired):
+            code = await asyncio.to_thread(process.stop)
+        if code != 0:
+            self.bad_exits.append("did not end" if code is None else str(code))
             await asyncio.to_thread(process.kill)
         self._look(process)
 

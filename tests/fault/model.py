@@ -81,9 +81,11 @@ async def model(config: KafkaConfig, partitions: int) -> Model:
         played = machine.play(record.value or b"", Source(record.topic, record.partition, record.offset), last)
         assert played.decoded is not None
         decoded = played.decoded
-        events = (*decoded.bindings, *decoded.events)
-        made.endings[record.partition, record.offset] = Ending(decoded.outcome, len(events))
-        for event in events:
+        sent = len(decoded.bindings) + len(decoded.events)
+        made.endings[record.partition, record.offset] = Ending(decoded.outcome, sent)
+        for event in decoded.bindings:
+            families.join(event.patient.key, event.patient.key)
+        for event in decoded.events:
             families.join(event.patient.key, event.patient.key if event.merge is None else event.merge.surviving.key)
         tell(played)
     tell(machine.finish(last))

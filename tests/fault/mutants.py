@@ -172,8 +172,8 @@ them the other way round, and is then served by W1 alone.
 
 MUTANTS: dict[str, Mutant] = {
     "W1": Mutant(w1_an_id_of_its_own, ("SIGKILL",), 3, SLOW_TRANSACTIONS),
-    "W2": Mutant(w2_fence_late, ("member added", "SIGTERM", "zombie"), 6),
-    "W2-heartbeat": Mutant(w2_no_heartbeat, ("zombie", "zombie, killed at its thaw")),
+    "W2": Mutant(w2_fence_late, ("late commit",), 3),
+    "W2-heartbeat": Mutant(w2_no_heartbeat, ("zombie", "zombie, killed at its thaw"), 2),
     "W3": Mutant(w3_futures_not_awaited, ("topic's limit lowered, remedy",), 1),
     "W5": Mutant(w5_fenced_is_the_end, ("fenced by a stranger",), 2),
     "W6": Mutant(w6_nothing_compared, ("offsets deleted, remedy", "state topic anew, remedy"), 2),

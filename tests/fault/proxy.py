@@ -1,9 +1,11 @@
 """
 A small TCP proxy on loopback between members and broker: what a bad network does, on purpose and to the frame.
 
-A frame of Kafka's protocol is its length and a body that begins with the request's number. That is all that is read:
-an EndTxn (the request that ends a transaction) can be held back for a moment, so that transactions stand open long
-enough for a fault to find one, or the connection can be cut just before or just after it has been passed on.
+A frame of Kafka's protocol is its length and a body that begins with the request's number. Of the body nothing is read
+but whose transaction it is about. An EndTxn (the request that ends a transaction) is held back for a moment, so that
+transactions stand open long enough for a fault to find one; its connection can be cut just before or just after it has
+been passed on; and it can be kept until its sender has given it up, to arrive at the worst moment: just before the next
+InitProducerId (the fence) of the same transactional id.
 """
 
 import asyncio
@@ -13,8 +15,12 @@ import random
 from collections.abc import AsyncIterator, Callable
 from enum import Enum, auto
 
+INIT_PRODUCER_ID = 22
 END_TXN = 26
-"""The number of EndTxn in Kafka's protocol."""
+"""Numbers of Kafka's protocol."""
+
+ARRIVAL_SECONDS = 0.2
+"""What a late EndTxn is given to arrive before the fence that follows it is passed on."""
 
 LINGER_SECONDS = (0.03, 0.2)
 """How long a commit is held back: what a broker takes that waits for its replicas, on a slow day."""
@@ -52,6 +58,8 @@ class Proxy:
         self._behind = int(behind_port)
         self._draw = random.Random(seed)
         self._cuts: list[Cut] = []
+        self._to_keep = 0
+        self._kept: dict[bytes, asyncio.Event] = {}
 
     @contextlib.asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
@@ -75,10 +83,14 @@ class Proxy:
         """Cut the connections of the next *count* ends of transactions, in turn before and after each."""
         self._cuts += itertools.islice(itertools.cycle((Cut.AFTER, Cut.BEFORE)), count)
 
+    def keep_commits(self, count: int) -> None:
+        """Keep the next *count* ends of transactions until their ids are fenced."""
+        self._to_keep += count
+
     @property
-    def still_to_cut(self) -> int:
-        """How many commits are still to be cut."""
-        return len(self._cuts)
+    def idle(self) -> bool:
+        """Whether every commit that was to be cut has been, and every one that was kept has arrived."""
+        return not (self._cuts or self._to_keep or self._kept)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -107,13 +119,28 @@ class Proxy:
             while True:
                 head = await reader.readexactly(6)
                 frame = head + await reader.readexactly(int.from_bytes(head[:4], "big") - 2)
-                if int.from_bytes(head[4:6], "big") == END_TXN:
+                number = int.from_bytes(head[4:6], "big")
+                if number == INIT_PRODUCER_ID and (kept := self._kept.pop(_transactional_id(frame), None)):
+                    kept.set()
+                    await asyncio.sleep(ARRIVAL_SECONDS)
+                if number == END_TXN:
+                    if self._to_keep:
+                        await self._keep(frame, broker)
+                        return
                     await asyncio.sleep(self._draw.uniform(*LINGER_SECONDS))
                     if reader.at_eof() or reader.exception() is not None or self._cut_commit(link, frame, broker):
                         # Its sender has died meanwhile, or it was to be cut: either way the connection is over.
                         return
                 broker.write(frame)
                 await broker.drain()
+
+    async def _keep(self, frame: Frame, broker: asyncio.StreamWriter) -> None:
+        """Keep the end of a transaction, whatever becomes of its sender, until its id is about to be fenced."""
+        self._to_keep -= 1
+        self._kept[_transactional_id(frame)] = fenced = asyncio.Event()
+        await fenced.wait()
+        broker.write(frame)
+        await asyncio.sleep(ARRIVAL_SECONDS)
 
     def _cut_commit(self, link: Link, frame: Frame, broker: asyncio.StreamWriter) -> bool:
         """Cut the connection of an end of a transaction when one is to be cut; return whether it was."""
@@ -125,6 +152,13 @@ class Proxy:
             broker.write(frame)
         link.cut()
         return True
+
+
+def _transactional_id(frame: Frame) -> bytes:
+    """Return what an EndTxn or InitProducerId begins with, behind the client's own id."""
+    client = int.from_bytes(frame[12:14], "big")
+    start = 14 + client + 2
+    return frame[start : start + int.from_bytes(frame[start - 2 : start], "big")]
 
 
 async def _answers(broker: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:

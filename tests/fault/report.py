@@ -12,11 +12,11 @@ def faults(struck: Sequence[Struck]) -> None:
     say(f"  {'fault':32} {'times':>5} {'longest stall':>16} {'allowed':>8} {'latest alert':>15} {'allowed':>8}")
     for name in sorted({one.name for one in struck}):
         these = [one for one in struck if one.name == name]
-        stall, delay = max(one.stall_seconds for one in these), max(one.delay_seconds for one in these)
-        kind = these[0].kind
+        stalled = max(these, key=lambda one: one.stall_seconds)
+        delayed = max(these, key=lambda one: one.delay_seconds)
         say(
-            f"  {name:32} {len(these):5} {stall:14.1f} s {_bound(kind.stall_seconds)} {delay:13.1f} s "
-            f"{_bound(kind.delay_seconds)}".rstrip()
+            f"  {name:32} {len(these):5} {stalled.stall_seconds:14.1f} s {_bound(stalled.allowed_stall_seconds)} "
+            f"{delayed.delay_seconds:13.1f} s {_bound(delayed.allowed_delay_seconds)}".rstrip()
         )
 
 

@@ -30,6 +30,12 @@ RATE = 80
 RECOVERY_SECONDS = 45.0
 """Session timeout, a broker's restart, and room for two cores that are shared."""
 
+STARTED_SECONDS = 6.0
+"""What three members take on a quiet machine from their start until they have read all that there is."""
+
+DUE_SECONDS = 3.0
+"""An alert that fell due so long before a fault may have been under way."""
+
 QUIET_SECONDS = 60.0
 PAUSE_SECONDS = 0.7
 
@@ -53,26 +59,41 @@ class Struck(NamedTuple):
     """
     A fault that was done.
 
-    For how long the slowest partition stood still, how late the latest alert came that was told meanwhile, and how much
-    of each is allowed (None: no bound of its own).
+    ``done`` is when it had been done, ``over`` when everything had got over it; then for how long the slowest partition
+    stood still, and how late the latest alert came that fell due meanwhile. ``noise`` is by how much slower than a
+    quiet one the machine was: bounds grow with it.
     """
 
     name: str
     kind: Kind
+    noise: float
     begun: float
+    done: float
     over: float
     stall_seconds: float
     delay_seconds: float = 0.0
 
     @property
+    def allowed_stall_seconds(self) -> float | None:
+        """For how long a partition may stand still; None: for as long as the remedy takes."""
+        if self.kind.stall_seconds is None:
+            return None
+        return self.kind.stall_seconds * self.noise + (self.done - self.begun if self.kind.outage else 0.0)
+
+    @property
+    def allowed_delay_seconds(self) -> float | None:
+        """How late an alert may come; None: as the stall makes it."""
+        return None if self.kind.delay_seconds is None else self.kind.delay_seconds * self.noise
+
+    @property
     def stalled_too_long(self) -> bool:
         """Whether a partition stood still for too long."""
-        return self.kind.stall_seconds is not None and self.stall_seconds > self.kind.stall_seconds
+        return self.allowed_stall_seconds is not None and self.stall_seconds > self.allowed_stall_seconds
 
     @property
     def delayed_too_long(self) -> bool:
         """Whether an alert came too late."""
-        return self.kind.delay_seconds is not None and self.delay_seconds > self.kind.delay_seconds
+        return self.allowed_delay_seconds is not None and self.delay_seconds > self.allowed_delay_seconds
 
 
 def say(line: str = "") -> None:
@@ -104,6 +125,7 @@ class Run:
     def __init__(self, given: Given, own: Broker, deployment: Deployment, port: int) -> None:
         self.found = Findings()
         self.struck: list[Struck] = []
+        self._noise = 1.0
         self._given = given
         self._broker = own
         self._config = config = deployment.config
@@ -126,10 +148,13 @@ class Run:
             self._members.start_all()
             feeding = asyncio.create_task(self._feed.run())
             stack.callback(feeding.cancel)
-            if await self._progress.caught_up(RECOVERY_SECONDS) is None:
+            started = await self._progress.caught_up(RECOVERY_SECONDS)
+            if started is None:
                 self.found.notes.append("never started")
                 self.found.not_recovered += 1
             else:
+                self._noise = max(1.0, started / STARTED_SECONDS)
+                self.found.started_seconds = started
                 await self._strike()
             self._feed.stop()
             await feeding
@@ -138,7 +163,8 @@ class Run:
             await self._members.stop_all()
             await asyncio.sleep(1)
         lost = lost_markers(self._broker, [self._config.topics[output] for output in Output])
-        self.found.tracebacks, self.found.bad_exits = self._members.tracebacks, self._members.bad_exits
+        self.found.tracebacks, self.found.bad_exits = self._members.tracebacks, len(self._members.bad_exits)
+        self.found.notes += [f"a member stopped by SIGTERM: {code}" for code in self._members.bad_exits]
         self._times()
         await check(self._config, wanted, self._live, self._uncommitted, self.found, lost)
         return self.found, self.struck
@@ -153,10 +179,11 @@ class Run:
             begun = time.monotonic()
             self._progress.begin()
             await kind.do()
+            done = time.monotonic()
             took = await self._progress.caught_up(self._given.recovery_seconds)
             self.found.faults += 1
             over, stall = time.monotonic(), self._progress.longest_stall
-            self.struck.append(Struck(name, kind, begun, over, stall))
+            self.struck.append(Struck(name, kind, self._noise, begun, done, over, stall))
             how = "NOT RECOVERED" if took is None else f"stall {stall:4.1f} s, over in {over - begun:4.1f} s"
             say(f"{number + 1:3}/{self._given.faults} {name:30} {how:34} {self._feed.written} in")
             self.found.not_recovered += took is None
@@ -183,9 +210,10 @@ class Run:
         for seen, value in self._live.alerts:
             moment = datetime.fromisoformat(json.loads(value)["time"])
             written = self._feed.written_at(round(moment.timestamp() * 1000))
-            delays.append((seen, 0.0 if written is None else seen - written))
+            if written is not None:
+                delays.append((written, seen - written))
         for place, struck in enumerate(self.struck):
-            during = [delay for seen, delay in delays if struck.begun <= seen <= struck.over + PAUSE_SECONDS]
+            during = [late for due, late in delays if struck.begun - DUE_SECONDS <= due <= struck.over]
             self.struck[place] = struck._replace(delay_seconds=max(during, default=0.0))
         bounded = [struck for struck in self.struck if struck.kind.stall_seconds is not None]
         self.found.longest_stall_seconds = max((struck.stall_seconds for struck in bounded), default=0.0)
