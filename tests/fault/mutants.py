@@ -143,7 +143,7 @@ def state_guard() -> None:
 def merge_cycle_guard() -> None:
     """A record follows every alias that it comes to, and does not look at where it has been."""
 
-    def follow(key: str, alias: Alias, message: EventRecord) -> Route:
+    def follow(key: str, alias: Alias, message: EventRecord, kept: int) -> Route:
         hop = Hop(key, alias.target, alias.merged_at)
         return Route(readdressed(message, alias.target)._replace(path=(*message.path, hop)))
 
