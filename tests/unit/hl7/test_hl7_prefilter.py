@@ -2,11 +2,14 @@
 
 import pytest
 
+from consumer.hl7 import er7
 from consumer.hl7.codes import ACCEPTED, EXCLUDED
+from consumer.hl7.decoder import Decoder
 from consumer.hl7.prefilter import Prefilter
 from consumer.hl7.site import Site
 from consumer.hl7.site_file import parse_site
-from tests.fuzz.builder import MSH, PV1, SODIUM, obx, oru, typed
+from rules.events import Source
+from tests.fuzz.builder import MSH, PV1, RECEIVED, SODIUM, obx, oru, typed
 
 LOCAL = '[[sender]]\napplication = "X"\n[[sender.code]]\ncode = "K1"\nanalyte = "potassium"'
 
@@ -69,3 +72,31 @@ def test_default_message_type() -> None:
     """Where a site says what an empty MSH-9 means, such a message is looked at."""
     site = parse_site('[[sender]]\nmessage_type = "ADT^A08"')
     assert Prefilter(site).worth_decoding(typed("", PV1))
+
+
+CHARSETS = sorted((name, codec) for name, codec in {codec: name for name, codec in er7._CHARSETS.items()}.items())
+
+
+@pytest.mark.parametrize(("codec", "declared"), CHARSETS)
+@pytest.mark.parametrize("site", ["", LOCAL], ids=["no site", "a site's codes"])
+def test_sound_in_every_charset(codec: str, declared: str, site: str) -> None:
+    """Whatever charset MSH-18 declares, truly or not: what the decoder finds is worth decoding."""
+    tables = parse_site(site) if site else Site.default()
+    decoder, prefilter = Decoder(tables, accept_processing_ids=None), Prefilter(tables)
+    texts = (
+        "2823-3^Kalium^LN",
+        "K1^x^L",
+        "KU^Kalium^MOLIS",
+        "X^Kälium^L",
+        "K^血钾^L",
+        "X^калий^L",
+        "GL^Glukose ä^L",
+        "X^尿钾^L",
+    )
+    for text in texts:
+        for name in (declared, "", "8859/1"):
+            raw = oru(obx(text), msh=f"{MSH}||||||{name}".replace("LAB", "X")).decode().encode(codec, "replace")
+            decoded = decoder.decode(raw, received_at=RECEIVED, source=Source("t", 0, 0))
+            assert prefilter.worth_decoding(raw) or decoded.holds_nothing, (text, name)
+            if text.startswith("2823-3"):
+                assert not decoded.holds_nothing
