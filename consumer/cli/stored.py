@@ -17,6 +17,7 @@ from consumer.kafka.config import KafkaConfig
 from consumer.stage import Output, Record
 from consumer.wire import FORMAT_BEFORE, EventRecord, Kind, PatientRecord, decode_patient, encode_event
 from rules.events import DAY, Patient
+from rules.results import Results
 
 
 def show(key: str) -> None:
@@ -106,7 +107,7 @@ def _plain(value: object) -> object:
     """Return a value of ours as plain JSON, named tuples as objects."""
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {name: _plain(part) for name, part in value._asdict().items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | Results):
         return [_plain(part) for part in value]
     if isinstance(value, IntEnum):
         return value.name.lower()

@@ -119,7 +119,7 @@ def test_a_header_torn_anywhere(inserted: bytes) -> None:
 
 
 def took(raw: bytes) -> float:
-    """Return the seconds of processor time that decoding takes, the best of three; no garbage is collected meanwhile."""
+    """Return the seconds of processor time that decoding takes, the best of three; no garbage is collected then."""
     times = []
     gc.disable()  # it looks through all that other tests have left
     try:
