@@ -157,20 +157,27 @@ def pack_results(results: Results) -> list[PackedSeries]:
     return [_packed(analyte, series) for analyte, series in sorted(results.series.items())]
 
 
-def unpack_results(packed: list[Any]) -> Results:
-    """Return results from what was written of them: packed series, or (format 1) all versions one by one."""
-    if packed and isinstance(packed[0][0], list):
+def unpack_results(packed: Any) -> Results:
+    """
+    Return results from what was written of them: packed series, or (format 1) all versions one by one.
+
+    Raises:
+        ValueError, msgspec.ValidationError: They are damaged; a damaged entry shows when it is read.
+    """
+    try:
+        series = msgspec.convert(packed, list[PackedSeries])
+    except msgspec.ValidationError:
         return Results.of(msgspec.convert(packed, list[StoredResult], strict=False))
-    return Results(dict(map(_unpacked, packed)))
+    return Results({one.analyte: _unpacked(one) for one in series})
 
 
-def _unpacked(packed: list[Any]) -> tuple[Analyte, Series]:
-    name, at, came, values, marks, lowest, highest, ends, entries = packed
-    analyte, count = Analyte(name), len(marks)
-    if not count or (len(at), len(came), values.count(" "), len(ends)) != (8 * count, 4 * count, count - 1, 4 * count):
-        raise ValueError(f"columns of {analyte} differ in length")
-    columns = Columns(at, came, values, marks, _decimal(lowest), _decimal(highest))
-    return analyte, Series(columns, PackedRows(analyte, ends, entries))
+def _unpacked(packed: PackedSeries) -> Series:
+    count = len(packed.marks)
+    widths = (len(packed.at), len(packed.came), packed.values.count(" "), len(packed.ends))
+    if not count or widths != (8 * count, 4 * count, count - 1, _END_BYTES * count):
+        raise ValueError(f"columns of {packed.analyte} differ in length")
+    columns = Columns(packed.at, packed.came, packed.values, packed.marks, packed.lowest, packed.highest)
+    return Series(columns, PackedRows(packed.analyte, packed.ends, packed.entries))
 
 
 def _packed(analyte: Analyte, series: Series) -> PackedSeries:
@@ -214,7 +221,3 @@ def _usual_container(order_number: str, at: Instant) -> str:
 
 def _text(value: Decimal | None) -> str:
     return "" if value is None else str(value)
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
