@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from rules.alert import Change, Rule, Severity, Transition
 from rules.chart import Chart
+from rules.draft import Lived, Occasion
 from rules.events import Analyte, Drug, Instant, PatientEvent
+from rules.families import BY_RULE, FAMILIES, families
 from rules.hyperkalemia import has_cleared, latest_episode
 from rules.hypokalemia import latest_run
-from rules.life import BY_RULE, FAMILIES, Lived, Occasion, claim_of, families, live
 from rules.life import caught_up as _caught_up
+from rules.life import live
+from rules.open_alerts import claim_of
 from rules.patient import (
     Alert,
     HoldMark,

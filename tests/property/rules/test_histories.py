@@ -15,7 +15,7 @@ from rules import engine
 from rules.alert import Change, Severity, Transition
 from rules.chart import Chart
 from rules.events import DAY, PatientEvent, PatientMerge
-from rules.life import standing
+from rules.families import standing
 from rules.patient import PatientState
 from rules.results import Results
 from rules.rulebook import DEFAULT

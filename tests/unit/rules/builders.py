@@ -31,8 +31,8 @@ from rules.events import (
     Tube,
     Visit,
 )
+from rules.families import BY_RULE
 from rules.finding import Finding
-from rules.life import BY_RULE
 from rules.patient import Alert, PatientState, advance, new_state
 from rules.rulebook import DEFAULT, Rulebook
 

@@ -5,8 +5,8 @@ import pytest
 from rules.alert import Rule
 from rules.chart import Chart
 from rules.events import DAY, HOUR, MINUTE, Condition, Drug, Instant
+from rules.families import BY_RULE
 from rules.hyperkalemia import episodes
-from rules.life import BY_RULE
 from rules.rulebook import DEFAULT
 from tests.unit.rules.builders import (
     OTHER,

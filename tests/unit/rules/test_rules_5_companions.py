@@ -4,8 +4,8 @@ import pytest
 
 from rules.alert import Rule
 from rules.events import DAY, HOUR, MINUTE, Condition, Instant
+from rules.families import BY_RULE
 from rules.finding import EXPIRED
-from rules.life import BY_RULE
 from tests.unit.rules.builders import (
     Fact,
     Play,

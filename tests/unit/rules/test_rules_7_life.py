@@ -6,8 +6,9 @@ import pytest
 
 from rules.alert import Change, Rule, Severity
 from rules.events import DAY, HOUR, MINUTE, Condition, Drug, Instant
+from rules.families import FAMILIES
 from rules.finding import silence
-from rules.life import ALERT_NAMESPACE, FAMILIES, alert_id
+from rules.raising import ALERT_NAMESPACE, alert_id
 from rules.rulebook import load
 from tests.unit.rules.builders import (
     PATIENT,
