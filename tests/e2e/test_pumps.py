@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.kafka.brokers import Broker
 from consumer.stage import Output
 from rules.events import HOUR
-from tests.e2e.deployment import Deployment, Placed, until
+from tests.e2e.deployment import Deployment, Placed, Process, until
 from tests.fuzz.builder import MSH, PID, obx, oru, pump, typed
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
@@ -67,14 +68,30 @@ def feed() -> list[tuple[float, int, bytes]]:
     return sorted([*((hour, 0, raw) for hour, raw in pumps), (6, 1, told), *((15, 2, raw) for raw in results)])
 
 
+def compared(process: Process) -> dict[str, float]:
+    """Return how many messages hl7apy has read too, by verdict."""
+    return {
+        sample.labels["verdict"]: sample.value
+        for family in text_string_to_metric_families(process.get("/metrics")[1])
+        for sample in family.samples
+        if sample.name == "lab_alert_cross_checks_total"
+    }
+
+
 def test_an_infusion_from_pump_messages_raises_hypermagnesemia(kafka: Broker) -> None:
-    """Named by the pump, or found through its order's number: each patient's magnesium is of their infusion."""
+    """
+    Named by the pump, or found through its order's number: each patient's magnesium is of their infusion.
+
+    Meanwhile hl7apy reads a share of the messages too, and sees the same in them.
+    """
     deployment = Deployment(kafka.bootstrap_servers, clock="records", partitions=3, inbound=3)
     deployment.write([Placed(MIDNIGHT + int(hour * HOUR), place, None, raw) for hour, place, raw in feed()])
-    with deployment.running() as (process,):
+    with deployment.running(cross_check_each="1", cross_check_per_second="10") as (process,):
         process.ready()
         until(lambda: len(deployment.read(Output.DEAD_LETTERS)) == 1, 30, process.log)
         until(lambda: len(deployment.read(Output.ALERTS)) >= 2 * len(RAISED), 30, process.log)
+        until(lambda: compared(process)["agrees"] > 0, 30, process.log)
+        assert {verdict for verdict, number in compared(process).items() if number} == {"agrees"}
     alerts = [json.loads(record.value or b"") for record in deployment.read(Output.ALERTS)]
     raised = {(event["subject"], event["data"]["rule"]) for event in alerts if event["type"].endswith("raised.v1")}
     assert raised == {(f"HOSP|{mrn}", rule) for mrn in "12" for rule in RAISED}
