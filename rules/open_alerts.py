@@ -28,11 +28,15 @@ def go_on(chart: Chart, alert: Alert, finding: Finding | None, occasion: Occasio
         return _ended(chart, alert, End(Change.CLOSED, "deceased"))
     if finding is None and _never_stood(chart, alert):
         return _ended(chart, alert, End(Change.RETRACTED, occasion.withdrew()))
-    end = BY_RULE[alert.rule].end(chart, claim_of(chart, alert))
+    claim = claim_of(chart, alert)
+    if finding is not None and finding.used_at is not None:
+        claim = claim._replace(used_at=finding.used_at)
+    end = BY_RULE[alert.rule].end(chart, claim)
     if end is not None:
         return _ended(chart, alert, end)
     if occasion.discharged:
-        return _ended(chart, alert, End(Change.CLOSED, "discharged"))
+        stood = alert if finding is None else following(alert, finding)
+        return _ended(chart, stood, End(Change.CLOSED, "discharged"))
     if finding is None:
         return None
     return _changed(chart, alert, finding, occasion)

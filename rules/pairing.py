@@ -17,8 +17,9 @@ def take(findings: list[Finding], alert: Alert) -> Finding | None:
 
 
 def same(alert: Alert, finding: Finding) -> bool:
-    """Say whether *finding* is the alert's: of its subject; or, the naming dose deleted, on what it had stood on."""
-    return same_subject(alert, finding) or not set(alert.stood_on).isdisjoint(finding.stood_on)
+    """Say whether *finding* is the alert's: of its subject; or, the naming dose deleted, by what it stood on."""
+    known = finding.trigger in alert.triggers or not set(alert.stood_on).isdisjoint(finding.stood_on)
+    return known or same_subject(alert, finding)
 
 
 def same_subject(alert: Alert, finding: Finding) -> bool:
@@ -38,7 +39,7 @@ def following(alert: Alert, finding: Finding) -> Alert:
     return replaced(
         alert,
         subject=alert.subject if same_subject(alert, finding) else finding.subject,
-        used_at=finding.used_at if finding.used_at is not None else alert.used_at,
+        used_at=finding.used_at,
         stood_on=joined(alert.stood_on, finding.stood_on),
         triggers=joined(alert.triggers, (finding.trigger,)),
         trigger=finding.trigger if newer else alert.trigger,

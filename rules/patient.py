@@ -329,7 +329,11 @@ def _order_order(order: MagnesiumOrder) -> tuple[Instant, bool, Instant]:
 
 
 def _with_encounter(state: PatientState, encounter: Encounter, event: PatientEvent, count: int) -> PatientState:
-    """Take in an ADT message; one that says nothing new of the visit leaves no trace."""
+    """
+    Take in an ADT message.
+
+    Of one that says nothing new of the visit it is only kept when the visit was told of last: a merge may join others.
+    """
     visit = event.visit
     fact = EncounterFact(
         trigger=encounter.trigger,
@@ -341,10 +345,15 @@ def _with_encounter(state: PatientState, encounter: Encounter, event: PatientEve
         received_at=event.received_at,
         came=count,
     )
-    turning = fact.trigger in ("A01", "A03", "A11", "A13") or fact.deceased
-    if not turning and _repeats(state.encounters, fact):
-        return state
-    return state._replace(encounters=tuple(sorted((*state.encounters, fact), key=lambda known: known.received_at)))
+    facts = state.encounters
+    if not _turns(fact) and _repeats(facts, fact) and not _turns(facts[-1]):
+        last = facts[-1]._replace(received_at=max(facts[-1].received_at, fact.received_at))
+        return state._replace(encounters=(*facts[:-1], last))
+    return state._replace(encounters=tuple(sorted((*facts, fact), key=lambda known: known.received_at)))
+
+
+def _turns(fact: EncounterFact) -> bool:
+    return fact.trigger in ("A01", "A03", "A11", "A13") or fact.deceased
 
 
 def _repeats(facts: tuple[EncounterFact, ...], fact: EncounterFact) -> bool:

@@ -76,9 +76,17 @@ def _past(alerts: Iterable[Alert], finding: Finding) -> Alert | None:
     past = [
         alert
         for alert in alerts
-        if alert.rule is finding.rule and alert.ended not in (None, "merged") and finding.trigger in alert.triggers
+        if alert.rule is finding.rule and alert.ended not in (None, "merged") and _had(alert, finding)
     ]
-    return max(past, key=lambda alert: alert.ended_at or 0) if past else None
+    return max(past, key=lambda alert: (alert.ended_at or 0, alert.triggers[0] == finding.trigger), default=None)
+
+
+def _had(alert: Alert, finding: Finding) -> bool:
+    """Say whether a trigger was an alert's: that result, or (it was not retracted) another of the same draw."""
+    if finding.trigger in alert.triggers:
+        return True
+    same_draw = any(trigger.endswith(f"|{finding.trigger_at}") for trigger in alert.triggers)
+    return same_draw and alert.subject == finding.subject and not alert.retracted
 
 
 def _may_return(chart: Chart, past: Alert) -> bool:

@@ -61,6 +61,12 @@ class Drawn:
         potassiums = self._speaking_of(Analyte.POTASSIUM)
         if potassiums.doubtful() or _may_jump(potassiums, lowest, highest, self._rulebook):
             _judge_potassium(self._speaking_of, self._rulebook)
+        for analyte in _JUDGED_TOGETHER:
+            for draw in self._speaking_of(analyte).doubtful():
+                if draw.why in ("edta", "jump"):  # said of the specimen, and so of what does not speak for it
+                    for other in draw.others:
+                        if other.verdict == VALID:
+                            other.verdict, other.valid, other.why = SUSPECT, draw.valid, draw.why
 
     def pending(self, analyte: Analyte) -> list[StoredResult]:
         """Return the results of *analyte* that are announced or provisional."""

@@ -41,6 +41,7 @@ class Alert:
     worst: Decimal | None = None
     spoke_for: list["Alert"] = field(default_factory=list)
     ended: str | None = None
+    ended_at: int = 0
     ender: tuple[Draw, ...] = ()
     discharge: int | None = None
 
@@ -49,8 +50,15 @@ class Alert:
         if self.rule is not finding.rule:
             return False
         if finding.scope == ("exposure",):
-            return self.dose in finding.exposure or self.key in finding.stood_on
-        return self.scope == finding.scope
+            named = self.dose in finding.exposure or bool(self.stood_on & finding.stood_on)
+            return named or finding.key in self.triggers
+        return self.scope == finding.scope or finding.key in self.triggers
+
+    def had(self, finding: Finding) -> bool:
+        """Say whether a trigger was this alert's: that result, or another of the same draw."""
+        drawn = {each[-1] for each in self.triggers} if self.ended != "retracted" else set()
+        same = self.scope == finding.scope and (finding.scope != ("exposure",) or self.dose == finding.first)
+        return finding.key in self.triggers or (same and finding.rule is not other.GAP and finding.t in drawn)
 
 
 End = tuple[str, str, tuple[Draw, ...]]
@@ -106,8 +114,8 @@ def end_of(alert: Alert, chart: Chart, finding: Finding | None, held: list[Held]
     """The first end, in the order in which its rule names them, that has come to an alert."""
     t = alert.t
     low_t = finding.low.t if finding is not None and finding.low is not None else alert.low_t
-    if low_t is not None:
-        low_t = max((mg.t for mg in chart.valid(MG) if mg.t <= low_t and mg.v < D("0.695")), default=None)
+    if low_t is not None and any(mg.t == low_t and mg.v >= D("0.695") for mg in chart.valid(MG)):
+        low_t -= 1  # corrected in place: it is no low one
     ends: list[tuple[str, Draw | None]] = []
     if alert.rule is REFRACTORY:
         recent = chart.recent_magnesium(episode_of(chart, t)[1]) if finding is None else None
@@ -143,11 +151,9 @@ def end_of(alert: Alert, chart: Chart, finding: Finding | None, held: list[Held]
     for reason, draw in ends:
         if draw is not None:
             return ("resolved", reason, (draw,))
-    due = expiry(alert, chart, held)
-    if due is not None and due <= chart.now:
-        return ("closed", "expired", ())
     if alert.rule is mag.UNKNOWN:
         trigger = next((draw for draw in chart.mg if draw.key == alert.key), None)
         if trigger is not None and chart.owner(trigger, held) is not None:
             return ("resolved", "superseded", ())
-    return None
+    due = expiry(alert, chart, held)
+    return ("closed", "expired", ()) if due is not None and due <= chart.now else None

@@ -5,10 +5,10 @@ from decimal import Decimal
 from rules.alert import Rule
 from rules.events import HOUR, MINUTE, Analyte
 from tests.reference.chart import CRITICAL, HIGH, WARNING, Chart, Held, silent
-from tests.reference.doses import Exposure
+from tests.reference.doses import Exposure, key_of
 from tests.reference.hyperkalemia import Finding
 from tests.reference.magnesium import of_exposure
-from tests.reference.results import CA, ICA, Draw, K, Key
+from tests.reference.results import CA, ICA, Draw, Entry, K, Key
 
 D = Decimal
 AFTER = Rule.HYPERKALEMIA_AFTER_MAGNESIUM
@@ -141,12 +141,28 @@ def gap_timers(chart: Chart) -> list[tuple[Key, int]]:
     return found
 
 
+def timer_ended(first: Key, chart: Chart) -> bool:
+    """A discharge (not undone) or a death after the first dose had come ended the exposure's monitoring timer."""
+    told = [(entry, each) for entry in chart.entries for each in entry.event.administrations if key_of(each) == first]
+    came, received_at, start = min((entry.came, each.received_at, each.started_at) for entry, each in told)
+    left = [(entry.came, entry.event.received_at) for entry in chart.entries if _leaves(entry, chart)]
+    return any(start <= at and (came < then or (came == then and received_at <= at)) for then, at in left)
+
+
+def _leaves(entry: Entry, chart: Chart) -> bool:
+    encounter = entry.event.encounter
+    undone = entry.event.received_at not in chart.context.discharges
+    return encounter is not None and (encounter.deceased or (entry.discharges and not undone))
+
+
 def gaps(chart: Chart) -> list[Finding]:
     """Each exposure that nobody watches and whose timer is due."""
     found = []
     for exposure in chart.exposures:
         mg, k = measured(chart, exposure)
         if (mg and k) or chart.renal == "known" or gap_due(chart, exposure) > chart.now:
+            continue
+        if timer_ended(exposure.first, chart):
             continue
         if exposure.e is not None and exposure.e + 24 * HOUR <= chart.now:
             continue

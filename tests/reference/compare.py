@@ -109,7 +109,7 @@ def differences(engine: Iterable[Line], reference: Iterable[Line]) -> list[tuple
 
 
 def _order(line: Line) -> tuple[object, ...]:
-    return (line.time, line.transition, line.sequence, line.observed_at or 0)
+    return (line.time, line.transition, line.sequence, line.severity, str(_compared(line)))
 
 
 def _repeated(line: Line, lines: list[Line]) -> bool:

@@ -67,8 +67,10 @@ class Generator:
         self.people = 1 if pick() < 0.75 else self.random.choice((2, 2, 3))
         self.potassium = "hypo" if pick() < 0.3 else "hyper"
         self.mg_given = pick() < 0.7
+        self.dense = pick() < 0.6
         self.encounters = pick() < 0.5
         self.order = 0
+        self.near: dict[Analyte, int] = {}
         self.at = START
         self.sent: list[tuple[int, int, PatientEvent]] = []
         self.results: list[tuple[int, Result, tuple[Tube, ...]]] = []
@@ -86,8 +88,8 @@ class Generator:
         for _ in range(steps):
             self.random.choice(choices)()
             gaps = EDGES if self.random.random() < 0.95 else VERY_LONG
-            if self.random.random() < 0.8:
-                self.at += self.random.choice(gaps) * MINUTE
+            if self.random.random() < (0.5 if self.dense else 0.8):
+                self.at += self.random.choice(gaps[: len(gaps) // 2] if self.dense else gaps) * MINUTE
         self.sent.sort(key=lambda each: each[:2])
         return [event._replace(source=Source("t", 0, place)) for place, (_, _, event) in enumerate(self.sent)]
 
@@ -123,8 +125,14 @@ class Generator:
         return f"{prefix}{self.order}"
 
     def _value(self, analyte: Analyte) -> Decimal:
-        listed = VALUES[self.potassium if analyte is Analyte.POTASSIUM else analyte]
-        return Decimal(self.random.choice(listed.split()))
+        listed = VALUES[self.potassium if analyte is Analyte.POTASSIUM else analyte].split()
+        near = self.near.get(analyte, self.random.randrange(len(listed)))
+        if self.random.random() < 0.5:  # a walk through the list, else a leap
+            place = min(max(near + self.random.randrange(-2, 3), 0), len(listed) - 1)
+        else:
+            place = self.random.randrange(len(listed))
+        self.near[analyte] = place
+        return Decimal(listed[place])
 
     # Results
 
@@ -350,6 +358,7 @@ class Generator:
         self._send(self._who(), self.at, f"ADT^{trigger}", encounter=encounter, visit=self._visit())
 
     def _merge(self) -> None:
+        self.at += MINUTE
         old, new = self.random.sample(range(self.people), 2)
         if self.random.random() < 0.6:
             old, new = max(old, new), min(old, new)
@@ -360,7 +369,7 @@ class Generator:
 def history(seed: int) -> list[PatientEvent]:
     """The history of a seed."""
     generator = Generator(seed)
-    return generator.write(generator.random.choice((8, 15, 25, 40)))
+    return generator.write(generator.random.choice((10, 20, 35, 60)))
 
 
 RETIRED = 31 * DAY + HOUR

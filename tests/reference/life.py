@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rules.alert import Rule
 from rules.events import DAY, HOUR, Demographics, PatientEvent
@@ -79,7 +79,8 @@ class Patient:
         self.now = self.last_event = max(self.now, now)
         entry = Entry(came, self.now, event)
         entry.discharges = counts_as_discharge(self.entries, entry)
-        before = {draw.key: draw for draw in self.draws}
+        told = [each for old in self.entries for each in old.event.results]
+        before = [(*each[1:5], each.value, each.status) for each in told]
         records = {key_of(each) for old in self.entries for each in old.event.administrations}
         self.entries.append(entry)
         self.who = demographics_of(event, self.who)
@@ -125,18 +126,17 @@ class Patient:
         self.draws = present(self.entries)
         return self._judge(came, None, "invalidated", closed)
 
-    def _why(self, before: dict[Key, Draw], records: set[Key], event: PatientEvent) -> str:
+    def _why(self, before: list[tuple[Any, ...]], records: set[Key], event: PatientEvent) -> str:
         """What a message did to what was known: withdrew, corrected, or only changed a verdict."""
         deleted = any(each.deleted for each in event.administrations)
         if deleted or any(each.status in "WDX" for each in event.results):
             return "withdrawn"
         changed = [
-            draw
-            for draw in self.draws
-            if draw.key in before
-            and before[draw.key].came is not None
-            and not before[draw.key].pending
-            and (draw.t, draw.value) != (before[draw.key].t, before[draw.key].value)
+            each
+            for each in event.results
+            for old in before
+            if old[:4] == each[1:5] and old[5] not in "ION" and old[4] != each.value
+            if each.status != "U" or each.value is not None
         ]
         known = [each for each in event.administrations if key_of(each) in records]
         said = any(each.status == "C" for each in event.results)
@@ -147,7 +147,8 @@ class Patient:
     def _judge(self, came: int, entry: Entry | None, why: str, merged: list[Alert] | None = None) -> list[Line]:
         now = self.now
         chart = Chart(self.entries, self.who, came, now, self.draws)
-        found = findings(chart, self._held())
+        held = self._held()
+        found = findings(chart, held)
         self._mark(chart)
         leaves = entry is not None and entry.discharges
         if chart.context.dead:
@@ -167,7 +168,9 @@ class Patient:
                 said.append(_Said(alert, "retracted", None, why))
                 self._end(alert, "retracted", ())
                 continue
-            end = end_of(alert, chart, mine, self._held(), low_open)
+            if mine is not None and mine.exposure and alert.dose not in mine.exposure:
+                alert.dose = mine.first
+            end = end_of(alert, chart, mine, held, low_open)
             if end is not None:
                 transition, reason, draws = end
                 said.append(_Said(alert, transition, None, reason))
@@ -175,6 +178,8 @@ class Patient:
                 if reason == "superseded" and alert.rule is mag.UNKNOWN:
                     superseded.append(alert)
             elif leaves:
+                if mine is not None:
+                    self._stand(alert, mine)
                 said.append(_Said(alert, "closed", None, "discharged"))
                 self._end(alert, "discharged", ())
                 alert.discharge = chart.context.discharges[-1]
@@ -194,9 +199,6 @@ class Patient:
                 waiting.append(until)
                 continue
             said.append(self._raise(finding, again))
-            for old in merged or ():
-                if old.rule is finding.rule:
-                    said[-1].alert.triggers |= old.triggers
         if leaves:
             left = chart.context.discharges[-1]
             self.stood += [(left, each) for each in found]
@@ -206,7 +208,7 @@ class Patient:
                 each.alert.moments.append((came, now))
         lines = [self._line(each, now) for each in said]
         dues = [expiry(alert, chart, self._held()) for alert in self.open] + waiting
-        dues += [due for first, due in other.gap_timers(chart) if not self._timer_ended(first, chart)]
+        dues += [due for first, due in other.gap_timers(chart) if not other.timer_ended(first, chart)]
         self.due = min([due for due in dues if due is not None and due > now], default=None)
         return lines
 
@@ -244,10 +246,8 @@ class Patient:
 
     def _may_be_raised(self, finding: Finding, chart: Chart) -> Alert | bool | None:
         """False: no; an alert: again, under its id; None: as a new one."""
-        if finding.rule is other.GAP and self._timer_ended(finding.key, chart):
-            return False
-        for alert in reversed(self.ended):
-            if alert.rule is not finding.rule or finding.key not in alert.triggers or alert.ended == "merged":
+        for alert in sorted(self.ended, key=lambda each: (-each.ended_at, each.id[2] != finding.key)):
+            if alert.rule is not finding.rule or not alert.had(finding) or alert.ended == "merged":
                 continue
             mine = alert if alert.id[0] == self.key else None
             if alert.ended == "retracted" or self._taken_back(alert, chart):
@@ -260,13 +260,6 @@ class Patient:
         same = stood.rule is finding.rule and stood.key == finding.key
         return same and left in chart.context.discharges
 
-    def _timer_ended(self, first: Key, chart: Chart) -> bool:
-        """A discharge (not undone) or a death after the first dose had come ended the exposure's monitoring timer."""
-        records = [each for entry in chart.entries for each in entry.event.administrations if key_of(each) == first]
-        known = min(each.received_at for each in records)
-        deaths = [each.event for each in chart.entries if each.event.encounter and each.event.encounter.deceased]
-        return any(known <= left for left in [*chart.context.discharges, *(each.received_at for each in deaths)])
-
     def _taken_back(self, alert: Alert, chart: Chart) -> bool:
         """What ended an alert is no more: a discharge undone, a result withdrawn, corrected, not valid or silent."""
         if alert.discharge is not None:
@@ -278,7 +271,7 @@ class Patient:
     # What is said
 
     def _end(self, alert: Alert, reason: str, draws: tuple[Draw, ...]) -> None:
-        alert.ended, alert.ender = reason, draws
+        alert.ended, alert.ended_at, alert.ender = reason, self.now, draws
         self.open = [each for each in self.open if each is not alert]
         self.ended.append(alert)
 
@@ -314,7 +307,7 @@ class Patient:
         if alert.dose not in finding.exposure:
             alert.dose = finding.first
         alert.stood_on = alert.stood_on | finding.stood_on
-        alert.low_t = finding.low.t if finding.low is not None else alert.low_t
+        alert.low_t = finding.low.t if finding.low is not None else None
 
     def _go_on(self, alert: Alert, finding: Finding, chart: Chart) -> list[_Said]:
         """What an open alert says of what its rule finds now."""

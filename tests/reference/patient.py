@@ -60,7 +60,10 @@ def context_of(entries: list[Entry], demographics: Demographics) -> Context:
     of_earlier_visits = 0
     for entry in entries:
         event = entry.event
-        found.dialyses += event.dialyses
+        for session in event.dialyses:
+            same = [each for each in found.dialyses if each[:2] == session[:2]]
+            newest = max([*same, session], key=lambda each: (each.received_at, each.ended_at))
+            found.dialyses = [each for each in found.dialyses if each[:2] != session[:2]] + [newest]
         if event.encounter is None:
             continue
         if event.encounter.trigger == "A01":

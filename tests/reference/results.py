@@ -170,6 +170,7 @@ def judge_specimens(draws: list[Draw]) -> None:
     """EDTA pattern, jump and confirmation, over the draws that speak, from the oldest potassium to the newest."""
     speak = speakers(draws)
     suspects: list[Draw] = []
+    followers: list[tuple[Draw, Draw]] = []
     valid: Draw | None = None
     for t in sorted(t for analyte, t in speak if analyte is K):
         k = speak[K, t]
@@ -189,6 +190,7 @@ def judge_specimens(draws: list[Draw]) -> None:
             if each.reasons:
                 each.verdict = "suspect"
         if k.reasons:
+            followers += _followers(draws, speak, t)
             if any(confirms(earlier, k) for earlier in suspects):
                 k.verdict = "valid"
                 if "edta" in k.reasons:
@@ -197,6 +199,20 @@ def judge_specimens(draws: list[Draw]) -> None:
             suspects.append(k)
         if k.verdict == "valid":
             valid = k
+    for each, speaker in followers:
+        each.verdict, each.reasons = speaker.verdict, speaker.reasons
+
+
+def _followers(draws: list[Draw], speak: dict[tuple[Analyte, int], Draw], t: int) -> list[tuple[Draw, Draw]]:
+    """EDTA and jump are said of the specimen, and so of what does not speak for it."""
+    found = []
+    for each in draws:
+        speaker = speak.get((each.newest.analyte, t)) if each.usable and each.t == t else None
+        if speaker is None or speaker is each or each.verdict != "valid" or "hemolysis" in speaker.reasons:
+            continue
+        if speaker.reasons:
+            found.append((each, speaker))
+    return found
 
 
 def confirms(earlier: Draw, later: Draw) -> bool:

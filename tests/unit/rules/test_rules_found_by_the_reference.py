@@ -23,6 +23,7 @@ from tests.unit.rules.builders import (
 )
 
 POST, GAP, LOW = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.MAGNESIUM_MONITORING_GAP, Rule.HYPERKALEMIA_LOW_MAGNESIUM
+HYPO = Rule.REFRACTORY_HYPOKALEMIA
 UNKNOWN, CALCIUM = Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM
 
 
@@ -54,6 +55,27 @@ def test_rules_4_2_a_magnesium_that_belongs_to_the_exposure_before_goes_on_in_it
     play.tell(mg("1.6", h(11)))
     play.tell(dose(h(8), order="B", deleted=True), at=h(12))
     assert changes(play.seen, POST) == ["raised high"]
+
+
+def test_rules_5_a_gap_outlives_the_first_record_of_its_infusion() -> None:
+    """The exposure has another first dose, one by which its alert was known already. RULES.md 5, 7."""
+    play = Play()
+    play.tell(infusion(h(0), order="A"), at=h(0))
+    play.tell(infusion(h(8), order="A"), at=h(8))
+    play.tell(infusion(h(0), h(8.5), order="A", received=h(9)), at=h(9))
+    play.tell(infusion(h(0), order="A", received=h(26), deleted=True), at=h(26))
+    assert changes(play.seen, GAP) == ["raised warning"]
+
+
+def test_rules_5_a_magnesium_that_the_finding_no_longer_uses_bars_none() -> None:
+    """It must be later than the low one that the finding used, and the finding uses none by now. RULES.md 7."""
+    low = mg("0.6", h(2))
+    play = Play()
+    play.tell(k("2.4", h(0)))
+    play.tell(low)
+    play.tell(said(low, Condition.CLOTTED), at=h(3))
+    play.tell(mg("0.9", h(1)), at=h(4))
+    assert changes(play.seen, HYPO)[-2:] == ["updated critical", "resolved magnesium_resulted"]
 
 
 def test_rules_5_a_stop_in_the_same_record_does_not_retract_the_gap() -> None:
@@ -188,3 +210,46 @@ def test_rules_5_of_two_calciums_of_one_moment_the_total_speaks(drawn: Instant) 
     raised = play.tell(ca("1.6", drawn), ica("0.7", drawn))
     spoke = [t for t in raised if t.rule is CALCIUM and t.notify]
     assert [t.evidence[0].result.analyte.value for t in spoke] == ["calcium"]
+
+
+def test_rules_3_the_pattern_is_of_the_specimen_whatever_speaks_for_it() -> None:
+    """The EDTA pattern touches K, Ca and Mg of the specimen: what was believed of it is taken back. RULES.md 3, 7."""
+    play = Play()
+    play.tell(k("6.9", h(0), order="A"), mg("0.55", h(0), order="A"))
+    play.tell(
+        k("6.5", h(0), order="B", resulted=h(1)),
+        mg("0.59", h(0), order="B", resulted=h(1)),
+        ca("1.5", h(0), order="B", resulted=h(1)),
+        at=h(1),
+    )
+    assert changes(play.seen, LOW) == ["raised critical", "retracted invalidated"]
+
+
+def test_rules_7_a_magnesium_before_the_low_one_of_the_same_message_ends_nothing() -> None:
+    """It must be later than the low one that the finding used, and that is the newest. RULES.md 7."""
+    play = Play()
+    play.tell(k("6.6", h(0)), mg("0.65", h(0)))
+    play.tell(mg("0.75", h(1)), mg("0.60", h(2)))
+    assert changes(play.seen, LOW) == ["raised critical"]
+    assert [alert.rule for alert in play.open] == [LOW]
+
+
+def test_rules_7_the_same_draw_under_another_order_is_no_new_trigger() -> None:
+    """After a discharge nothing that stood at it is raised for the same trigger, sent twice or not. RULES.md 7."""
+    play = Play()
+    play.tell(k("6.8", h(0), order="A"), mg("0.6", h(0)))
+    play.tell(adt("A03"), at=h(1))
+    play.tell(k("6.8", h(0), order="B", resulted=h(2)), at=h(2))
+    assert changes(play.seen, LOW) == ["raised critical", "closed discharged"]
+
+
+def test_rules_7_an_adt_that_says_nothing_new_is_still_the_latest() -> None:
+    """Joined with a record of another visit, which is the latest ADT goes by when each came. RULES.md 7."""
+    other = Play(patient=OTHER)
+    other.tell(adt("A08"), visit("V2"), at=h(1))
+    play = Play(adt("A08"), visit("V1"))
+    play.tell(adt("A08"), visit("V1"), at=h(2))
+    play.merge_from(other, h(3))
+    play.tell(k("6.8", h(4)), mg("0.6", h(4)))
+    play.tell(adt("A03"), visit("V1"), at=h(5))
+    assert changes(play.seen, LOW) == ["raised critical", "closed discharged"]
