@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import tzinfo  # noqa: TC003  (a type, and all of two names)
 from functools import lru_cache
+from hashlib import blake2b  # noqa: TC003  (a type, and the name of a slot beside it)
 from typing import NamedTuple
 
 from consumer.hl7.codes import Kind, Observation, split_identifier
@@ -99,9 +100,9 @@ class Context:
         "bindings",
         "control_id",
         "counts",
-        "digest",
         "flags",
         "fragments",
+        "hash",
         "header",
         "header_at",
         "header_zone",
@@ -134,7 +135,7 @@ class Context:
         self.fragments = 0
         self.orders: dict[tuple[Drug, str], None] = {}  # orders of drugs that the message tells of, by number
         self.bindings: list[PatientEvent] = []
-        self.digest = b""  # of the whole text, once it was asked for
+        self.hash: blake2b | None = None  # of the whole text, once it was asked for
         self.rejected_observations = 0
         stamp = header.stamp
         own_zone = sender.sender.zone or sender.site.zone

@@ -193,11 +193,12 @@ def _fingerprint(patient: Patient, context: Context, parts: Parts) -> int:
     """
     if not context.control_id:
         return 0
-    if not context.digest:  # once a message, however many patients it tells of
-        context.digest = blake2b(context.message.text.encode(errors="surrogatepass"), digest_size=16).digest()
+    if context.hash is None:  # once a message, however many patients it tells of
+        context.hash = blake2b(context.message.text.encode(errors="surrogatepass"), digest_size=8)
     read = [len(parts[name]) for name in _READ if name in parts]
-    whose = f"{patient.key}\r{read}".encode(errors="surrogatepass")
-    return int.from_bytes(blake2b(whose, key=context.digest, digest_size=8).digest()) >> 1
+    whole = context.hash.copy()
+    whole.update(f"\r{patient.key}\r{read}".encode(errors="surrogatepass"))
+    return int.from_bytes(whole.digest()) >> 1
 
 
 def _read_merges(group: PatientGroup, evn: list[str], context: Context, source: Source) -> list[PatientEvent]:
