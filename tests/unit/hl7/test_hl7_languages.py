@@ -21,10 +21,11 @@ AGREE = {
     "17861-6": """Calcium | Cálcio | KALSİYUM | Kalsium | Kalzium | 总钙 | カルシウム | Ca++ | Calcium, Total
         | Calcémie | Wapń""",
     "1995-0": """Calcium ionized | iCa | Calcio ionizado | Cálcio iônico | Kalsium ionisert | Free Calcium
-        | Ca++ | İyonize Kalsiyum | 离子钙 | Calcium.ionized SerPl-sCnc | Geïoniseerd calcium""",
+        | Ca++ | İyonize Kalsiyum | 离子钙 | Calcium.ionized SerPl-sCnc | Geïoniseerd calcium
+        | Ca-I BldA-sCnc | Ionised Ca | Ionized Ca++""",
     "2160-0": """Creatinine | KREATİNİN | Créatinine | Creatinina sérica | Креатинин | 肌酐 | クレアチニン
         | CREA | Cr | P-Kreatinin | Créatininémie | Kreatinin (Jaffé) | CREATININE WITH EGFR
-        | Creatinine [Mass/volume] in Serum or Plasma""",
+        | Creatinine [Mass/volume] in Serum or Plasma | Creat SerPl-mCnc | Creat Bld-mCnc""",
     "98979-8": """eGFR | Filtrado glomerular | Taxa de filtração glomerular | DFG | TFG | VFG
         | Glomerüler filtrasyon hızı | Geschätzte GFR | 估算肾小球滤过率 | Estimated GFR (MDRD equation)
         | eGFR (Creatinine) | GFR/BSA.pred SerPlBld CKD-EPI""",
@@ -46,7 +47,7 @@ DISAGREE = {
         | Magnesium/Kreatinin i urin | Mangan | 尿镁""",
     "17861-6": """Kalsium ionisert | Cálcio iônico | Calcio iónico | İyonize Kalsiyum | IYONIZE KALSIYUM
         | Free Calcium | Geïoniseerd calcium | 离子钙 | 游离钙 | イオン化カルシウム | Кальций ионизированный
-        | Kalsium, fritt | Calcium-ion(frit) | Korrigiertes Calcium | Albuminkorrigert kalsium
+        | Kalsium, fritt | Calcium-ion(frit) | Ca-I SerPl-sCnc | Korrigiertes Calcium | Albuminkorrigert kalsium
         | Cálcio corrigido | Düzeltilmiş Kalsiyum | 校正钙 | Adjusted Calcium | Calciurie | Calcium/Creatinine
         | Calcium x Phosphate | Calcium oxalate crystals | CRP | 肌钙蛋白""",
     "1995-0": "Calcium ionized urine | Ionized calcium, pH corrected | Magnesium ionized",
