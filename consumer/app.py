@@ -133,9 +133,11 @@ Sample = Callable[[Sequence[Record]], None]
 
 
 @contextlib.contextmanager
-def cross_checking(settings: Settings, site: Site, metrics: Metrics) -> Iterator[Sample | None]:
-    """Read a share of live messages with hl7apy too, until the end of the block; None: the settings want none."""
-    if not settings.cross_check_each:
+def cross_checking(
+    settings: Settings, site: Site, metrics: Metrics, stages: Sequence[StageName]
+) -> Iterator[Sample | None]:
+    """Read a share of what is ingested with hl7apy too, until the end of the block; None: there is none, or no wish."""
+    if not settings.cross_check_each or "ingest" not in stages:
         yield None
         return
     from consumer import crosscheck  # noqa: PLC0415  (hl7apy takes half a second to import)
@@ -217,7 +219,7 @@ async def run_async(settings: Settings, stages: Sequence[StageName] = ALL_STAGES
 
     app = http.application(metrics, healthy=healthy, ready=ready)
     async with http.served(app, settings.http_host, settings.http_port):
-        with cross_checking(settings, site, metrics) as sample:
+        with cross_checking(settings, site, metrics, stages) as sample:
             made = Stages(settings, rulebook, site, sample)
             return await serve(
                 config,

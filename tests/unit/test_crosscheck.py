@@ -2,16 +2,18 @@
 
 import threading
 from collections import Counter
+from typing import Literal
 
 import pytest
 from structlog.testing import capture_logs
 
-from consumer import crosscheck
+from consumer import app, crosscheck
 from consumer.crosscheck import LARGEST_BYTES, CrossCheck, Settings
 from consumer.hl7.outcome import Verdict
 from consumer.hl7.prefilter import Prefilter
 from consumer.hl7.site import Site
-from consumer.metrics import VERDICTS
+from consumer.metrics import VERDICTS, Metrics
+from consumer.settings import Settings as ServiceSettings
 from consumer.stage import Record
 from tests.fuzz.builder import RECEIVED, SODIUM, obx, oru
 
@@ -152,3 +154,21 @@ def test_the_share_does_not_depend_on_the_batch(batch: int) -> None:
 def test_metrics_know_every_verdict() -> None:
     """The series of all verdicts begin at zero; the label comes from the enum."""
     assert set(VERDICTS) == {verdict.value for verdict in Verdict}
+
+
+@pytest.mark.parametrize(
+    ("each", "stages", "sampled"),
+    [(1_000, ("ingest", "judge"), True), (1_000, ("judge",), False), (0, ("ingest", "judge"), False)],
+)
+def test_only_where_messages_come_in_and_when_wanted(
+    each: int, stages: tuple[Literal["ingest", "judge"], ...], sampled: bool
+) -> None:
+    """A process of the judge alone has nothing to compare; 0 switches it off; the thread ends with the block."""
+    settings = ServiceSettings(cross_check_each=each)
+    with app.cross_checking(settings, Site.default(), Metrics(), stages) as sample:
+        assert (sample is not None) is sampled
+        running = [thread for thread in threading.enumerate() if thread.name == "cross-check" and thread.is_alive()]
+        assert bool(running) is sampled
+    for thread in running:
+        thread.join(10)
+        assert not thread.is_alive()
