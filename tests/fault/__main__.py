@@ -15,7 +15,7 @@ from pathlib import Path
 from consumer.kafka import compat
 from tests.fault import mutants, report
 from tests.fault.mutants import ASKED_FOR, MUTANTS
-from tests.fault.run import Given, play, say
+from tests.fault.run import Given, Run, play, say
 
 FAULTS = 12
 PROVES_NOTHING = {"aborted_seen_uncommitted"}
@@ -27,11 +27,11 @@ def seeds(first: Given, count: int) -> bool:
     runs, struck = {}, []
     for seed in range(first.seed, first.seed + count):
         say(f"seed {seed}, {first.faults} faults")
-        found, these = play(first._replace(seed=seed))
-        runs[f"seed {seed}"] = found
-        struck += these
-        report.faults(these)
-        report.findings({f"seed {seed}": found})
+        run = play(first._replace(seed=seed), Run)
+        runs[f"seed {seed}"] = run.found
+        struck += run.struck
+        report.faults(run.struck)
+        report.findings({f"seed {seed}": run.found})
         say()
     if count > 1:
         say(f"{len(struck)} faults in all")
@@ -48,20 +48,19 @@ def switched_off(given: Given, names: list[str]) -> bool:
         say(f"{name} switched off: {mutant.patch.__doc__}")
         os.environ[mutants.SWITCH] = name
         begun = time.monotonic()
-        found, struck = play(
-            given._replace(
-                faults=mutant.faults,
-                only=mutant.only,
-                settings=dict(mutant.settings),
-                module="tests.fault.member",
-                recovery_seconds=20.0,
-                until_broken=True,
-            )
+        wanted = given._replace(
+            faults=mutant.faults,
+            only=mutant.only,
+            settings=dict(mutant.settings),
+            module="tests.fault.member",
+            recovery_seconds=20.0,
+            until_broken=True,
         )
+        run = play(wanted, Run)
         del os.environ[mutants.SWITCH]
-        report.faults(struck)
-        caught[name] = sorted(set(found.broken) - PROVES_NOTHING)
-        report.findings({name: found})
+        report.faults(run.struck)
+        caught[name] = sorted(set(run.found.broken) - PROVES_NOTHING)
+        report.findings({name: run.found})
         say(f"{time.monotonic() - begun:.0f} s")
         say()
     for name, by in caught.items():

@@ -15,8 +15,8 @@ from consumer.stage import Output, Record
 from consumer.wire import EventRecord, Kind, PatientRecord, decode_event, decode_patient
 from rules.patient import PatientState
 from rules.results import Results
-from tests.e2e.deployment import Told, told
-from tests.fault.model import Ending, Model
+from tests.e2e.deployment import Told
+from tests.fault.model import Ending, Model, known
 from tests.fault.readers import Place, Reader
 from tests.fault.segments import Batch
 
@@ -104,11 +104,11 @@ async def check(
         if _shown(record, lost)
     }
     found.excused_by_fact_13 = sum(len(records) - len(kept[output]) for output, records in read.items())
-    _alerts(model, [told(record.value or b"") for record in kept[Output.ALERTS]], found, touched)
+    _alerts(model, [known(record.value or b"") for record in kept[Output.ALERTS]], found, touched)
     _isolation(read, live, uncommitted, found)
     _states(config, model, kept[Output.STATE], found, touched)
     _outcomes(model, kept[Output.EVENTS], kept[Output.DEAD_LETTERS], found)
-    await _at_rest(config, read, found)
+    await _at_rest(config, model, read, found)
 
 
 def _shown(record: Record, lost: Lost) -> bool:
@@ -261,18 +261,24 @@ def _counts(found: Findings, endings: Iterable[Ending]) -> None:
     found.ignored = outcomes[Outcome.IGNORED]
 
 
-async def _at_rest(config: KafkaConfig, read: dict[Output, list[Record]], found: Findings) -> None:
+async def _at_rest(config: KafkaConfig, model: Model, read: dict[Output, list[Record]], found: Findings) -> None:
     """Invariants 2, second half, and 5: nothing lies behind what is committed, and no transaction is open."""
-    inbound = [record async for record in clients.read(config, config.inbound_topics[0])]
-    for stage, records in (("ingest", inbound), ("judge", read[Output.EVENTS])):
-        offsets = await committed(config, stage)
-        for record in records:
-            place = TopicPartition(record.topic, record.partition)
-            found.offsets_behind += place not in offsets or record.offset >= offsets[place].offset
-    for output in Output:
-        places = [TopicPartition(config.topics[output], number) for number in range(config.partitions)]
-        high, stable = await _ends(config, places, "read_uncommitted"), await _ends(config, places, "read_committed")
-        found.open_transactions += sum(high[place] != stable[place] for place in places)
+    ingest, judge = await committed(config, "ingest"), await committed(config, "judge")
+    (topic,) = config.inbound_topics
+    for partition, offset in model.endings:
+        place = TopicPartition(topic, partition)
+        found.offsets_behind += place not in ingest or offset >= ingest[place].offset
+    for record in read[Output.EVENTS]:
+        place = TopicPartition(record.topic, record.partition)
+        found.offsets_behind += place not in judge or record.offset >= judge[place].offset
+    found.open_transactions = await open_transactions(config)
+
+
+async def open_transactions(config: KafkaConfig) -> int:
+    """Return how many of our partitions have a transaction open."""
+    places = [TopicPartition(config.topics[output], number) for output in Output for number in range(config.partitions)]
+    stable, high = await _ends(config, places, "read_committed"), await _ends(config, places, "read_uncommitted")
+    return sum(high[place] != stable[place] for place in places)
 
 
 async def _ends(config: KafkaConfig, places: list[TopicPartition], isolation: str) -> dict[TopicPartition, int]:

@@ -5,7 +5,7 @@ import contextlib
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -87,6 +87,9 @@ class Faults:
         self._feed = feed
         self._live, self._uncommitted = readers
         self._draw = random.Random(f"{seed}/faults")
+        self.spared: Process | None = None
+        """One that is frozen and cut off like the others, and never ended."""
+
         # Issue D: after SIGKILL the session timeout + 5 s, after SIGTERM two heartbeats + 2 s, and the restore.
         killed = SESSION_SECONDS + 5 + RESTORE_SECONDS
         stopped = 2 * HEARTBEAT_SECONDS + 2 + RESTORE_SECONDS
@@ -120,6 +123,13 @@ class Faults:
             kinds += [*every, *weighted]
         return kinds[:count]
 
+    def endless(self) -> Iterator[str]:
+        """Yield kinds for ever, by weight; those that need a hand, or end all members, left out."""
+        names = [name for name, kind in self.kinds.items() if kind.stall_seconds is not None and kind.do != self.roll]
+        weights = [self.kinds[name].weight for name in names]
+        while True:
+            yield from self._draw.choices(names, weights)
+
     async def _open(self) -> int | None:
         """Wait until an alert is written and not yet committed; return its partition, None: none for a while."""
         deadline = time.monotonic() + OPEN_SECONDS
@@ -130,21 +140,28 @@ class Faults:
             await asyncio.sleep(0.005)
         return None
 
-    async def _victim(self) -> Process:
-        """Choose one that has a transaction open at this moment, or nothing would be learned of what it leaves."""
+    async def _victim(self, *, ends: bool = False) -> Process:
+        """
+        Choose one that has a transaction open at this moment, or nothing would be learned of what it leaves.
+
+        *ends*: it will be ended, so not the one that is spared.
+        """
         partition = await self._open()
         owner = None if partition is None else self._members.owner("judge", partition)
-        return owner or self._draw.choice(self._members.running)
+        spared = self.spared if ends else None
+        if owner is not None and owner is not spared:
+            return owner
+        return self._draw.choice([process for process in self._members.running if process is not spared])
 
     # ---- members ----
 
     async def kill(self) -> None:
         """SIGKILL one; another takes its place."""
-        await self._members.kill(await self._victim())
+        await self._members.kill(await self._victim(ends=True))
         self._members.start()
 
-    async def _freeze(self, seconds: float) -> Process:
-        victim = await self._victim()
+    async def _freeze(self, seconds: float, *, ends: bool = False) -> Process:
+        victim = await self._victim(ends=ends)
         victim.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)
         victim.signal(signal.SIGCONT)
@@ -156,7 +173,7 @@ class Faults:
 
     async def zombie_killed(self) -> None:
         """Freeze one past its session, thaw it, and kill it in the middle of finding out."""
-        victim = await self._freeze(FROZEN_SECONDS)
+        victim = await self._freeze(FROZEN_SECONDS, ends=True)
         await asyncio.sleep(self._draw.uniform(0.01, 0.3))
         await self._members.kill(victim)
         self._members.start()
@@ -167,7 +184,7 @@ class Faults:
 
     async def terminate(self) -> None:
         """SIGTERM one; another takes its place."""
-        await self._members.stop(await self._victim())
+        await self._members.stop(await self._victim(ends=True))
         self._members.start()
 
     async def add(self) -> None:

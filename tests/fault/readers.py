@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -12,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from consumer.kafka import compat
 from consumer.kafka.config import KafkaConfig
 from consumer.stage import Output
+from rules.events import SECOND, Instant
 
 WATCHED = (Output.EVENTS, Output.ALERTS, Output.DEAD_LETTERS)
 """Topics that readers stay on; the state topic is made anew on the way, and its offsets with it."""
@@ -33,8 +36,8 @@ class Reader:
 
     def __init__(self, config: KafkaConfig, isolation: str) -> None:
         self.seen: set[Place] = set()
-        self.alerts: list[tuple[float, bytes]] = []
-        """When (monotonic) each alert was seen, and its value; a read_committed reader keeps them."""
+        self.alerts: list[tuple[float, Instant]] = []
+        """When (monotonic) each alert was seen, and its time; a read_committed reader keeps them."""
 
         self.newest: Place | None = None
         """Where the last alert stands that was seen."""
@@ -73,7 +76,11 @@ class Reader:
                 if place.topic == told and batch:
                     self.newest = Place(place.topic, place.partition, batch[-1].offset)
                     if keep:
-                        self.alerts += [(now, record.value) for record in batch]
+                        self.alerts += [(now, _time(record.value)) for record in batch]
+
+
+def _time(event: bytes) -> Instant:
+    return round(datetime.fromisoformat(json.loads(event)["time"]).timestamp() * SECOND)
 
 
 class Sample(NamedTuple):

@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import json
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from consumer.kafka.brokers import Broker, broker, reserved_port
 from consumer.stage import Output
@@ -53,6 +51,10 @@ class Given(NamedTuple):
     recovery_seconds: float = RECOVERY_SECONDS
     until_broken: bool = False
     """Whether the first fault that shows something ends the run."""
+
+    soak_seconds: float = 0.0
+    every: float = 0.0
+    """Of a soak: how long it is, and the seconds from one fault to the next."""
 
 
 class Struck(NamedTuple):
@@ -102,8 +104,11 @@ def say(line: str = "") -> None:
     sys.stdout.flush()
 
 
-def play(given: Given) -> tuple[Findings, list[Struck]]:
-    """Do one run."""
+R = TypeVar("R", bound="Run")
+
+
+def play(given: Given, kind: "type[R]") -> R:
+    """Do one run of the kind given, and return it."""
     with reserved_port() as port, broker(proxy=port) as own:
         deployment = Deployment(
             own.bootstrap_servers,
@@ -113,14 +118,16 @@ def play(given: Given) -> tuple[Findings, list[Struck]]:
             kafka_inbound_max_message_bytes=str(INBOUND_MAX_BYTES),
         )
 
-        async def whole() -> tuple[Findings, list[Struck]]:
-            return await Run(given, own, deployment, port).play()
+        async def whole() -> R:
+            run = kind(given, own, deployment, port)
+            await run.play()
+            return run
 
         return asyncio.run(whole())
 
 
 class Run:
-    """What takes part in one run."""
+    """One run: what takes part in it, and afterwards what was found."""
 
     def __init__(self, given: Given, own: Broker, deployment: Deployment, port: int) -> None:
         self.found = Findings()
@@ -138,7 +145,7 @@ class Run:
         readers = (self._live, self._uncommitted)
         self._faults = Faults(config, self._members, own, self._proxy, self._feed, readers, given.seed)
 
-    async def play(self) -> tuple[Findings, list[Struck]]:
+    async def play(self) -> None:
         """Feed and strike, wait until all is still, and check."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._members.kill_all)
@@ -158,7 +165,8 @@ class Run:
                 await self._strike()
             self._feed.stop()
             await feeding
-            wanted = await model(self._config, INBOUND_PARTITIONS)
+            # In a thread of its own: the proxy has to go on meanwhile.
+            wanted = await asyncio.to_thread(lambda: asyncio.run(model(self._config, INBOUND_PARTITIONS)))
             await self._rest(wanted.expected)
             await self._members.stop_all()
             await asyncio.sleep(1)
@@ -167,28 +175,31 @@ class Run:
         self.found.notes += [f"a member stopped by SIGTERM: {code}" for code in self._members.bad_exits]
         self._times()
         await check(self._config, wanted, self._live, self._uncommitted, self.found, lost)
-        return self.found, self.struck
 
     async def _strike(self) -> None:
         """Do one fault after another, each when everything has got over the one before."""
         plan = list(self._given.only) or self._faults.plan(self._given.faults)
         for number in range(self._given.faults):
-            name = plan[number % len(plan)]
-            kind = self._faults.kinds[name]
             await asyncio.sleep(PAUSE_SECONDS)
-            begun = time.monotonic()
-            self._progress.begin()
-            await kind.do()
-            done = time.monotonic()
-            took = await self._progress.caught_up(self._given.recovery_seconds)
-            self.found.faults += 1
-            over, stall = time.monotonic(), self._progress.longest_stall
-            self.struck.append(Struck(name, kind, self._noise, begun, done, over, stall))
-            how = "NOT RECOVERED" if took is None else f"stall {stall:4.1f} s, over in {over - begun:4.1f} s"
-            say(f"{number + 1:3}/{self._given.faults} {name:30} {how:34} {self._feed.written} in")
-            self.found.not_recovered += took is None
-            if took is None or (self._given.until_broken and self.struck[-1].stalled_too_long):
+            recovered = await self._one(plan[number % len(plan)])
+            if not recovered or (self._given.until_broken and self.struck[-1].stalled_too_long):
                 return
+
+    async def _one(self, name: str) -> bool:
+        """Do one fault; return whether everything got over it."""
+        kind = self._faults.kinds[name]
+        begun = time.monotonic()
+        self._progress.begin()
+        await kind.do()
+        done = time.monotonic()
+        took = await self._progress.caught_up(self._given.recovery_seconds)
+        over, stall = time.monotonic(), self._progress.longest_stall
+        self.struck.append(Struck(name, kind, self._noise, begun, done, over, stall))
+        self.found.faults += 1
+        self.found.not_recovered += took is None
+        how = "NOT RECOVERED" if took is None else f"stall {stall:4.1f} s, over in {over - begun:4.1f} s"
+        say(f"{self.found.faults:5} {name:30} {how:34} {self._feed.written} in")
+        return took is not None
 
     async def _rest(self, expected: int) -> None:
         """Wait until all alerts have been told and all offsets committed, or nothing more comes."""
@@ -207,9 +218,8 @@ class Run:
     def _times(self) -> None:
         """Say for each fault how late alerts came: after everything up to their moment had been written."""
         delays = []
-        for seen, value in self._live.alerts:
-            moment = datetime.fromisoformat(json.loads(value)["time"])
-            written = self._feed.written_at(round(moment.timestamp() * 1000))
+        for seen, moment in self._live.alerts:
+            written = self._feed.written_at(moment)
             if written is not None:
                 delays.append((written, seen - written))
         for place, struck in enumerate(self.struck):
