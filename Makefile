@@ -4,6 +4,8 @@ PYTHON ?= python3
 DURATION ?= 45
 N ?= 200000
 FAULTS ?= 204
+RATE ?= 500
+EVERY ?= 20
 MODULES ?=
 SEED ?= 1
 VENV := .venv
@@ -14,7 +16,7 @@ TESTS := tests/unit tests/property rules consumer
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install kafka-jars demo check lint test test-ops test-deep test-faults test-faults-mutants fuzz coverage bench bench-quick kafka lock clean
+.PHONY: help install kafka-jars demo check lint test test-ops test-deep test-faults test-faults-mutants soak fuzz coverage bench bench-quick kafka lock clean
 
 help: ## list the tasks
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +75,10 @@ test-faults: install kafka-jars ## members and a broker killed, frozen, cut off,
 
 test-faults-mutants: install kafka-jars ## short fault runs with a rule of KAFKA.md switched off each; every one must be noticed (15 min)
 	$(RUN)/python -m tests.fault --seed $(SEED) --mutants
+
+soak: DURATION = 1800
+soak: install kafka-jars ## DURATION=1800 seconds at RATE=500 messages/s with a fault every EVERY=20 s; what everybody holds, before and after
+	$(RUN)/python -m tests.fault.soak --seed $(SEED) --duration $(DURATION) --rate $(RATE) --every $(EVERY)
 
 mutants: install ## rules/ changed in every function, one change at a time: the unit tests must notice 92 % (ten minutes or so)
 	$(RUN)/python -m tests.mutation $(MODULES)

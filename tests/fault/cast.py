@@ -15,12 +15,6 @@ from rules.events import MINUTE, SECOND, Instant
 OVERSIZE_BYTES = 900_000
 """Of a dead letter: the inbound topic takes it (1 MiB), our own topics, set to far less, do not."""
 
-INBOUND_MAX_BYTES = 10_000
-"""What the members are told of the largest inbound message; far too little, as on a badly set up site."""
-
-LIMIT_BYTES = 2 * INBOUND_MAX_BYTES
-"""What our own topics take then."""
-
 HEAVY = 18
 """Messages after which the heavy patient's state has grown to about what our topics take."""
 
@@ -36,9 +30,10 @@ class Line(NamedTuple):
 
 
 class Cast:
-    """Draws scenes; each patient of theirs is new."""
+    """Draws scenes; each patient of theirs is new. *limit* is what our own topics take of a record, in bytes."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, limit: int) -> None:
+        self._limit = limit
         self.draw = random.Random(f"{seed}/cast")
         self._number = STRANGERS
         self._garbage = 0
@@ -95,7 +90,7 @@ class Cast:
     def too_large(self, at: Instant) -> Iterator[Line]:
         """Bytes that our dead-letter topic does not take, and that do not compress; and some that just do not fit."""
         yield Line(at, b"MSH no more " + self.draw.randbytes(OVERSIZE_BYTES))
-        yield Line(at + MINUTE, b"MSH no more " + self.draw.randbytes(LIMIT_BYTES - 200))
+        yield Line(at + MINUTE, b"MSH no more " + self.draw.randbytes(self._limit - 200))
 
     def heavier(self, at: Instant) -> Iterator[Line]:
         """Twenty more results of one patient, each newer than all before: the state does not take them for ever."""

@@ -45,21 +45,21 @@ class Post(NamedTuple):
     raw: bytes
 
 
-def posts(seed: int, partitions: int, *, beds: int = BEDS, others: float = OTHERS_KEPT) -> Iterator[Post]:
-    """Yield the feed for ever, in strictly rising time; the same seed gives the same."""
+def posts(seed: int, partitions: int, limit: int) -> Iterator[Post]:
+    """Yield the feed for ever, in strictly rising time; the same seed gives the same. *limit* is as `Cast` has it."""
     draw = random.Random(f"{seed}/feed")
     relevant = Prefilter(Site.default())
-    cast = Cast(seed)
+    cast = Cast(seed, limit)
     later = cast.overture(START + MINUTE)
     last = START
     written = scenes = 0
-    for sent in ward(seed, beds, START):
+    for sent in ward(seed, BEDS, START):
         while later and later[0].at <= sent.at:
             line = heapq.heappop(later)
             last = max(last + 1, line.at)
             yield Post(last, draw.randrange(partitions), line.raw)
         if not relevant(sent.raw):
-            if draw.random() >= others:
+            if draw.random() >= OTHERS_KEPT:
                 continue
         elif draw.random() < SENT_AGAIN:
             heapq.heappush(later, Line(sent.at + round(draw.uniform(1, 120) * SECOND), sent.raw))

@@ -46,6 +46,11 @@ class Model:
         """How many alert events have to be told, those of `crossed` keys included."""
         return sum(len(events) for events in self.alerts.values())
 
+    @property
+    def certain(self) -> int:
+        """How many of them are as many whatever comes when: all but those of `crossed` keys."""
+        return sum(len(events) for subject, events in self.alerts.items() if subject not in self.crossed)
+
     def outcomes(self) -> Counter[Outcome]:
         """Count the records by outcome."""
         return Counter(ending.outcome for ending in self.endings.values())

@@ -31,13 +31,21 @@ class Place(NamedTuple):
     offset: int
 
 
+class Seen(NamedTuple):
+    """When (monotonic) an alert was seen, its own time, and whose it is."""
+
+    at: float
+    time: Instant
+    subject: str
+
+
 class Reader:
     """Reads our topics from the beginning of the run to its end, through every restart of the broker."""
 
     def __init__(self, config: KafkaConfig, isolation: str) -> None:
         self.seen: set[Place] = set()
-        self.alerts: list[tuple[float, Instant]] = []
-        """When (monotonic) each alert was seen, and its time; a read_committed reader keeps them."""
+        self.alerts: list[Seen] = []
+        """A read_committed reader keeps them."""
 
         self.newest: Place | None = None
         """Where the last alert stands that was seen."""
@@ -76,11 +84,12 @@ class Reader:
                 if place.topic == told and batch:
                     self.newest = Place(place.topic, place.partition, batch[-1].offset)
                     if keep:
-                        self.alerts += [(now, _time(record.value)) for record in batch]
+                        self.alerts += [_seen(now, record.value) for record in batch]
 
 
-def _time(event: bytes) -> Instant:
-    return round(datetime.fromisoformat(json.loads(event)["time"]).timestamp() * SECOND)
+def _seen(now: float, event: bytes) -> Seen:
+    parsed = json.loads(event)
+    return Seen(now, round(datetime.fromisoformat(parsed["time"]).timestamp() * SECOND), parsed["subject"])
 
 
 class Sample(NamedTuple):

@@ -20,12 +20,20 @@ from typing import NamedTuple
 from consumer.kafka import compat
 from consumer.kafka.brokers import Broker, JavaBroker
 from consumer.kafka.config import KafkaConfig
+from tests.e2e.deployment import Deployment
 from tests.fault import report
 from tests.fault.check import open_transactions
 from tests.fault.members import Members
+from tests.fault.model import Model
 from tests.fault.run import Given, Run, play, say
 
 SAMPLE_SECONDS = 5.0
+INBOUND_MAX_BYTES = 100_000
+"""At this rate more of one patient waits, while a fault holds the watermark up, than a run's tight limit takes."""
+
+SETTLED_SECONDS = 15.0
+"""What a process holds before that is what it is made of, and not yet what it works with."""
+
 GROWN = 1.25
 """A member that holds more than so many times what it held after the first third has grown."""
 
@@ -93,12 +101,13 @@ class Usage:
 class SoakRun(Run):
     """A run whose faults come by the clock, and of whose members one is never ended."""
 
-    usage: Usage
-    begun = over = 0.0
+    def __init__(self, given: Given, own: Broker, deployment: Deployment, port: int) -> None:
+        super().__init__(given, own, deployment, port)
+        self.usage = Usage(self._config, self._members, self._broker)
+        self.begun = self.over = 0.0
 
     async def _strike(self) -> None:
         """Strike every so many seconds, and look at what everybody holds."""
-        self.usage = Usage(self._config, self._members, self._broker)
         self._faults.spared = self._members.running[0]
         self.begun = time.monotonic()
         async with self.usage.looking():
@@ -110,9 +119,9 @@ class SoakRun(Run):
                 await asyncio.sleep(due - time.monotonic())
                 await self._one(name)
 
-    async def _rest(self, expected: int) -> None:
+    async def _rest(self, wanted: Model) -> None:
         """Look once more when all is still."""
-        await super()._rest(expected)
+        await super()._rest(wanted)
         await self.usage.look()
         self.over = time.monotonic()
 
@@ -138,7 +147,7 @@ def rows(seen: Mapping[str, list[tuple[float, Held]]], begun: float, over: float
     third = begun + (over - begun) / 3
     made = []
     for name, samples in seen.items():
-        later = [(at, one) for at, one in samples if at >= third]
+        later = [(at, one) for at, one in samples if at >= max(third, samples[0][0] + SETTLED_SECONDS)]
         if not later:
             continue
         most = Held(max(one.megabytes for _, one in later), max(one.descriptors for _, one in later))
@@ -180,6 +189,7 @@ def main() -> int:
         given.logs.mkdir(parents=True, exist_ok=True)
     say(f"seed {given.seed}, {given.duration:.0f} s at {given.rate} messages/s, a fault every {given.every:.0f} s")
     about = Given(given.seed, 0, logs=given.logs, rate=given.rate, soak_seconds=given.duration, every=given.every)
+    about = about._replace(inbound_max_bytes=INBOUND_MAX_BYTES)
     run = play(about, SoakRun)
     report.faults(run.struck)
     good = report.findings({f"seed {given.seed}": run.found})
