@@ -7,11 +7,15 @@ from rules.patient import Alert
 
 
 def take(findings: list[Finding], alert: Alert) -> Finding | None:
-    """Take the finding of *alert* out of *findings*: rather one of the same subject than one that shares results."""
+    """
+    Take the finding of *alert* out of *findings*.
+
+    Rather one of the same subject than one that stands on its trigger, and that than one that shares older results.
+    """
     found = [finding for finding in findings if finding.rule is alert.rule and same(alert, finding)]
     if not found:
         return None
-    taken = next((finding for finding in found if same_subject(alert, finding)), found[0])
+    taken = max(found, key=lambda finding: (same_subject(alert, finding), alert.trigger in finding.stood_on))
     findings.remove(taken)
     return taken
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from rules.events import Administration, PatientEvent
 from tests.reference.compare import both_of_file, differences, engine_lines, reference_lines
 from tests.reference.generate import history
-from tests.reference.life import Line
+from tests.reference.saying import Line
 from tests.reference.shrink import shrink
 
 

@@ -54,6 +54,10 @@ class Alert:
             return named or finding.key in self.triggers
         return self.scope == finding.scope or finding.key in self.triggers
 
+    def fits(self, finding: Finding) -> tuple[bool, bool]:
+        """How well a finding is this alert's: it has its dose, and stands on its trigger."""
+        return (finding.scope != ("exposure",) or self.dose in finding.exposure, self.key in finding.stood_on)
+
     def had(self, finding: Finding) -> bool:
         """Say whether a trigger was this alert's: that result, or another of the same draw."""
         drawn = {each[-1] for each in self.triggers} if self.ended != "retracted" else set()

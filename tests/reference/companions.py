@@ -183,6 +183,7 @@ def gaps(chart: Chart) -> list[Finding]:
                 s=exposure.s,
                 trigger_key=exposure.first,
                 first=exposure.first,
+                stood_on=set(exposure.keys),
             )
         )
     return found

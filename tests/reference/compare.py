@@ -12,8 +12,8 @@ from consumer.turns import Marks
 from consumer.wire import EventRecord, Kind, Waiting
 from rules.events import PatientEvent, Source
 from rules.rulebook import DEFAULT
-from tests.reference.life import Line
 from tests.reference.run import Reference
+from tests.reference.saying import Line
 
 
 def line_of(judged: Judged) -> Line:

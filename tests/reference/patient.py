@@ -81,7 +81,7 @@ def context_of(entries: list[Entry], demographics: Demographics) -> Context:
 
 def counts_as_discharge(before: list[Entry], entry: Entry) -> bool:
     """An A03 counts when its visit is that of the latest ADT, or either is unknown."""
-    if entry.event.encounter is None or entry.event.encounter.trigger != "A03" or entry.event.encounter.deceased:
+    if entry.event.encounter is None or entry.event.encounter.trigger != "A03":
         return False
     visit = entry.event.visit.visit_number if entry.event.visit else ""
     latest = ""

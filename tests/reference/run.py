@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from rules.events import HOUR, PatientEvent
-from tests.reference.life import Line, Patient
+from tests.reference.life import Patient
+from tests.reference.saying import Line
 
 
 class Reference:

@@ -253,3 +253,18 @@ def test_rules_7_an_adt_that_says_nothing_new_is_still_the_latest() -> None:
     play.tell(k("6.8", h(4)), mg("0.6", h(4)))
     play.tell(adt("A03"), visit("V1"), at=h(5))
     assert changes(play.seen, LOW) == ["raised critical", "closed discharged"]
+
+
+def test_rules_7_never_two_alerts_of_one_trigger() -> None:
+    """The dose deleted, its alert goes with its trigger, not with an older result that it stood on. RULES.md 7."""
+    older = mg("0.9", h(27.5))
+    play = Play()
+    play.tell(dose(h(0), order="A"), mg("1.7", h(1)))
+    play.tell(infusion(h(24), order="B"), at=h(24))
+    play.tell(dose(h(28), order="B"))
+    play.tell(older, said(older, Condition.HEMOLYZED), at=h(28))
+    play.tell(mg("4.5", h(61)))
+    play.tell(infusion(h(24), order="B", deleted=True), at=h(62))
+    opened = [alert.alert_id for alert in play.open if alert.rule is POST]
+    assert len(opened) == len(set(opened))
+    assert len({(t.alert_id, t.sequence) for t in play.seen}) == len(play.seen)
