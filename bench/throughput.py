@@ -21,15 +21,22 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from bench.feed import messages
+from consumer.cloudevent import Issuer
+from consumer.judge import Judge
+from consumer.kafka import changelog
 from consumer.kafka.brokers import Broker, broker
+from consumer.kafka.config import KafkaConfig
+from consumer.patients import Clock, Settings
+from consumer.wire import FORMAT
+from rules.rulebook import DEFAULT
 
 MESSAGES = 300_000
 PARTITIONS = 12
 FETCH_BYTES = 4 * 1024 * 1024
 FLOOR = 0.12
-DEPLOYMENT = "bench"
+EXACTLY_ONCE = 0.5
+"""What exactly-once may cost: half of the throughput of the same pipeline without transactions."""
 INBOUND = "hl7.inbound"
-EVENTS = "lab-alert.events"
 PATIENCE_SECONDS = 100
 
 
@@ -86,16 +93,21 @@ async def bare(servers: str, count: int) -> float:
 
 
 @contextlib.contextmanager
-def service(servers: str) -> Iterator[subprocess.Popen[bytes]]:
+def service(servers: str, module: str = "consumer") -> Iterator[subprocess.Popen[bytes]]:
     """Run ``lab-alert run`` beside us, its log in a file that is shown when it ends too soon."""
+    name = deployment(module)
     environment = os.environ | {
         "LAB_ALERT_KAFKA_BOOTSTRAP_SERVERS": servers,
         "LAB_ALERT_KAFKA_REPLICATION_FACTOR": "1",
         "LAB_ALERT_KAFKA_MIN_INSYNC_REPLICAS": "1",
-        "LAB_ALERT_DEPLOYMENT": DEPLOYMENT,
+        "LAB_ALERT_DEPLOYMENT": name,
+        **{
+            f"LAB_ALERT_KAFKA_{topic.upper().replace('-', '_')}_TOPIC": f"{name}.{topic}"
+            for topic in ("events", "state", "alerts", "dead-letters", "status")
+        },
         "LAB_ALERT_HTTP_PORT": "0",
     }
-    command = [sys.executable, "-m", "consumer"]
+    command = [sys.executable, "-m", module]
     subprocess.run([*command, "topics", "create"], env=environment, check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryFile() as log:
         running = subprocess.Popen([*command, "run"], env=environment, stdout=log, stderr=log)
@@ -114,26 +126,31 @@ def service(servers: str) -> Iterator[subprocess.Popen[bytes]]:
                 running.wait()
 
 
-async def whole(servers: str, count: int) -> float:
-    """Return messages a second of the service, from its first commit to its last."""
-    with service(servers) as running:
+def deployment(module: str) -> str:
+    """Return the deployment's name: each way to run the service has groups and topics of its own."""
+    return f"bench-{module.rpartition('.')[2]}"
+
+
+async def whole(servers: str, count: int, module: str = "consumer") -> float:
+    """Return messages a second of the service, from its first commit to its last; *module* is what is run."""
+    with service(servers, module) as running:
         admin = AIOKafkaAdminClient(bootstrap_servers=servers)
         ends = AIOKafkaConsumer(bootstrap_servers=servers)
         await admin.start()
         await ends.start()
         try:
-            return await asyncio.wait_for(_watch(running, admin, ends, count), PATIENCE_SECONDS)
+            return await asyncio.wait_for(_watch(running, admin, ends, count, deployment(module)), PATIENCE_SECONDS)
         finally:
             await ends.stop()
             await admin.close()
 
 
 async def _watch(
-    running: subprocess.Popen[bytes], admin: AIOKafkaAdminClient, ends: AIOKafkaConsumer, count: int
+    running: subprocess.Popen[bytes], admin: AIOKafkaAdminClient, ends: AIOKafkaConsumer, count: int, name: str
 ) -> float:
     async def committed(stage: str) -> dict[TopicPartition, int]:
         try:
-            found = await admin.list_consumer_group_offsets(f"{DEPLOYMENT}-{stage}")
+            found = await admin.list_consumer_group_offsets(f"{name}-{stage}")
         except GroupCoordinatorNotAvailableError:  # nobody has committed yet
             return {}
         return {partition: place.offset for partition, place in found.items() if place.offset > 0}
@@ -146,11 +163,25 @@ async def _watch(
             begun, before = now, done
         if done == count:
             judged = await committed("judge")
-            last = await ends.end_offsets([TopicPartition(EVENTS, number) for number in range(PARTITIONS)])
+            last = await ends.end_offsets([TopicPartition(f"{name}.events", number) for number in range(PARTITIONS)])
             if all(judged.get(partition, 0) == end for partition, end in last.items()):
                 return (count - before) / (time.perf_counter() - begun)
         await asyncio.sleep(0.1)
     raise TimeoutError(f"the service ended with {running.returncode}")
+
+
+async def restoring(servers: str) -> tuple[int, float]:
+    """Read the whole changelog that the service has left into judges, as a restart does; return records and seconds."""
+    name = deployment("consumer")
+    config = KafkaConfig(bootstrap_servers=servers, deployment=name)
+    records, begun = 0, time.perf_counter()
+    for number in range(PARTITIONS):
+        judge = Judge(DEFAULT, Settings(Clock.LIVE, number, PARTITIONS), Issuer(name, "0", "sha256:0"))
+        place = TopicPartition(f"{name}.state", number)
+        restored = await changelog.restore(config, place, judge, position=None, progress=lambda: None)
+        judge.write_format(FORMAT)
+        records += restored.records
+    return records, time.perf_counter() - begun
 
 
 async def measure(running: Broker, count: int) -> None:
@@ -167,6 +198,13 @@ async def measure(running: Broker, count: int) -> None:
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(f"{'lab-alert run, both stages, everything on':<55}{serving:>10,.0f} messages/s")
     print(f"{'… its processor time, start and stop included':<55}{cpu / count * 1e6:>10,.1f} us/message")
+    records, seconds = await restoring(servers)
+    rate = f"{records / seconds:>10,.0f} records/s of {records:,}"
+    print(f"{'restoring its states, one partition after the other':<55}{rate}")
+    plain = await whole(servers, count, "bench.plain")
+    print(f"{'the same without transactions (bench/plain.py)':<55}{plain:>10,.0f} messages/s")
+    verdict = "at or above" if serving / plain >= EXACTLY_ONCE else "BELOW"
+    print(f"{'… of which exactly-once keeps':<55}{serving / plain:>10.2f} ({verdict} {EXACTLY_ONCE})")
     verdict = "at or above" if serving / reading >= FLOOR else "BELOW"
     print(f"{'ratio':<55}{serving / reading:>10.2f} ({verdict} the floor of {FLOOR})")
 
