@@ -90,7 +90,7 @@ def draws_of(entries: Iterable[Entry]) -> list[Draw]:
 
 def draw_of(key: Key, versions: list[Version]) -> Draw:
     """The draw as its newest version has it; a U without a value makes the version below it final."""
-    ordered = sorted(versions, key=lambda each: order_of(each[0]))
+    ordered = sorted(versions, key=lambda each: (order_of(each[0]), -ord(each[0].status)))  # no tie by arrival
     newest = ordered[-1][0]
     says = newest
     final = False
