@@ -17,7 +17,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import ProducerFenced
 
-from consumer import patients
+from consumer import patients, turns
 from consumer.aliases import Route, readdressed
 from consumer.judge import Judge
 from consumer.kafka import oracle, recovery
@@ -170,6 +170,22 @@ else owns its partition, and one who does not fence pays nothing. W9's own figur
 them the other way round, and is then served by W1 alone.
 """
 
+
+def w17_message_time() -> None:
+    """Live, a message's own time ends holds, however far the slowest partition is."""
+    patients.Patients._settled = lambda *_: None  # type: ignore[method-assign]
+
+
+def w17_no_alias_homes() -> None:
+    """Nobody waits for the home that an alias leads from."""
+    turns.Marks.of = lambda self, *, merged: self.low  # type: ignore[method-assign]
+
+
+def w18_no_memory() -> None:
+    """A message that is sent again is taken for another."""
+    patients.is_repeat = lambda *_: False  # type: ignore[attr-defined]
+
+
 MUTANTS: dict[str, Mutant] = {
     "W1": Mutant(w1_an_id_of_its_own, ("SIGKILL",), 3, SLOW_TRANSACTIONS),
     "W2": Mutant(w2_fence_late, ("late commit",), 3),
@@ -179,6 +195,9 @@ MUTANTS: dict[str, Mutant] = {
     "W6": Mutant(w6_nothing_compared, ("offsets deleted, remedy", "state topic anew, remedy"), 2),
     "W7": Mutant(w7_merged_early, ("cut in a commit", "fenced by a stranger")),
     "W17": Mutant(w17_fastest, ("SIGKILL", "zombie"), 2),
+    "W17-settled": Mutant(w17_message_time, ("SIGKILL",)),
+    "W17-alias": Mutant(w17_no_alias_homes, ("SIGKILL",)),
+    "W18": Mutant(w18_no_memory, ("SIGKILL",)),
     "merge-cycle": Mutant(merge_cycle_guard, ("SIGKILL", "SIGTERM"), 5),
     "size": Mutant(size_guard, ("SIGKILL", "SIGTERM"), 2),
     "state-size": Mutant(state_guard, ("SIGKILL", "SIGTERM"), 4),
