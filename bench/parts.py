@@ -1,9 +1,11 @@
 """
 What the parts cost: decoding beside splitting and hl7apy, judging beside decoding, a patient's packed size, restoring.
 
-One core, no broker; each figure is the best of five rounds, so that a busy machine disturbs less.
+One core, no broker, processor time; the best of several rounds, so that a busy machine disturbs less. It takes a minute
+or two; `python -m bench.parts judging` prints one of the parts, and `flat` is only done by name.
 """
 
+import argparse
 import asyncio
 import gc
 import logging
@@ -14,13 +16,14 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from hl7apy.parser import parse_message
 
 from bench.feed import message, messages, panel
-from bench.patients import KINDS, LOINC, NOW, Kind, patient, set_of
-from bench.patients import message as message_of
+from bench.figures import ROUNDS, seconds, show
+from bench.judging import RULEBOOK, SHORT_ROUNDS, judging
 from consumer.app import COLLECT_AFTER
 from consumer.cloudevent import Issuer
 from consumer.crosscheck import CrossCheck
@@ -31,40 +34,16 @@ from consumer.hl7.site import Site
 from consumer.judge import NEXT_DUE, Judge
 from consumer.patients import Clock, Settings
 from consumer.stage import Record
-from consumer.wire import PatientRecord, decode_patient, encode_patient
+from consumer.wire import PatientRecord, encode_patient
 from rules import engine
-from rules.events import Analyte, Encounter, PatientEvent, Source
+from rules.events import PatientEvent, Source
 from rules.patient import PatientState
-from rules.rulebook import Rulebook
 
-ROUNDS = 5
 MESSAGES = 500
+AT_ONCE = 20
 MANY = 1_000_000
 CHECKED_SECONDS = 6.0
 SOURCE = Source("hl7.inbound", 0, 0)
-RULEBOOK = Rulebook()
-GROWTH = (50, 100, 200, 400)
-
-
-def seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """Return the shortest processor time that *work* took; what others do on the machine is no part of it."""
-    times = []
-    for _ in range(rounds):
-        begun = time.process_time()
-        work()
-        times.append(time.process_time() - begun)
-    return min(times)
-
-
-def repeat(times: int, work: Callable[[], object]) -> None:
-    """Do *work* so many times."""
-    for _ in range(times):
-        work()
-
-
-def show(what: str, figure: float, unit: str, note: str = "") -> None:
-    """Print one figure."""
-    print(f"{what:<64}{figure:>12,.2f} {unit:<14}{note}", flush=True)
 
 
 def split(raw: bytes) -> list[list[bytes]]:
@@ -104,8 +83,8 @@ def prefiltering() -> None:
     )
 
 
-def decoding(decoder: Decoder) -> float:
-    """Print what a message costs; return the microseconds of decoding a relevant one of the mix."""
+def decoding(decoder: Decoder) -> None:
+    """Print what a message costs."""
     rng = random.Random(2)
     sent = datetime.now(UTC).replace(microsecond=0)
     kinds: dict[str, Callable[[int], bytes]] = {
@@ -114,7 +93,6 @@ def decoding(decoder: Decoder) -> float:
             rng, number, 5_000, sent - timedelta(seconds=number), relevant=True
         ),
     }
-    decoded = 0.0
     for what, make in kinds.items():
         splitting, decoded = beside(decoder, make)
         raw = make(0)
@@ -122,7 +100,6 @@ def decoding(decoder: Decoder) -> float:
         show("decoding it", decoded, "us", f"{decoded / splitting:.1f} times the split")
         parsed = hl7apy_seconds([make(number) for number in range(5)]) / 5 * 1e6
         show("parsing it with hl7apy", parsed, "us", f"{parsed / decoded:,.0f} times the decoding")
-    return decoded
 
 
 def beside(decoder: Decoder, make: Callable[[int], bytes]) -> tuple[float, float]:
@@ -132,7 +109,7 @@ def beside(decoder: Decoder, make: Callable[[int], bytes]) -> tuple[float, float
     No message comes twice, so that nothing is known of it but what a feed makes known: codes, values, patients.
     """
     now = int(time.time() * 1000)
-    clock = time.perf_counter_ns
+    clock = time.process_time_ns
     split_ns: list[int] = []
     decode_ns: list[int] = []
     for raw in [make(number) for number in range(ROUNDS * MESSAGES)]:
@@ -144,6 +121,22 @@ def beside(decoder: Decoder, make: Callable[[int], bytes]) -> tuple[float, float
         split_ns.append(between - begun)
     # The first ones teach the decoder codes and values; the middle one of the rest was not interrupted.
     return statistics.median(split_ns[MESSAGES:]) / 1e3, statistics.median(decode_ns[MESSAGES:]) / 1e3
+
+
+def judged_beside(decoder: Decoder) -> None:
+    """Print what judging costs beside decoding a message of ten OBX; the best of many short rounds, both."""
+    rng = random.Random(2)
+    sent = datetime.now(UTC).replace(microsecond=0)
+    now = int(sent.timestamp() * 1000)
+    raws = iter([panel(rng, number, sent - timedelta(seconds=number)) for number in range(AT_ONCE * SHORT_ROUNDS)])
+
+    def work() -> None:  # no message twice
+        for raw in islice(raws, AT_ONCE):
+            decoder.decode(raw, received_at=now, source=SOURCE)
+
+    decoded = seconds(work, SHORT_ROUNDS) / AT_ONCE * 1e6
+    show("decoding a message of ten OBX", decoded, "us")
+    judging(decoded)
 
 
 def growing(decoder: Decoder) -> None:
@@ -219,52 +212,6 @@ def hl7apy_seconds(raws: Sequence[bytes]) -> float:
         logging.disable(logging.NOTSET)
 
 
-def judge(packed: bytes, event: PatientEvent) -> None:
-    """Judge one event as the stage does: unpack, judge, pack."""
-    record = decode_patient(packed)
-    judgement = engine.judge(record.state, event, now=event.received_at, rulebook=RULEBOOK)
-    encode_patient(PatientRecord(judgement.state))
-
-
-def judged(packed: bytes, event: PatientEvent) -> float:
-    """Return the microseconds of judging one event, unpacking and packing included."""
-    return seconds(partial(repeat, 4, partial(judge, packed, event)), rounds=100) / 4 * 1e6
-
-
-def packed(kind: Kind, results: int) -> bytes:
-    """Return a patient of a kind as it is stored."""
-    return encode_patient(PatientRecord(patient(kind, results)))
-
-
-def judging(decoded: float) -> None:
-    """Print what judging one event costs beside decoding one: by kind of patient, and as the history grows."""
-    creatinine = frozenset({Analyte.CREATININE})
-    for kind in KINDS:
-        stored = packed(kind, 200)
-        event = set_of(kind, 0, random.Random(3), creatinine if "open" in kind.name else frozenset(LOINC))
-        took = judged(stored, event)
-        show(f"judging one event, 200 results, {kind.name}", took, "us", f"{took / decoded:.1f} times the decoding")
-    kind = KINDS[1]
-    took = judged(packed(kind, 200), set_of(kind, 0, random.Random(3)))
-    show("… where it makes a transition, with all its words", took, "us", f"{took / decoded:.1f} times the decoding")
-    for what, kind, event in (
-        ("an event that a rule looks at", KINDS[-1], set_of(KINDS[-1], 0, random.Random(3))),
-        (
-            "one that concerns no rule",
-            KINDS[0],
-            message_of(NOW, encounter=Encounter("A08", (), deceased=False, occurred_at=NOW)),
-        ),
-    ):
-        grown = [judged(packed(kind, results), event) for results in GROWTH]
-        beside = ", ".join(f"{took / decoded:.1f}" for took in grown)
-        show(
-            f"{what}: {GROWTH[-1]} results beside {GROWTH[0]}",
-            grown[-1] / grown[0],
-            "times",
-            f"{beside} times the decoding",
-        )
-
-
 def storing(decoder: Decoder) -> None:
     """Print a typical patient's packed size, and how fast a partition of them is restored."""
     packed = encode_patient(PatientRecord(inpatient(decoder, 30, 10)))
@@ -283,17 +230,26 @@ def storing(decoder: Decoder) -> None:
     show("restoring patients into a judge", count / seconds(restore), "patients/s", "without reading from Kafka")
 
 
+PARTS: dict[str, Callable[[Decoder], None]] = {
+    "judging": judged_beside,
+    "decoding": decoding,
+    "storing": storing,
+    "prefiltering": lambda _: prefiltering(),
+    "growing": growing,
+    "checking": lambda _: checking(),
+    "flat": flat,
+}
+
+
 def main() -> None:
-    """Print all figures."""
+    """Print the figures of the parts that are named; without a name all but `flat`, which takes minutes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    named = parser.parse_args().parts or [name for name in PARTS if name != "flat"]
     gc.set_threshold(*COLLECT_AFTER)  # as the service does
     decoder = Decoder(Site.default())
-    prefiltering()
-    decoded = decoding(decoder)
-    growing(decoder)
-    flat(decoder)
-    checking()
-    judging(decoded)
-    storing(decoder)
+    for name in named:
+        PARTS[name](decoder)
 
 
 if __name__ == "__main__":
