@@ -24,11 +24,13 @@ def main() -> int:
     """Run, store, report."""
     parser = argparse.ArgumentParser(prog="tests.mutation", description=__doc__)
     parser.add_argument("modules", nargs="*", help="modules of rules/, as renal or words.summary (all of them)")
+    parser.add_argument("--rest", action="store_true", help="only modules that have not been tried as they stand now")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=1500, help="then stop, and fail")
     arguments = parser.parse_args()
-    chosen = arguments.modules or list(MODULES)
     store = Store(ROOT / ".build" / "mutants", MODULES)
+    done = store.load() if arguments.rest else {}
+    chosen = [module for module in arguments.modules or MODULES if module not in done]
     started = time.monotonic()
 
     def save(module: str, outcomes: list[Outcome]) -> None:
