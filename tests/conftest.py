@@ -13,7 +13,7 @@ from consumer.metrics import Metrics
 SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 
 settings.register_profile("check", SHARED, max_examples=20, derandomize=True, database=None)
-settings.register_profile("test", SHARED, max_examples=100)
+settings.register_profile("test", SHARED, max_examples=2_000)
 settings.register_profile("deep", SHARED, max_examples=50_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
