@@ -195,14 +195,14 @@ class Runner:
         return Reach(tests, seconds)
 
     def _measure(self, pipe: int) -> int:
-        names = {function.__code__: name for name, function in self._functions.items()}
+        names = {id(function.__code__): name for name, function in self._functions.items()}
         with os.fdopen(pipe, "w") as stream:
             for item in self._items:
-                called: set[types.CodeType] = set()
+                called: set[int] = set()
 
-                def calls(frame: types.FrameType, event: str, _: Any, seen: set[types.CodeType] = called) -> None:
+                def calls(frame: types.FrameType, event: str, _: Any, seen: set[int] = called) -> None:
                     if event == "call":
-                        seen.add(frame.f_code)
+                        seen.add(id(frame.f_code))
 
                 sys.setprofile(calls)
                 started = time.process_time()
