@@ -51,7 +51,8 @@ check: lint ## format, lint, types, import directions, unit and property tests (
 	HYPOTHESIS_PROFILE=check $(RUN)/pytest --quiet $(TESTS)
 
 test: lint kafka-jars ## everything but what needs Debian packages: check, and the service on a real Kafka
-	$(RUN)/pytest --ignore=tests/ops $(if $(STORIES),,--ignore=tests/stories)
+	$(RUN)/pytest --numprocesses=auto tests/property
+	$(RUN)/pytest --ignore=tests/ops --ignore=tests/property $(if $(STORIES),,--ignore=tests/stories)
 
 test-ops: install .build/promtool ## Prometheus rules and /metrics, tried by Prometheus' own promtool
 	PATH="$(CURDIR)/.build:$$PATH" $(RUN)/pytest tests/ops
@@ -64,8 +65,8 @@ test-ops: install .build/promtool ## Prometheus rules and /metrics, tried by Pro
 		cd .build && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } 2>/dev/null; \
 		dpkg-deb --extract prometheus_*.deb prometheus-deb && ln -sf prometheus-deb/usr/bin/promtool promtool; fi
 
-test-deep: install ## properties with 5,000 examples each (an hour or more)
-	HYPOTHESIS_PROFILE=deep $(RUN)/pytest tests/property
+test-deep: install ## properties with 50,000 examples each; ONLY=who_notifies tries those alone (an hour or more in all)
+	HYPOTHESIS_PROFILE=deep $(RUN)/pytest --numprocesses=auto $(if $(ONLY),-k "$(ONLY)") tests/property
 
 fuzz: install ## the HL7 decoder against N=200000 mutated messages, from SEED=1 on (resume with the SEED that it names)
 	$(RUN)/python -m tests.fuzz.hl7 --count $(N) --seed $(SEED)
@@ -83,10 +84,11 @@ soak: install kafka-jars ## DURATION=1800 seconds at RATE=500 messages/s with a 
 mutants: install ## rules/ changed in every function, one change at a time: the unit tests must notice 92 % (ten minutes or so)
 	$(RUN)/python -m tests.mutation $(MODULES)
 
-coverage: install ## which lines unit and property tests reach
+coverage: install ## which lines and branches unit and property tests reach; of rules/ all of them, or it fails
 	HYPOTHESIS_PROFILE=check $(RUN)/coverage run -m pytest --quiet $(TESTS)
 	$(RUN)/coverage combine --quiet
 	$(RUN)/coverage report
+	$(RUN)/coverage report --include='rules/*' --fail-under=100
 
 bench-quick: install kafka-jars ## messages a second beside a bare consumer of the same topic (under two minutes)
 	$(RUN)/python -m bench.throughput

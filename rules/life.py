@@ -47,14 +47,10 @@ def live(chart: Chart, occasion: Occasion) -> Lived:
     if not chart.deceased:
         for finding in findings:
             raised = raised_by(chart, finding, [*kept, *(draft.alert for draft in drafts)], occasion, held)
-            if raised is None:
-                continue
-            draft, past = raised
-            if past is not None:
-                if past not in kept:
-                    continue  # ended by this very message: at most one transition an alert
-                kept.remove(past)
-            drafts.append(draft)
+            if raised is not None:
+                draft, past = raised
+                kept = [alert for alert in kept if alert is not past]
+                drafts.append(draft)
     supersede(drafts, kept)
     drafts.sort(key=lambda draft: (ORDER[draft.alert.rule], draft.alert.trigger_at, draft.alert.subject))
     settle(chart, drafts, occasion)

@@ -69,6 +69,7 @@ def shape(*potassium: Fact) -> list[str]:
         pytest.param([k("5.6", h(0)), *hemolyzed(k("5.0", h(2)))], ["0 2"], id="a suspect one closes none"),
         pytest.param([k("5.6", h(0)), k("5.6", h(48) - 1)], ["0 48"], id="just before 48 h of silence"),
         pytest.param([k("5.6", h(0)), k("5.6", h(48))], ["0", "48"], id="48 h of silence close"),
+        pytest.param([k("5.6", h(0)), k("5.3", h(48))], ["0"], id="48 h of silence, then one below the onset"),
         pytest.param([k("5.6", h(0)), k("5.0", h(1)), k("5.6", h(7))], ["0 1 +7"], id="reopened within 6 h"),
         pytest.param([k("5.6", h(0)), k("5.0", h(1)), k("5.6", h(7) + 1)], ["0 1)", "7"], id="6 h are over: a new one"),
         pytest.param(
