@@ -8,7 +8,9 @@ its time is a mutant that does not end: killed.
 
 import functools
 import gc
+import hashlib
 import importlib
+import json
 import os
 import resource
 import signal
@@ -22,7 +24,7 @@ from typing import Any, NamedTuple
 import pytest
 from _pytest.runner import runtestprotocol
 
-from tests.mutation.mutants import MODULES, Mutant, functions, mutants_of
+from tests.mutation.mutants import FOLDER, MODULES, Mutant, functions, mutants_of
 
 TESTS = ("tests/unit/rules", "tests/unit/words")
 MEMORY_BYTES = 2 << 30
@@ -100,6 +102,8 @@ def run(modules: Iterable[str], save: Callable[[str, list[Outcome]], None], *, j
 class Runner:
     """Forks one child a mutant, *jobs* at a time."""
 
+    _remembered = FOLDER.parent / ".build" / "mutants" / "reach"
+
     def __init__(self, items: Sequence[pytest.Item], *, jobs: int, until: float) -> None:
         self._items = items
         self._jobs = jobs
@@ -108,7 +112,7 @@ class Runner:
         self._caches = [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]
         gc.collect()
         gc.freeze()
-        self._reach = self._measured()
+        self._reach = self._known() or self._measured()
         self._killers: dict[str, set[int]] = defaultdict(set)
 
     def run(self, mutants: Iterable[Mutant]) -> list[Outcome]:
@@ -179,6 +183,18 @@ class Runner:
                 return FAILED
         return NONE_FAILED
 
+    def _known(self) -> Reach | None:
+        """Return what was measured of these tests and rules the last time, None where anything of them has changed."""
+        if not self._remembered.exists():
+            return None
+        kept = json.loads(self._remembered.read_text(encoding="utf-8"))
+        return Reach(kept["tests"], kept["seconds"]) if kept["of"] == self._fingerprint() else None
+
+    def _fingerprint(self) -> str:
+        files = [path for folder in ("rules", *TESTS) for path in sorted((FOLDER.parent / folder).rglob("*.py"))]
+        told = [*(path.read_text(encoding="utf-8") for path in files), *(item.nodeid for item in self._items)]
+        return hashlib.sha256("\0".join(told).encode()).hexdigest()
+
     def _measured(self) -> Reach:
         """Run every test in a fork, and hear which functions each called and how long it took."""
         pid, pipe = self._forked(self._measure)
@@ -192,6 +208,9 @@ class Runner:
         for n in sorted(range(len(lines)), key=seconds.__getitem__):
             for name in lines[n].split()[1:]:
                 tests[name].append(n)
+        self._remembered.parent.mkdir(parents=True, exist_ok=True)
+        kept = {"of": self._fingerprint(), "tests": tests, "seconds": seconds}
+        self._remembered.write_text(json.dumps(kept), encoding="utf-8")
         return Reach(tests, seconds)
 
     def _measure(self, pipe: int) -> int:
