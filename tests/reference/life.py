@@ -119,7 +119,6 @@ class Patient(Speaker):
         superseded: list[Alert] = []
         low_stands = any(each.rule is LOW_MAGNESIUM for each in found)
         for alert in sorted(self.open, key=lambda each: (each.rule is not LOW_MAGNESIUM, -each.t)):
-            low_open = low_stands or any(each.rule is LOW_MAGNESIUM for each in self.open)
             mine = max(
                 (each for each in found if alert.is_of(each) and each not in taken), key=alert.fits, default=None
             )
@@ -129,7 +128,7 @@ class Patient(Speaker):
                 continue
             if mine is not None and mine.exposure and alert.dose not in mine.exposure:
                 alert.dose = mine.first
-            end = end_of(alert, chart, mine, held, low_open)
+            end = end_of(alert, chart, mine, held, low_open=False)
             if end is not None:
                 transition, reason, draws = end
                 said.append(Said(alert, transition, None, reason))
@@ -158,6 +157,10 @@ class Patient(Speaker):
                 waiting.append(until)
                 continue
             said.append(self._raise(finding, again))
+        if any(each.rule is LOW_MAGNESIUM for each in self.open):
+            for each in said:
+                if each.reason == "magnesium_resulted" and each.alert.rule is REFRACTORY:
+                    each.reason = "superseded"
         if leaves:
             left = chart.context.discharges[-1]
             self.stood += [(left, each) for each in found]

@@ -195,7 +195,7 @@ class Speaker:
         mine = next((each for each in findings(chart, self._held()) if alert.is_of(each)), None)
         if now_said is None:
             now_said = Said(alert, "updated", mine)
-            now_said.stale = old
+            now_said.stale, now_said.severity = old, alert.severity
             said.append(now_said)
         if old:
             return
