@@ -151,9 +151,8 @@ class HypocalcemiaAfterMagnesium(Plain):
             trigger_at=trigger.at,
             severity=Severity.CRITICAL if critical else Severity.WARNING,
             evidence=[trigger, *([before] if before else []), *magnesium[-1:]],
-            value=trigger.value,
             exposure=exposure,
-            notes={"baseline": before, "magnesium_draw": magnesium[-1] if magnesium else None, "limits": limits},
+            notes={"baseline": before, "magnesium_draw": magnesium[-1] if magnesium else None},
         )
 
     def _ionized_speaks(self, chart: Chart, analyte: str, draw: Draw) -> bool:

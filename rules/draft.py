@@ -74,8 +74,8 @@ def notified(alert: Alert, finding: Finding | None, now: Instant, *, reminder: b
     worst = alert.worst_notified
     value = finding.value if finding is not None else None
     if value is not None:
-        lower_is_worse = alert.rule in (Rule.REFRACTORY_HYPOKALEMIA, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM)
-        worst = value if worst is None else (min if lower_is_worse else max)(worst, value)
+        worse = min if alert.rule is Rule.REFRACTORY_HYPOKALEMIA else max
+        worst = value if worst is None else worse(worst, value)
     reminders = tuple(at for at in alert.notified_at if now - at < DAY)
     return alert._replace(
         last_notified_at=now,

@@ -196,6 +196,31 @@ def test_rules_5_the_newest_potassium_may_follow_the_earlier_exposure() -> None:
     assert (found.trigger_at, found.exposure and found.exposure.start) == (h(12), h(0))
 
 
+def test_rules_5_an_exposure_without_a_baseline_is_passed_over() -> None:
+    """Nothing measured before the first dose: the second is judged by what was measured before it. RULES.md 5."""
+    facts = (dose(h(0)), k("4.4", h(8)), dose(h(10)), k("5.6", h(12)))
+    (found,) = findings(AFTER, *facts)
+    assert found.exposure is not None
+    assert found.exposure.start == h(10)
+
+
+def test_rules_5_what_a_finding_after_magnesium_shows() -> None:
+    """The trigger, the baseline, and the newest three magnesiums (of calcium the newest one). RULES.md 5."""
+    given_before = (k("4.4", h(-1)), ca("2.3", h(-1)), dose(h(0)), *(mg(f"1.{n}", h(n)) for n in range(1, 6)))
+    (potassium,) = findings(AFTER, *given_before, k("5.6", h(7)))
+    assert [str(draw.value) for draw in potassium.evidence] == ["5.6", "4.4", "1.3", "1.4", "1.5"]
+    (calcium,) = findings(CALCIUM, *given_before, ca("1.8", h(7)))
+    assert [str(draw.value) for draw in calcium.evidence] == ["1.8", "2.3", "1.5"]
+
+
+def test_rules_5_the_silence_of_a_calcium_is_its_own() -> None:
+    """48 h are counted from the last draw of the same analyte, total or ionized. RULES.md 5."""
+    facts = (dose(h(0)), ca("1.8", h(1)), ica("0.9", h(2)), ca("1.8", h(5)), ica("0.95", h(9)))
+    drawn = chart(*facts)
+    expiries = {found.subject: BY_RULE[CALCIUM].expiry(drawn, found) for found in findings(CALCIUM, *facts)}
+    assert expiries == {"calcium": h(53), "calcium_ionized": h(57)}
+
+
 def test_rules_5_after_48_hours_of_silence_nothing_clears() -> None:
     """A potassium after the silence finds the finding expired, not cleared. RULES.md 5, 7."""
     facts = chart(k("4.0", h(-1)), dose(h(0)), k("5.6", h(2)), k("5.0", h(50)))
@@ -427,6 +452,34 @@ def test_rules_5_discharge_and_death_end_the_timer(trigger: Fact) -> None:
     play.tell(trigger, at=h(5))
     play.wait(d(5))
     assert changes(play.seen) == []
+
+
+def test_rules_5_a_gap_is_none_after_a_death() -> None:
+    """Of the dead nothing is asked. RULES.md 5, 7."""
+    facts = (dose(h(0), "4"), adt("A08", deceased=True))
+    assert findings(GAP, *facts, now=h(13)) == []
+    assert BY_RULE[GAP].due(chart(*facts, now=h(5))) is None
+
+
+def test_rules_5_of_two_exposures_the_discharge_ends_one_timer() -> None:
+    """A dose before the discharge is not asked about, the next one 12 h later is. RULES.md 5."""
+    play = Play()
+    play.tell(dose(h(0), "4"))
+    play.tell(adt("A03"), at=h(5))
+    play.tell(dose(h(12), "4"))
+    play.wait(h(24))
+    assert [(t.change.value, t.time) for t in play.seen] == [("raised", h(24))]
+
+
+@pytest.mark.parametrize(("hours", "expires"), [(0, 24), (8, 32)], ids=["a dose", "an infusion of 8 h"])
+def test_rules_5_a_gap_expires_a_day_after_the_end(hours: int, expires: int) -> None:
+    """e + 24 h, not s + 24 h. RULES.md 5."""
+    play = Play()
+    play.tell(dose(h(0), "4") if hours == 0 else infusion(h(0), h(hours), grams="10"), at=h(hours))
+    play.wait(h(expires) - 1)
+    assert changes(play.seen, GAP) == ["raised warning"]
+    play.wait(h(expires))
+    assert changes(play.seen, GAP) == ["raised warning", "closed expired"]
 
 
 def test_rules_5_a_dose_after_the_discharge_has_a_timer_of_its_own() -> None:
