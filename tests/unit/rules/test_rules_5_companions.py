@@ -473,7 +473,7 @@ def test_rules_5_of_two_exposures_the_discharge_ends_one_timer() -> None:
 
 @pytest.mark.parametrize(("hours", "expires"), [(0, 24), (8, 32)], ids=["a dose", "an infusion of 8 h"])
 def test_rules_5_a_gap_expires_a_day_after_the_end(hours: int, expires: int) -> None:
-    """e + 24 h, not s + 24 h. RULES.md 5."""
+    """Counted from e, not from s. RULES.md 5."""
     play = Play()
     play.tell(dose(h(0), "4") if hours == 0 else infusion(h(0), h(hours), grams="10"), at=h(hours))
     play.wait(h(expires) - 1)
