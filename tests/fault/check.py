@@ -60,6 +60,7 @@ class Findings:
     started_seconds: float = 0.0
     longest_stall_seconds: float = 0.0
     longest_delay_seconds: float = 0.0
+    longest_delay_of_merges_across_seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
 
     ZERO = (

@@ -27,14 +27,14 @@ def _bound(seconds: float | None) -> str:
 def findings(runs: Mapping[str, Findings]) -> bool:
     """Print what each run found, a column a run; return whether every invariant holds in all of them."""
     say()
-    say(f"  {'':32} " + " ".join(f"{name:>10}" for name in runs))
+    say(f"  {'':40} " + " ".join(f"{name:>10}" for name in runs))
     broken = {name for found in runs.values() for name in found.broken}
     for name, value in vars(Findings()).items():
         if name == "notes":
             continue
         values = [getattr(found, name) for found in runs.values()]
         shown = (f"{one:.1f}" if isinstance(value, float) else str(one) for one in values)
-        line = f"  {name.replace('_', ' '):32} " + " ".join(f"{one:>10}" for one in shown)
+        line = f"  {name.replace('_', ' '):40} " + " ".join(f"{one:>10}" for one in shown)
         say(line + ("  BROKEN" if name in broken else ""))
     for name, found in runs.items():
         for note in found.notes:

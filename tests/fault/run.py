@@ -176,7 +176,7 @@ class Run:
         lost = lost_markers(self._broker, [self._config.topics[output] for output in Output])
         self.found.tracebacks, self.found.bad_exits = self._members.tracebacks, len(self._members.bad_exits)
         self.found.notes += [f"a member stopped by SIGTERM: {code}" for code in self._members.bad_exits]
-        self._times()
+        self._times(wanted)
         await check(self._config, wanted, self._live, self._uncommitted, self.found, lost)
 
     async def _strike(self) -> None:
@@ -222,12 +222,22 @@ class Run:
                 self.found.partitions_without_task += 1
                 self.found.notes.append(f"a member is not ready: {why}")
 
-    def _times(self) -> None:
-        """Say for each fault how late alerts came: after everything up to their moment had been written."""
+    def _times(self, wanted: Model) -> None:
+        """
+        Say for each fault how late alerts came: after everything up to their moment had been written.
+
+        Those of patients whom a merge binds across partitions also wait for the homes of their old keys; they stand
+        apart.
+        """
         delays = []
         for alert in self._live.alerts:
             written = self._feed.written_at(alert.time)
-            if written is not None:
+            if written is None:
+                continue
+            if alert.subject in wanted.crossed:
+                longest = self.found.longest_delay_of_merges_across_seconds
+                self.found.longest_delay_of_merges_across_seconds = max(longest, alert.at - written)
+            else:
                 delays.append((written, alert.at - written))
         for place, struck in enumerate(self.struck):
             during = [late for due, late in delays if struck.begun - DUE_SECONDS <= due <= struck.over]
