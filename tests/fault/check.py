@@ -143,7 +143,13 @@ def _alerts(model: Model, alerts: list[Told], found: Findings, touched: set[str]
 
 
 def _in_sequence(alerts: list[Told]) -> bool:
-    """Whether each alert's transitions came as 1, 2, 3 ..., whatever the model says."""
+    """
+    Whether each alert's transitions came as 1, 2, 3 ..., whatever the model says; one that came twice counts once.
+
+    >>> one, two, other = Told("A", "a:1", ""), Told("A", "a:2", ""), Told("A", "b:1", "")
+    >>> _in_sequence([one, other, two, one]), _in_sequence([two, one]), _in_sequence([two])
+    (True, False, False)
+    """
     last: dict[str, int] = {}
     for name, number in (alert.id.rsplit(":", 1) for alert in {alert.id: alert for alert in alerts}.values()):
         if int(number) != last.get(name, 0) + 1:

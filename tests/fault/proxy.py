@@ -155,7 +155,13 @@ class Proxy:
 
 
 def _transactional_id(frame: Frame) -> bytes:
-    """Return what an EndTxn or InitProducerId begins with, behind the client's own id."""
+    """
+    Return what an EndTxn or InitProducerId begins with, behind the client's own id.
+
+    >>> head = bytes(4) + bytes((0, END_TXN, 0, 1)) + bytes(4)
+    >>> _transactional_id(head + bytes((0, 2)) + b"me" + bytes((0, 5)) + b"judge" + bytes(11))
+    b'judge'
+    """
     client = int.from_bytes(frame[12:14], "big")
     start = 14 + client + 2
     return frame[start : start + int.from_bytes(frame[start - 2 : start], "big")]

@@ -143,7 +143,14 @@ class Row(NamedTuple):
 
 
 def rows(seen: Mapping[str, list[tuple[float, Held]]], begun: float, over: float) -> list[Row]:
-    """Return a row for each process that was there after the first third; the broker, and who lived longest, first."""
+    """
+    Return a row for each process that was there after the first third; the broker, and who lived longest, first.
+
+    >>> steady = [(at, Held(70.0, 30)) for at in (0.0, 20.0, 30.0)]
+    >>> leaking = [(at, Held(70.0, round(at) * 2)) for at in (0.0, 20.0, 30.0, 40.0)]
+    >>> [(row.name, row.grown) for row in rows({"a": steady, "b": leaking}, 0.0, 40.0)]
+    [('b', True), ('a', False)]
+    """
     third = begun + (over - begun) / 3
     made = []
     for name, samples in seen.items():
