@@ -187,8 +187,10 @@ def _unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Take an error that no code of ours awaited: aiokafka leaves some behind at the end of a producer's life."""
     del loop
     error = context.get("exception")
-    say = log.debug if error is None or isinstance(error, KafkaError) else log.error
-    say("loop.unheard", what=str(context.get("message")), exc_info=None if isinstance(error, KafkaError) else error)
+    # Whoever had to know has been told by what it awaited; a connection that broke is no fault of ours.
+    expected = error is None or isinstance(error, KafkaError | OSError)
+    say = log.debug if expected else log.error
+    say("loop.unheard", what=str(context.get("message")), exc_info=None if expected else error)
 
 
 async def _turn(health: ServiceHealth) -> None:

@@ -165,16 +165,17 @@ def _isolation(read: dict[Output, list[Record]], live: Reader, uncommitted: Read
     found.aborted_seen_uncommitted = len(uncommitted.seen - final)
 
 
+def fold(changelog: list[Record]) -> dict[str, PatientRecord]:
+    """Return each key's last state."""
+    last = {record.key or b"": record.value for record in changelog}
+    return {key.decode(): decode_patient(value) for key, value in last.items() if value is not None}
+
+
 def _states(config: KafkaConfig, model: Model, changelog: list[Record], found: Findings, touched: set[str]) -> None:
     """Invariant 2, first half: the fold of the changelog is the model's state, and lies where it belongs."""
-    states: dict[str, PatientRecord] = {}
+    states = fold(changelog)
     for record in changelog:
-        key = (record.key or b"").decode()
-        found.states_differing += record.partition != partition_of(key.encode(), config.partitions)
-        if record.value is None:
-            states.pop(key, None)
-        else:
-            states[key] = decode_patient(record.value)
+        found.states_differing += record.partition != partition_of(record.key or b"", config.partitions)
     wrong, across = [], []
     for key in {*states, *model.states} - touched:
         ours, theirs = states.get(key), model.states.get(key)

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from consumer.kafka import clients
 from consumer.kafka.brokers import Broker, broker, reserved_port
 from consumer.stage import Output
 from tests.e2e.deployment import Deployment
-from tests.fault.check import Findings, check
+from tests.fault.check import Findings, check, fold
 from tests.fault.faults import Faults, Kind
 from tests.fault.feed import Feed, posts
 from tests.fault.members import Members, until
@@ -212,15 +213,25 @@ class Run:
             return sum(one.subject not in wanted.crossed for one in self._live.alerts) >= wanted.certain
 
         await until(told, deadline - time.monotonic())
-        if await self._progress.caught_up(max(1.0, deadline - time.monotonic())) is None:
-            self.found.partitions_without_task += 1
-        # Whatever is doubled may come a little later.
-        await asyncio.sleep(3)
+        caught_up = await self._progress.caught_up(max(1.0, deadline - time.monotonic()))
+        # What a merge has sent to another home may still be on its way, or wait there for the watermark; whatever is
+        # doubled may come a little later too. So all has to be still twice.
+        still = 0
+        while caught_up is not None and still < 2 and time.monotonic() < deadline:
+            still = 0 if await self._waiting() else still + 1
+            await asyncio.sleep(2)
+            caught_up = await self._progress.caught_up(max(1.0, deadline - time.monotonic()))
+        self.found.partitions_without_task += caught_up is None
         for process in self._members.running:
             status, why = await asyncio.to_thread(process.get, "/readyz")
             if status != 200:
                 self.found.partitions_without_task += 1
                 self.found.notes.append(f"a member is not ready: {why}")
+
+    async def _waiting(self) -> bool:
+        """Whether the event of some patient has not been judged yet."""
+        changelog = [record async for record in clients.read(self._config, self._config.topics[Output.STATE])]
+        return any(record.inbox for record in fold(changelog).values())
 
     def _times(self, wanted: Model) -> None:
         """

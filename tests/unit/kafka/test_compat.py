@@ -5,8 +5,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka import compat
@@ -72,3 +73,26 @@ def test_a_right_that_is_missing_is_told() -> None:
     consumer: Any = SimpleNamespace(_coordinator=Coordinator(answer(error_code=NO_RIGHT)))
     with pytest.raises(GroupAuthorizationFailedError):
         asyncio.run(compat.committed(consumer, [PLACE]))
+
+
+def test_a_producer_is_disposed_of_while_a_batch_waits_to_be_sent_again() -> None:
+    """Nothing is left for the event loop to complain about. Red when such a batch is not put where aiokafka looks."""
+    unheard: list[str] = []
+
+    async def test() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(str(context)))
+        producer = AIOKafkaProducer(transactional_id="ward")
+        producer._txn_manager.set_pid_and_epoch(7, 0)
+        accumulator = producer._message_accumulator
+        builder = producer.create_batch()
+        builder.append(key=b"k", value=b"v", timestamp=None)
+        batch = MessageBatch(PLACE, builder, 30, 0)
+        accumulator._batches[PLACE].append(batch)
+        accumulator._pop_batch(PLACE)
+        accumulator.reenqueue(batch)
+        await compat.dispose(producer, 1)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(test())
+    assert unheard == []
