@@ -181,3 +181,10 @@ def test_rules_4_2_a_late_discharge_ends_it_when_it_was_received() -> None:
 def test_rules_4_2_a_record_is_named_for_good(record: Administration, named: str) -> None:
     """Order, drug, RXA-3 and whether it has a rate name a record; an alert's id is made of it. RULES.md 4.2, 7."""
     assert key_text(record) == named
+
+
+def test_rules_4_2_a_stopped_infusion_was_one_and_knows_its_last_record() -> None:
+    """Every alert says that the infusion ended, and by which record that is known. RULES.md 4.2."""
+    (course,) = chart(infusion(h(0), order="I"), stop(h(5))).magnesium_doses
+    assert course.infusion is True
+    assert course.last.started_at == h(5)

@@ -602,6 +602,11 @@ def test_rules_5_spurious_another_tube_of_the_same_draw_is_no_repeat() -> None:
     assert changes(play.seen, SPURIOUS) == ["raised information", "resolved repeat_resulted"]
 
 
+def test_rules_5_spurious_is_none_that_an_earlier_one_confirms() -> None:
+    """Two hemolyzed ones an hour apart: the later counts as valid, is not spurious, and answers the first."""
+    assert findings(SPURIOUS, *hemolyzed(k("6.0", h(0))), *hemolyzed(k("6.1", h(1)))) == []
+
+
 def test_rules_5_spurious_one_alert_a_specimen() -> None:
     """A specimen that is withdrawn takes back its own alert, and leaves that of another. RULES.md 5, 7."""
     play = Play()
