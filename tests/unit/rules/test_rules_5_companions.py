@@ -206,7 +206,8 @@ def test_rules_5_an_exposure_without_a_baseline_is_passed_over() -> None:
 
 def test_rules_5_what_a_finding_after_magnesium_shows() -> None:
     """The trigger, the baseline, and the newest three magnesiums (of calcium the newest one). RULES.md 5."""
-    given_before = (k("4.4", h(-1)), ca("2.3", h(-1)), dose(h(0)), *(mg(f"1.{n}", h(n)) for n in range(1, 6)))
+    given_before: list[Fact] = [k("4.4", h(-1)), ca("2.3", h(-1)), dose(h(0))]
+    given_before += [mg(f"1.{n}", h(n)) for n in range(1, 6)]
     (potassium,) = findings(AFTER, *given_before, k("5.6", h(7)))
     assert [str(draw.value) for draw in potassium.evidence] == ["5.6", "4.4", "1.3", "1.4", "1.5"]
     (calcium,) = findings(CALCIUM, *given_before, ca("1.8", h(7)))
