@@ -54,6 +54,10 @@ class Name(msgspec.Struct, array_like=True):
     observation_identifier: str
     sub_id: str
 
+    def __str__(self) -> str:
+        """Return the identity (`rules.versions.identity`)."""
+        return f"{self.order_number}|{self.observation_identifier}|{self.sub_id}"
+
 
 class PackedSeries(NamedTuple):
     """One analyte's results: the columns of `rules.series.Columns`, where each entry ends (4 bytes), the entries."""
@@ -71,7 +75,9 @@ class PackedSeries(NamedTuple):
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _rows: Final = msgspec.msgpack.Decoder(Row)
-_names: Final = msgspec.msgpack.Decoder(Name)
+_name: Final = msgspec.msgpack.Decoder(Name)
+_names: Final = msgspec.msgpack.Decoder(list[Name])
+_ARRAY: Final = struct.Struct(">BI")  # MessagePack's array 32: what stands before so many entries
 
 
 class PackedRows:
@@ -120,8 +126,12 @@ class PackedRows:
 
     def identity(self, n: int) -> str:
         """Unpack no more of one than its identity."""
-        name = _names.decode(self._entry(n))
-        return f"{name.order_number}|{name.observation_identifier}|{name.sub_id}"
+        return str(_name.decode(self._entry(n)))
+
+    def identities(self, start: int, end: int) -> list[str]:
+        """Unpack no more of some than their identities, all at once."""
+        entries = self.entries[self._end(start - 1) if start else 0 : self._end(end - 1)]
+        return list(map(str, _names.decode(_ARRAY.pack(0xDD, end - start) + entries)))
 
     def _entry(self, n: int) -> bytes:
         return self.entries[self._end(n - 1) if n else 0 : self._end(n)]
@@ -183,6 +193,8 @@ def _unpacked(packed: PackedSeries) -> Series:
 def _packed(analyte: Analyte, series: Series) -> PackedSeries:
     head = series.head
     ends, entries = (head.ends, head.entries) if isinstance(head, PackedRows) else (b"", b"")
+    if not series.tail:
+        return PackedSeries(analyte, *series.columns, ends, entries)
     rows = [_encoder.encode(_row(entry)) for entry in series.tail]
     ends += _ends(*accumulate(map(len, rows), initial=len(entries)))[_END_BYTES:]
     return PackedSeries(analyte, *series.columns, ends, b"".join((entries, *rows)))

@@ -129,6 +129,8 @@ class HypocalcemiaAfterMagnesium(Plain):
     def _finding(self, chart: Chart, analyte: str) -> Finding | None:
         limits = calcium_limits(analyte, chart.rulebook)
         draws = self._draws(chart, analyte)
+        if not draws:
+            return None
         best: tuple[Draw, Exposure, Draw | None] | None = None
         for exposure in chart.exposures:
             before = baseline(chart, exposure, draws)
@@ -204,13 +206,14 @@ class MonitoringGap(Plain):
         """Return the exposures whose timer no discharge or death has ended, and that lack a measurement."""
         if not chart.exposures or chart.deceased:
             return []
-        found = []
-        for exposure in chart.exposures:
-            if self._left(chart, exposure):
-                continue  # the discharge or the death ended its timer
-            if None in self._measured(chart, exposure):
-                found.append(exposure)
-        return found
+        return chart.once("unmeasured", self._find)
+
+    def _find(self, chart: Chart) -> list[Exposure]:
+        return [
+            exposure
+            for exposure in chart.exposures
+            if None in self._measured(chart, exposure) and not self._left(chart, exposure)
+        ]
 
     def _left(self, chart: Chart, exposure: Exposure) -> bool:
         """Say whether the patient left, or died, after the exposure's first dose had come."""

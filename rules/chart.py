@@ -94,6 +94,16 @@ class Chart:
             return KnownBy(base._drawn, self.count)  # noqa: SLF001
         return Drawn(self.state.results, self.state.tubes, self.rulebook)
 
+    def may_reach(self, analyte: Analyte, value: Decimal) -> bool:
+        """Say whether any stored version of *analyte* may be at *value* or above: a bound, without looking at one."""
+        series = self.state.results.series.get(analyte)
+        return series is not None and series.columns.highest is not None and series.columns.highest >= value
+
+    def may_lie_below(self, analyte: Analyte, value: Decimal) -> bool:
+        """Say whether any stored version of *analyte* may be below *value*: a bound, without looking at one."""
+        series = self.state.results.series.get(analyte)
+        return series is not None and series.columns.lowest is not None and series.columns.lowest < value
+
     def _counted(self, analyte: Analyte) -> Draws:
         return self._drawn.of(analyte).counted()
 

@@ -8,6 +8,7 @@ rule takes up the newest few. The others are worked out here.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple, Protocol, Self, overload
 
 from rules.events import Condition, Instant, Result
@@ -26,6 +27,9 @@ class Source(Protocol):
     def identity(self, n: int) -> str:
         """Return the identity of one (`rules.versions.identity`)."""
 
+    def identities(self, start: int, end: int) -> Sequence[str]:
+        """Return those from *start* to before *end*."""
+
 
 class Draw:
     """
@@ -33,7 +37,7 @@ class Draw:
 
     ``valid`` is what the rules ask: the verdict is valid, or it is suspect and an earlier suspect one confirms it.
     ``why`` is ``clot``, ``hemolysis``, ``edta``, ``jump`` or empty. ``others`` are usable results of the same analyte
-    and draw time that do not speak.
+    and draw time that do not speak. It is the *number*-th of its *source*.
     """
 
     tube = VALID
@@ -50,19 +54,19 @@ class Draw:
         self.at = at
         self.value = value
         self.came = came
-        self._source = source
-        self._n = n
+        self.source = source
+        self.number = n
         self.named_at = at if named_at is None else named_at
 
     @lazy
     def result(self) -> Result:
         """Return the result."""
-        return self._source[self._n].result
+        return self.source[self.number].result
 
     @lazy
     def key(self) -> str:
         """Name the result and its draw, as `identity_at`; a version that sets the draw's time right leaves the name."""
-        return f"{self._source.identity(self._n)}|{self.named_at}"
+        return f"{self.source.identity(self.number)}|{self.named_at}"
 
     @property
     def counted(self) -> bool:
@@ -128,13 +132,15 @@ class Draws(Sequence[Draw]):
 
     def __getitem__(self, n: int | slice) -> Draw | list[Draw]:
         """Take one up, or some."""
-        if isinstance(n, slice):
-            return [self[m] for m in range(*n.indices(len(self)))]
-        number = self._numbers[n]
-        draw = self.made.get(number)
-        if draw is None:
-            draw = self.made[number] = self._make(number)
-        return draw
+        made = self.made
+        if not isinstance(n, slice):
+            number = self._numbers[n]
+            return made[number] if number in made else made.setdefault(number, self._make(number))
+        numbers = self._numbers[n]
+        for number in numbers:
+            if number not in made:
+                made[number] = self._make(number)
+        return [made[number] for number in numbers]
 
     def __iter__(self) -> Iterator[Draw]:
         """Take up all."""
@@ -209,7 +215,8 @@ class Draws(Sequence[Draw]):
 
     def doubtful(self) -> list[Draw]:
         """Return those whose verdict is not valid."""
-        return [draw for _, draw in sorted(self.known().items()) if draw.verdict != VALID]
+        found = {n: draw for n, draw in self.known().items() if draw.verdict != VALID}
+        return [found[n] for n in sorted(found)]
 
     def valid(self) -> "Draws":
         """Return the valid ones."""
@@ -235,6 +242,23 @@ class Draws(Sequence[Draw]):
 
 
 NO_DRAWS = Draws.of([])
+
+
+def since(draws: Sequence[Draw], at: Instant) -> Sequence[Draw]:
+    """Return those of *draws*, oldest first, that were drawn at *at* or later."""
+    return draws[bisect_left(draws, at, key=attrgetter("at")) :]
+
+
+def names(draws: Sequence[Draw]) -> tuple[str, ...]:
+    """Return each one's `Draw.key`; those that nobody has asked for yet are read at once, where they lie together."""
+    unread = [draw for draw in draws if "key" not in draw.__dict__]
+    if len(unread) > 1 and unread[-1].number - unread[0].number == len(unread) - 1:
+        source = unread[0].source
+        if all(draw.source is source for draw in unread):
+            identities = source.identities(unread[0].number, unread[-1].number + 1)
+            for draw, text in zip(unread, identities, strict=True):
+                draw.__dict__["key"] = f"{text}|{draw.named_at}"
+    return tuple([draw.key for draw in draws])
 
 
 class Present(NamedTuple):
@@ -265,6 +289,10 @@ class Worked:
     def identity(self, _: int) -> str:
         """Return its identity."""
         return identity(self._result)
+
+    def identities(self, start: int, end: int) -> Sequence[str]:
+        """Return it."""
+        return [identity(self._result)] * (end - start)
 
 
 def newest_versions(results: Sequence[StoredResult]) -> Iterable[Present]:

@@ -82,9 +82,9 @@ def judge(
     before = state if state is not None else new_state(event.patient)
     now = max(now, before.now)
     after = advance(before, event, now)
-    if _nothing_to_find(after, rulebook):
-        return _quiet(after, now, rulebook)
     chart = Chart(after, now, rulebook, settled=settled)
+    if _nothing_to_find(chart):
+        return _quiet(after, now, rulebook)
     encounter = event.encounter
     occasion = Occasion(
         received_at=event.received_at,
@@ -224,27 +224,25 @@ def _judged(chart: Chart, occasion: Occasion) -> Judgement:
     return _spoken(chart, live(chart, occasion), occasion)
 
 
-def _nothing_to_find(state: PatientState, rulebook: Rulebook) -> bool:
+def _nothing_to_find(chart: Chart) -> bool:
     """
     Say whether no rule can find anything, whatever the verdicts: most patients, most of the time.
 
     No alert is open, no magnesium was given, no stored potassium reaches a rule's first threshold (5.5, or below 3.5),
     no magnesium that of `hypermagnesemia-exposure-unknown`. A property test holds it to what the rules would say.
     """
-    if any(alert.ended is None for alert in state.alerts):
-        return False
-    if any(entry.administration.drug is Drug.MAGNESIUM for entry in state.administrations):
-        return False
-    potassium = state.results.series.get(Analyte.POTASSIUM)
-    if potassium is not None:
-        lowest, highest = potassium.columns.lowest, potassium.columns.highest
-        if lowest is not None and lowest < rulebook.hypokalemia:
+    state, book = chart.state, chart.rulebook
+    for alert in state.alerts:
+        if alert.ended is None:
             return False
-        if highest is not None and highest >= rulebook.potassium_onset:
+    for entry in state.administrations:
+        if entry.administration.drug is Drug.MAGNESIUM:
             return False
-    magnesium = state.results.series.get(Analyte.MAGNESIUM)
-    highest = None if magnesium is None else magnesium.columns.highest
-    return highest is None or highest < rulebook.unknown_level_rising
+    return not (
+        chart.may_lie_below(Analyte.POTASSIUM, book.hypokalemia)
+        or chart.may_reach(Analyte.POTASSIUM, book.potassium_onset)
+        or chart.may_reach(Analyte.MAGNESIUM, min(book.unknown_level, book.unknown_level_rising))
+    )
 
 
 def _quiet(state: PatientState, now: Instant, rulebook: Rulebook) -> Judgement:
@@ -273,7 +271,7 @@ def _spoken(chart: Chart, lived: Lived, occasion: Occasion) -> Judgement:
         )
         for draft in lived.drafts
     )
-    after = chart.with_state(lived.state)
+    after = chart if lived.state is chart.state else chart.with_state(lived.state)
     due = _next_due(after, lived.held_until)
     state = retain(lived.state, chart.now, chart.rulebook, potassium_since=_potassium_since(after))
     state = state._replace(next_due=due)

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rules.events import Administration, Instant
-from rules.patient import administration_key
 from rules.rulebook import Rulebook
 
 RECORDED, ASSUMED, DISCHARGED = "recorded", "assumed", "assumed at discharge"
@@ -50,11 +49,11 @@ class Exposure(NamedTuple):
 
     def running(self, now: Instant) -> bool:
         """Say whether any of its infusions runs at *now*."""
-        return any(course.running(now) for course in self.courses)
+        return now < self.end and any(course.running(now) for course in self.courses)
 
     def ran(self, now: Instant) -> bool:
         """Say whether any of its infusions ran at a *now* that is past: no end was known yet."""
-        return any(course.infusion and now < course.end for course in self.courses)
+        return now < self.end and any(course.infusion and now < course.end for course in self.courses)
 
     def phase(self, at: Instant, rulebook: Rulebook) -> str:
         """Return ``during``, ``early`` or ``post`` for a draw at *at*."""
@@ -65,8 +64,8 @@ class Exposure(NamedTuple):
 
 def key_text(record: Administration) -> str:
     """Return an administration's identity as text."""
-    order, drug, start, rate = administration_key(record)
-    return f"{order}|{drug}|{start}|{'rate' if rate else 'dose'}"
+    how = "dose" if record.rate is None else "rate"  # as `administration_key` has it
+    return f"{record.order_number}|{record.drug_code}|{record.started_at}|{how}"
 
 
 def courses(records: Iterable[Administration], discharges: Sequence[Instant], rulebook: Rulebook) -> list[Course]:
@@ -83,7 +82,10 @@ def courses(records: Iterable[Administration], discharges: Sequence[Instant], ru
         by_order.setdefault((record.order_number, record.drug_code), []).append(record)
     found: list[Course] = []
     for order in by_order.values():
-        found.extend(_of_order(order, discharges, rulebook))
+        if len(order) == 1 and order[0].rate is None:  # nearly all of them
+            found.append(_as_a_whole(order[0]))
+        else:
+            found.extend(_of_order(order, discharges, rulebook))
     found.sort(key=lambda course: (course.start, course.end, course.keys))
     return found
 
@@ -91,17 +93,13 @@ def courses(records: Iterable[Administration], discharges: Sequence[Instant], ru
 def _of_order(order: list[Administration], discharges: Sequence[Instant], rulebook: Rulebook) -> Iterable[Course]:
     running: list[Administration] = []
     for record in sorted(order, key=_told_of):
-        starts = record.rate is not None and record.rate > 0 and record.ended_at is None
-        if starts:
+        if record.rate is not None and record.rate > 0 and record.ended_at is None:
             running.append(record)
         elif running:
             yield _stopped(running, record)
             running = []
         elif record.rate is None or record.ended_at is not None:
-            end = record.ended_at if record.ended_at is not None else record.started_at
-            yield Course(
-                record.started_at, end, RECORDED, record.grams, record.rate is not None, (key_text(record),), record
-            )
+            yield _as_a_whole(record)
     if running:
         last = running[-1]
         end, known = last.started_at + rulebook.infusion_assumed, ASSUMED
@@ -111,6 +109,12 @@ def _of_order(order: list[Administration], discharges: Sequence[Instant], rulebo
         yield Course(
             running[0].started_at, end, known, _grams(running), True, tuple(key_text(r) for r in running), last
         )
+
+
+def _as_a_whole(record: Administration) -> Course:
+    """Return the course that a record tells from its start to its end: a dose, or an infusion that has ended."""
+    end = record.started_at if record.ended_at is None else record.ended_at
+    return Course(record.started_at, end, RECORDED, record.grams, record.rate is not None, (key_text(record),), record)
 
 
 def _told_of(record: Administration) -> tuple[Instant, Instant, bool]:
@@ -165,5 +169,5 @@ def _exposure(group: list[Course]) -> Exposure:
         end_known=last.end_known,
         grams=_grams(group),
         courses=tuple(group),
-        keys=tuple(key for course in group for key in course.keys),
+        keys=tuple([key for course in group for key in course.keys]),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.draws import Draw, Draws
-from rules.events import Drug, Instant
+from rules.events import Analyte, Drug, Instant
 from rules.finding import EXPIRED, NO_HOLD, Claim, End, Finding, Plain, resolved, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
@@ -86,6 +86,8 @@ def _opened(found: list[Episode], draw: Draw, rulebook: Rulebook) -> Episode:
 
 def episodes_of(chart: Chart) -> list[Episode]:
     """Return the patient's episodes, open or closed."""
+    if not chart.may_reach(Analyte.POTASSIUM, chart.rulebook.potassium_onset):
+        return []
     return chart.once("episodes", lambda c: episodes(c.potassium, c.rulebook))
 
 

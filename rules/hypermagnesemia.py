@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
-from rules.draws import Draw
-from rules.events import Instant
+from rules.draws import Draw, names, since
+from rules.events import Analyte, Instant
 from rules.exposure import Exposure
 from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
 from rules.patient import Alert
@@ -45,6 +45,10 @@ class Ladder(NamedTuple):
 
 def ladder(chart: Chart) -> Ladder:
     """Return the ladder of the patient's profile at the chart's ``now`` (RULES.md 4.2)."""
+    return chart.once("ladder", _ladder)
+
+
+def _ladder(chart: Chart) -> Ladder:
     book: Rulebook = chart.rulebook
     if chart.obstetric:
         creatinine = chart.renal.creatinine
@@ -110,24 +114,34 @@ def _raised(alerts: Iterable[Alert]) -> list[tuple[str, tuple[str, ...]]]:
 
 def _owned(chart: Chart) -> Owned:
     kept: dict[str, Exposure] = {}
+    keepers: list[Exposure] = []
     for dose, stood_on in _raised(chart.state.alerts):
         exposure = exposure_named(chart, dose)
         if exposure is not None:
             kept |= dict.fromkeys(stood_on, exposure) | kept
+            keepers.append(exposure)
+    # What the window gives to the one exposure that keeps its own need not be asked by name.
+    sole = keepers[0] if keepers and all(keeper is keepers[0] for keeper in keepers) else None
+    named_at = {drawn_at(key) for key in kept}
     book, magnesium = chart.rulebook, chart.magnesium
     window = book.exposure_window_impaired if chart.cleared_slowly else book.exposure_window
-    newest_first = chart.exposures[::-1]
-    found = Owned(chart.state.alerts, {}, {})
-    first, named_at = chart.exposures[0].start, {drawn_at(key) for key in kept}
-    before = [magnesium[n] for n in range(bisect_left(magnesium.at, first)) if magnesium.named_at(n) in named_at]
-    for draw in (*before, *magnesium.since(first)):
-        owner = kept.get(draw.key) if draw.named_at in named_at else None
-        if owner is None:
-            owner = next((e for e in newest_first if e.start <= draw.at <= e.end + window), None)
+    spans = [(exposure.start, exposure.end + window, exposure) for exposure in reversed(chart.exposures)]
+    of: dict[Draw, Exposure] = {}
+    start = bisect_left(magnesium.at, chart.exposures[0].start)
+    moved = {n for n, draw in magnesium.known().items() if draw.named_at in named_at}
+    before = [magnesium[n] for n in range(start) if magnesium.at[n] in named_at or n in moved] if kept else []
+    for draw in (*before, *magnesium[start:]):
+        owner = None
+        for begun, end, exposure in spans:
+            if begun <= draw.at <= end:
+                owner = exposure
+                break
+        if draw.named_at in named_at and (owner is None or owner is not sole):
+            owner = kept.get(draw.key, owner)
         if owner is not None:
-            found.exposure_of[draw] = owner
-            found.by_exposure.setdefault(owner.first_dose, []).append(draw)
-    return found
+            of[draw] = owner
+    by_exposure = {e.first_dose: [draw for draw, owner in of.items() if owner is e] for e in chart.exposures}
+    return Owned(chart.state.alerts, by_exposure, of)
 
 
 def exposure_named(chart: Chart, dose: str) -> Exposure | None:
@@ -168,7 +182,7 @@ def potassium_or_calcium(chart: Chart, at: Instant) -> list[str]:
 def accumulates(chart: Chart, exposure: Exposure, results: list[Draw]) -> bool:
     """Say whether two valid results after e + 4 h, 2 h apart, rise by 0.1 mmol/L (RULES.md 4.2)."""
     book = chart.rulebook
-    late = [draw for draw in results if draw.valid and draw.at > exposure.end + book.accumulation_after]
+    late = [draw for draw in since(results, exposure.end + book.accumulation_after + 1) if draw.valid]
     return any(
         later.at - earlier.at >= book.accumulation_apart and later.value - earlier.value >= book.accumulation_rise
         for n, later in enumerate(late)
@@ -189,7 +203,8 @@ class PostInfusion(Plain):
         found = []
         for exposure in chart.exposures:
             results = belonging(chart, exposure)
-            rated = [(draw, severity_of(chart, exposure, draw, rungs)) for draw in results]
+            high = [draw for draw in results if draw.value >= rungs.warning]
+            rated = [(draw, severity_of(chart, exposure, draw, rungs)) for draw in high]
             at_warning = [(draw, severity) for draw, severity in rated if severity is not None]
             if not at_warning:
                 continue
@@ -197,7 +212,7 @@ class PostInfusion(Plain):
             stepped = potassium_or_calcium(chart, trigger.at)
             if accumulates(chart, exposure, results):
                 stepped.append("accumulation")
-            highest = max(severity for _, severity in at_warning)
+            highest = max([severity for _, severity in at_warning])
             found.append(
                 Finding(
                     rule=self.rule,
@@ -206,7 +221,7 @@ class PostInfusion(Plain):
                     trigger_at=trigger.at,
                     severity=step_up(highest, when=bool(stepped)),
                     evidence=[trigger, *(d for d in reversed(results) if d is not trigger)],
-                    stood_on=tuple(draw.key for draw in results),
+                    stood_on=names(results),
                     value=trigger.value,
                     exposure=exposure,
                     notes={"ladder": rungs, "steps": stepped, "phase": exposure.phase(trigger.at, chart.rulebook)},
@@ -220,13 +235,8 @@ class PostInfusion(Plain):
         exposure = exposure_named(chart, claim.subject)
         if exposure is not None:
             limit = ladder(chart).warning - book.clearing_margin
-            for draw in belonging(chart, exposure):
-                if (
-                    draw.at > claim.trigger_at
-                    and draw.valid
-                    and draw.value < limit
-                    and exposure.phase(draw.at, book) == "post"
-                ):
+            for draw in since(belonging(chart, exposure), claim.trigger_at + 1):
+                if draw.valid and draw.value < limit and exposure.phase(draw.at, book) == "post":
                     return resolved("magnesium_cleared", draw)
         expiry = self.expiry(chart, claim)
         return EXPIRED if expiry is not None and chart.settled >= expiry else None
@@ -237,7 +247,7 @@ class PostInfusion(Plain):
         if exposure is None:
             return claim.trigger_at + chart.rulebook.magnesium_silence
         results = belonging(chart, exposure)
-        last = max((draw.at for draw in results), default=claim.trigger_at)
+        last = results[-1].at if results else claim.trigger_at
         silent = max(last, claim.trigger_at) + chart.rulebook.magnesium_silence
         return max(silent, exposure.end) if exposure.running(silent) else silent
 
@@ -269,6 +279,8 @@ class ExposureUnknown(Plain):
 
     def _trigger(self, chart: Chart) -> Draw | None:
         least = min(chart.rulebook.unknown_level, chart.rulebook.unknown_level_rising)
+        if not chart.may_reach(Analyte.MAGNESIUM, least):
+            return None
         owners = owned(chart).exposure_of if chart.exposures else {}
         for draw in reversed(chart.magnesium.above(least)):
             if draw.valid and draw not in owners and self._fires(chart, draw):

@@ -8,7 +8,7 @@ unlike that of 4.1).
 from rules.alert import Rule, Severity
 from rules.chart import Chart
 from rules.draws import Draw
-from rules.events import Instant
+from rules.events import Analyte, Instant
 from rules.finding import EXPIRED, NO_HOLD, Claim, End, Finding, Plain, resolved, silence, step_up
 from rules.patient import HoldMark
 from rules.rulebook import Rulebook
@@ -25,6 +25,8 @@ def believed(draw: Draw, book: Rulebook) -> bool:
 
 def latest_run(chart: Chart) -> list[Draw]:
     """Return the newest run of low potassiums: back to the last valid K >= 3.5, or a gap of more than 48 h."""
+    if not chart.may_lie_below(Analyte.POTASSIUM, chart.rulebook.hypokalemia):
+        return []
     return chart.once("run", _latest_run)
 
 

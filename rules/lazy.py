@@ -32,6 +32,7 @@ class lazy(Generic[T]):  # noqa: N801  (used as a decorator, like property)
 
 def replaced(record: R, **fields: object) -> R:
     """Return a named tuple with *fields* in it: itself, where they are there already."""
-    if all(getattr(record, name) == value for name, value in fields.items()):
-        return record
-    return record._replace(**fields)  # type: ignore[attr-defined,no-any-return]  # a named tuple has it
+    for name, value in fields.items():
+        if getattr(record, name) != value:
+            return record._replace(**fields)  # type: ignore[attr-defined,no-any-return]  # a named tuple has it
+    return record

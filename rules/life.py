@@ -12,6 +12,7 @@ from rules.alert import Change, Severity
 from rules.chart import Chart
 from rules.draft import Draft, Lived, Occasion, is_stale, notified
 from rules.families import ORDER, standing
+from rules.lazy import replaced
 from rules.open_alerts import go_on
 from rules.pairing import following, same_subject, take
 from rules.patient import Alert, Moment
@@ -56,7 +57,7 @@ def live(chart: Chart, occasion: Occasion) -> Lived:
     settle(chart, drafts, occasion)
     kept = ungroup(chart, drafts, kept, occasion)
     alerts = sorted([*kept, *(draft.alert for draft in drafts)], key=lambda a: (a.opened_at, a.alert_id, a.sequence))
-    return Lived(state._replace(alerts=tuple(alerts)), drafts, held)
+    return Lived(replaced(state, alerts=tuple(alerts)), drafts, held)
 
 
 def caught_up(chart: Chart, least: Severity) -> Lived:

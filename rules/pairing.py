@@ -15,15 +15,20 @@ def take(findings: list[Finding], alert: Alert) -> Finding | None:
     found = [finding for finding in findings if finding.rule is alert.rule and same(alert, finding)]
     if not found:
         return None
-    taken = max(found, key=lambda finding: (same_subject(alert, finding), alert.trigger in finding.stood_on))
+    taken = found[0]
+    if len(found) > 1:
+        taken = max(found, key=lambda finding: (same_subject(alert, finding), alert.trigger in finding.stood_on))
     findings.remove(taken)
     return taken
 
 
 def same(alert: Alert, finding: Finding) -> bool:
     """Say whether *finding* is the alert's: of its subject; or, the naming dose deleted, by what it stood on."""
-    known = finding.trigger in alert.triggers or not set(alert.stood_on).isdisjoint(finding.stood_on)
-    return known or same_subject(alert, finding)
+    return (
+        same_subject(alert, finding)
+        or finding.trigger in alert.triggers
+        or not set(alert.stood_on).isdisjoint(finding.stood_on)
+    )
 
 
 def same_subject(alert: Alert, finding: Finding) -> bool:
@@ -53,5 +58,5 @@ def following(alert: Alert, finding: Finding) -> Alert:
 
 def joined(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     """Return *old* names and those of *new* that are not among them."""
-    added = () if new == old else tuple(key for key in new if key not in old)
+    added = () if new == old else tuple([key for key in new if key not in old])
     return (*old, *added) if added else old

@@ -382,25 +382,26 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         rulebook: For the limit.
         potassium_since: Potassiums drawn at or after this are kept, however old: an open episode or run rests on them.
     """
-    open_since = min((a.trigger_at for a in state.alerts if a.ended is None), default=now)
+    open_since = min([a.trigger_at for a in state.alerts if a.ended is None], default=now)
     horizon = min(now - KEEP_RESULTS, open_since - KEEP_BASELINE)
     results = state.results.since(horizon, potassium_since)
     excess = len(results) - int(rulebook.results_at_most)
     if excess > 0:
         results = results.without_oldest(excess)
         state = state._replace(history_incomplete=True, dropped=state.dropped + excess)
-    if len(results) != len(state.results):
+    if results is not state.results and len(results) != len(state.results):
         tubes = tuple(t for t in state.tubes if t.tube.received_at >= horizon or results.holds(t.tube.container))
         state = state._replace(results=results, tubes=tubes)
     context = now - KEEP_CONTEXT
+    dialyses, orders, alerts, holds = state.dialyses, state.magnesium_orders, state.alerts, state.holds
     return replaced(
         state,
         administrations=_retained_administrations(state.administrations, horizon, rulebook),
-        dialyses=tuple(d for d in state.dialyses if d.dialysis.ended_at >= horizon),
-        magnesium_orders=tuple(o for o in state.magnesium_orders if o.ordered_at >= horizon),
+        dialyses=tuple([d for d in dialyses if d.dialysis.ended_at >= horizon]) if dialyses else (),
+        magnesium_orders=tuple([o for o in orders if o.ordered_at >= horizon]) if orders else (),
         encounters=_retained_encounters(state.encounters, context),
-        alerts=tuple(a for a in state.alerts if a.ended_at is None or a.ended_at >= context or a.trigger_at >= horizon),
-        holds=tuple(mark for mark in state.holds if mark.since >= context or mark.observed_at >= potassium_since),
+        alerts=tuple([a for a in alerts if a.ended_at is None or a.ended_at >= context or a.trigger_at >= horizon]),
+        holds=tuple([mark for mark in holds if mark.since >= context or mark.observed_at >= potassium_since]),
     )
 
 

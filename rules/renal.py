@@ -7,6 +7,7 @@ Sources: CKD-EPI 2021 creatinine equation without race (Inker et al., NEJM 2021;
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from rules.draws import Draw, Draws
@@ -35,6 +36,7 @@ class RenalFunction(NamedTuple):
         return self.status == IMPAIRED
 
 
+@lru_cache(maxsize=4_096)
 def ckd_epi_2021(creatinine_umol_l: Decimal, age_years: int, sex: str) -> Decimal:
     """
     Return the eGFR in mL/min/{1.73_m2}, rounded to a whole number; with *sex* unknown the lower of the two.

@@ -61,8 +61,8 @@ class Drawn:
         potassiums = self._speaking_of(Analyte.POTASSIUM)
         if potassiums.doubtful() or _may_jump(potassiums, lowest, highest, self._rulebook):
             _judge_potassium(self._speaking_of, self._rulebook)
-        for analyte in _JUDGED_TOGETHER:
-            for draw in self._speaking_of(analyte).doubtful():
+        for analyte in _JUDGED_TOGETHER & self._speaking.keys():  # what was not worked out was not judged
+            for draw in self._speaking[analyte].doubtful():
                 if draw.why in ("edta", "jump"):  # said of the specimen, and so of what does not speak for it
                     for other in draw.others:
                         if other.verdict == VALID:

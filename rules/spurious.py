@@ -6,7 +6,7 @@ Source: CLSI C56, hemolysis, icterus and lipemia as indicators of interference; 
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
-from rules.events import Instant
+from rules.events import Analyte, Instant
 from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved
 
 
@@ -17,6 +17,8 @@ class SpuriousPotassium(Plain):
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return each suspect or invalid potassium >= 5.5 that no valid one of a later specimen has answered."""
+        if not chart.may_reach(Analyte.POTASSIUM, chart.rulebook.potassium_onset):
+            return []
         return [
             Finding(
                 rule=self.rule,
