@@ -52,6 +52,7 @@ class Findings:
     excused_by_fact_13: int = 0
     open_transactions: int = 0
     partitions_without_task: int = 0
+    wrong_stops: int = 0
     bad_exits: int = 0
     tracebacks: int = 0
     not_recovered: int = 0
@@ -76,6 +77,7 @@ class Findings:
         "aborted_seen_committed",
         "open_transactions",
         "partitions_without_task",
+        "wrong_stops",
         "bad_exits",
         "tracebacks",
         "not_recovered",

@@ -177,6 +177,8 @@ class Run:
         lost = lost_markers(self._broker, [self._config.topics[output] for output in Output])
         self.found.tracebacks, self.found.bad_exits = self._members.tracebacks, len(self._members.bad_exits)
         self.found.notes += [f"a member stopped by SIGTERM: {code}" for code in self._members.bad_exits]
+        self.found.wrong_stops = len(self._faults.wrong_stops)
+        self.found.notes += self._faults.wrong_stops
         self._times(wanted)
         await check(self._config, wanted, self._live, self._uncommitted, self.found, lost)
 
