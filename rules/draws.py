@@ -215,8 +215,8 @@ class Draws(Sequence[Draw]):
 
     def doubtful(self) -> list[Draw]:
         """Return those whose verdict is not valid."""
-        found = {n: draw for n, draw in self.known().items() if draw.verdict != VALID}
-        return [found[n] for n in sorted(found)]
+        found = {n: draw for n, draw in self.known().items() if draw.verdict != VALID} if self.made else {}
+        return [found[n] for n in sorted(found)] if found else []
 
     def valid(self) -> "Draws":
         """Return the valid ones."""
@@ -224,6 +224,8 @@ class Draws(Sequence[Draw]):
 
     def counted(self) -> "Draws":
         """Return those that are not invalid."""
+        if not self.made:
+            return self
         return self._without([n for n, draw in self.known().items() if draw.verdict == INVALID])
 
     def _without(self, left_out: Collection[int]) -> "Draws":

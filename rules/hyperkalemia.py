@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
-from rules.draws import Draw, Draws
+from rules.draws import Draw, Draws, since
 from rules.events import Analyte, Drug, Instant
 from rules.finding import EXPIRED, NO_HOLD, Claim, End, Finding, Plain, resolved, step_up
 from rules.patient import HoldMark
@@ -45,7 +45,7 @@ class Episode:
         """Return its draws since its last reopening."""
         if self.reopened_at is None:
             return self.draws
-        return [draw for draw in self.draws if draw.at >= self.reopened_at]
+        return [*since(self.draws, self.reopened_at)]
 
 
 def episodes(potassium: Draws, rulebook: Rulebook) -> list[Episode]:
@@ -86,9 +86,13 @@ def _opened(found: list[Episode], draw: Draw, rulebook: Rulebook) -> Episode:
 
 def episodes_of(chart: Chart) -> list[Episode]:
     """Return the patient's episodes, open or closed."""
+    return chart.once("episodes", _episodes_of)
+
+
+def _episodes_of(chart: Chart) -> list[Episode]:
     if not chart.may_reach(Analyte.POTASSIUM, chart.rulebook.potassium_onset):
         return []
-    return chart.once("episodes", lambda c: episodes(c.potassium, c.rulebook))
+    return episodes(chart.potassium, chart.rulebook)
 
 
 def latest_episode(chart: Chart) -> Episode | None:
@@ -169,7 +173,7 @@ def steps(chart: Chart, episode: Episode, trigger: Draw) -> list[str]:
     found = []
     if episode.reopened_at is not None:
         found.append("reopened episode")
-    if any(_fast_rise(chart, draw) for draw in episode.current):
+    if any(_fast_rise(chart, draw) for draw in episode.current if draw.value >= book.potassium_high):
         found.append("fast rise")
     if chart.digoxin_step(trigger.at):
         found.append("digoxin")
@@ -180,7 +184,7 @@ def steps(chart: Chart, episode: Episode, trigger: Draw) -> list[str]:
 
 def _fast_rise(chart: Chart, draw: Draw) -> bool:
     book = chart.rulebook
-    if not draw.valid or draw.value < book.potassium_high:
+    if not draw.valid:
         return False
     least = chart.potassium.least(draw.at - book.fast_rise_within, draw.at - 1)
     return least is not None and draw.value - least >= book.fast_rise
@@ -188,7 +192,7 @@ def _fast_rise(chart: Chart, draw: Draw) -> bool:
 
 def highest(episode: Episode, book: Rulebook) -> Severity:
     """Return the severity of the highest counted potassium since the last reopening."""
-    return max(severity_by_value(draw, book) for draw in episode.current)
+    return max([severity_by_value(draw, book) for draw in episode.current])
 
 
 def potassium_end(chart: Chart, claim: Claim) -> End | None:

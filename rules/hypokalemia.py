@@ -25,13 +25,13 @@ def believed(draw: Draw, book: Rulebook) -> bool:
 
 def latest_run(chart: Chart) -> list[Draw]:
     """Return the newest run of low potassiums: back to the last valid K >= 3.5, or a gap of more than 48 h."""
-    if not chart.may_lie_below(Analyte.POTASSIUM, chart.rulebook.hypokalemia):
-        return []
     return chart.once("run", _latest_run)
 
 
 def _latest_run(chart: Chart) -> list[Draw]:
     book = chart.rulebook
+    if not chart.may_lie_below(Analyte.POTASSIUM, book.hypokalemia):
+        return []
     potassium = chart.potassium
     run: list[Draw] = []  # newest first
     for n in range(len(potassium) - 1, -1, -1):

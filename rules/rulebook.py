@@ -281,9 +281,8 @@ class Rulebook:
     def shown(self, name: str) -> str:
         """Return a parameter as a quantity with its unit, for reading: ``5.5 mmol/L``, ``24 h``."""
         value = getattr(self, name)
-        if isinstance(value, Decimal):
-            value = readable(value)
-        return _shown(value, self.__dataclass_fields__[name].metadata["unit"])
+        unit = self.__dataclass_fields__[name].metadata["unit"]
+        return _shown_decimal(str(value), unit) if isinstance(value, Decimal) else _shown(value, unit)
 
     def fingerprint(self) -> str:
         """Return ``sha256:…`` of all values; every alert carries it."""
@@ -306,6 +305,12 @@ def readable(value: Decimal) -> Decimal:
     """
     exponent = value.as_tuple().exponent
     return round(value, 4) if isinstance(exponent, int) and exponent < -4 else value
+
+
+@lru_cache(maxsize=512)
+def _shown_decimal(text: str, unit: str) -> str:
+    """Return a figure by its text: 2.0 and 2.00 are equal, and read differently."""
+    return _shown(readable(Decimal(text)), unit)
 
 
 def _shown(value: object, unit: str) -> str:

@@ -56,11 +56,15 @@ class Drawn:
         if series is None or series.columns.lowest is None or series.columns.highest is None:
             return
         lowest, highest = series.columns.lowest, series.columns.highest
-        if highest >= self._rulebook.edta_potassium and Analyte.CALCIUM in self._series:
+        edta = highest >= self._rulebook.edta_potassium and Analyte.CALCIUM in self._series
+        if edta:
             _judge_edta(self._speaking_of, self._rulebook)
         potassiums = self._speaking_of(Analyte.POTASSIUM)
-        if potassiums.doubtful() or _may_jump(potassiums, lowest, highest, self._rulebook):
+        jump = bool(potassiums.doubtful()) or _may_jump(potassiums, lowest, highest, self._rulebook)
+        if jump:
             _judge_potassium(self._speaking_of, self._rulebook)
+        if not (edta or jump):
+            return
         for analyte in _JUDGED_TOGETHER & self._speaking.keys():  # what was not worked out was not judged
             for draw in self._speaking[analyte].doubtful():
                 if draw.why in ("edta", "jump"):  # said of the specimen, and so of what does not speak for it

@@ -237,6 +237,8 @@ def _flags(finding: Finding) -> list[str]:
     """Return what was assumed of the results shown (RULES.md 1, 2)."""
     found = []
     for draw in finding.evidence[:EVIDENCE_AT_MOST]:
+        if not draw.result.flags:  # nearly all of them
+            continue
         found += [
             f"{name(draw).lower()} {shown(draw)}: {words}"
             for flag, words in _RESULT_FLAGS.items()

@@ -4,6 +4,7 @@ What the feed shows of a patient, in words.
 Treatments, a missing magnesium, the doses and the kidneys (RULES.md 4.1, 4.2 and 6).
 """
 
+from bisect import bisect_left
 from decimal import Decimal
 
 from rules.alert import Rule
@@ -149,7 +150,9 @@ def unexplained(chart: Chart, finding: Finding) -> bool:
         return False
     trigger = finding.evidence[0]
     grams = sum((c.grams for c in exposure.courses if c.grams is not None and c.start <= trigger.at), Decimal(0))
-    before = next((draw for draw in reversed(chart.magnesium) if draw.valid and draw.at < exposure.start), None)
+    magnesium = chart.magnesium
+    earlier = range(bisect_left(magnesium.at, exposure.start) - 1, -1, -1)
+    before = next((magnesium[n] for n in earlier if magnesium[n].valid), None)
     if before is None or not grams:
         return False
     return trigger.value - before.value > chart.rulebook.unexplained_rise_per_gram * grams

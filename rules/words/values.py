@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import NamedTuple
 
 from rules.draws import Draw
@@ -32,17 +33,23 @@ def as_sent(draw: Draw) -> Written:
     laboratory's number beside another unit (RULES.md 1: 2.0 is normal in mg/dL and dangerous in mmol/L).
     """
     result = draw.result
-    number = result.original_value.lstrip("<>=≤≥^ ")
-    spelled = _SPELLINGS.get(result.original_units.lower(), CANONICAL[result.analyte])
+    return _as_sent(result.analyte, result.original_value, result.original_units, str(draw.value))
+
+
+@lru_cache(maxsize=4_096)
+def _as_sent(analyte: Analyte, original_value: str, original_units: str, text: str) -> Written:
+    """Return the result of that value; the text of it, as 4.0 and 4.00 are equal and are not written alike."""
+    value = Decimal(text)
+    number = original_value.lstrip("<>=≤≥^ ")
+    spelled = _SPELLINGS.get(original_units.lower(), CANONICAL[analyte])
     try:
-        for unit in (spelled, *FACTORS[result.analyte]):
-            if canonical(result.analyte, Decimal(number), unit) == draw.value:
+        for unit in (spelled, *FACTORS[analyte]):
+            if canonical(analyte, Decimal(number), unit) == value:
                 return Written(number, unit)
     except InvalidOperation:
         pass  # no number was sent with this version
-    value = draw.value
     places = value if -2 <= int(value.as_tuple().exponent) <= 0 else value.quantize(Decimal("0.01"), ROUND_HALF_UP)
-    return Written(f"{places:f}", CANONICAL[result.analyte])
+    return Written(f"{places:f}", CANONICAL[analyte])
 
 
 def shown(draw: Draw) -> str:
