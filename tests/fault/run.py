@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from pathlib import Path
@@ -112,7 +113,10 @@ R = TypeVar("R", bound="Run")
 
 
 def play(given: Given, kind: "type[R]") -> R:
-    """Do one run of the kind given, and return it."""
+    """Do one run of the kind given, and return it; on SIGTERM and SIGINT its members end with it."""
+    # Asked for both: a shell that starts us in the background has us ignore the second.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     with reserved_port() as port, broker(proxy=port) as own:
         deployment = Deployment(
             own.bootstrap_servers,
