@@ -136,6 +136,14 @@ class PackedRows:
     def _entry(self, n: int) -> bytes:
         return self.entries[self._end(n - 1) if n else 0 : self._end(n)]
 
+    def inserted(self, n: int, entry: StoredResult) -> "PackedRows":
+        """Return them with one more at place *n*, the others as they lie."""
+        row = _encoder.encode(_row(entry))
+        place = self._end(n - 1) if n else 0
+        later = [end + len(row) for (end,) in _END.iter_unpack(self.ends[n * _END_BYTES :])]
+        ends = self.ends[: n * _END_BYTES] + _ends(place + len(row), *later)
+        return PackedRows(self._analyte, ends, self.entries[:place] + row + self.entries[place:])
+
     def cut(self, start: int, end: int) -> "PackedRows":
         """Return those from *start* to before *end*, still packed."""
         before = self._end(start - 1) if start else 0

@@ -14,6 +14,7 @@ from rules.events import Analyte, Drug, Instant, PatientEvent
 from rules.families import BY_RULE, FAMILIES, families
 from rules.hyperkalemia import has_cleared, latest_episode
 from rules.hypokalemia import latest_run
+from rules.lazy import replaced
 from rules.life import caught_up as _caught_up
 from rules.life import live
 from rules.open_alerts import claim_of
@@ -274,7 +275,7 @@ def _spoken(chart: Chart, lived: Lived, occasion: Occasion) -> Judgement:
     after = chart if lived.state is chart.state else chart.with_state(lived.state)
     due = _next_due(after, lived.held_until)
     state = retain(lived.state, chart.now, chart.rulebook, potassium_since=_potassium_since(after))
-    state = state._replace(next_due=due)
+    state = replaced(state, next_due=due)
     waiting = [alert.severity for alert in state.alerts if alert.awaits_catch_up and alert.ended is None]
     awaits = 0 if not waiting else (2 if max(waiting) is Severity.CRITICAL else 1)
     return Judgement(state, transitions, due, awaits, state.dropped - chart.state.dropped)
@@ -305,7 +306,7 @@ def _next_due(chart: Chart, held: list[Instant]) -> Instant | None:
     moments += [family.due(chart) for family in families(chart.rulebook)]
     if not open_alerts:
         moments.append(_retires_at(chart.state, chart.rulebook))
-    return min((at for at in moments if at is not None and at > chart.settled), default=None)
+    return min([at for at in moments if at is not None and at > chart.settled], default=None)
 
 
 def _retires_at(state: PatientState, rulebook: Rulebook) -> Instant:

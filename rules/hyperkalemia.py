@@ -273,7 +273,7 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
                 trigger=trigger.key,
                 trigger_at=trigger.at,
                 severity=step_up(highest(episode, book), when=bool(stepped)),
-                evidence=[trigger, *(d for d in reversed(episode.draws) if d is not trigger)],
+                evidence=[trigger, *[d for d in reversed(episode.draws) if d is not trigger]],
                 criterion=name,
                 held_until=self._held_until(chart, episode, trigger),
                 value=trigger.value,

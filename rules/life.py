@@ -52,10 +52,11 @@ def live(chart: Chart, occasion: Occasion) -> Lived:
                 draft, past = raised
                 kept = [alert for alert in kept if alert is not past]
                 drafts.append(draft)
-    supersede(drafts, kept)
-    drafts.sort(key=lambda draft: (ORDER[draft.alert.rule], draft.alert.trigger_at, draft.alert.subject))
-    settle(chart, drafts, occasion)
-    kept = ungroup(chart, drafts, kept, occasion)
+    if drafts:
+        supersede(drafts, kept)
+        drafts.sort(key=lambda draft: (ORDER[draft.alert.rule], draft.alert.trigger_at, draft.alert.subject))
+        settle(chart, drafts, occasion)
+        kept = ungroup(chart, drafts, kept, occasion)
     alerts = sorted([*kept, *(draft.alert for draft in drafts)], key=lambda a: (a.opened_at, a.alert_id, a.sequence))
     return Lived(replaced(state, alerts=tuple(alerts)), drafts, held)
 

@@ -30,7 +30,7 @@ def go_on(chart: Chart, alert: Alert, finding: Finding | None, occasion: Occasio
         return _ended(chart, alert, End(Change.RETRACTED, occasion.withdrew()))
     claim = claim_of(chart, alert)
     if finding is not None and finding.used_at is not None:
-        claim = claim._replace(used_at=finding.used_at)
+        claim = replaced(claim, used_at=finding.used_at)
     end = BY_RULE[alert.rule].end(chart, claim)
     if end is not None:
         return _ended(chart, alert, end)

@@ -57,6 +57,9 @@ class Rows(Protocol):
     def identities(self, start: int, end: int) -> Sequence[str]:
         """Return those from *start* to before *end*: cheaper than one by one."""
 
+    def inserted(self, n: int, entry: StoredResult) -> "Rows":
+        """Return them with one more at place *n*, the others unread."""
+
     def cut(self, start: int, end: int) -> "Rows":
         """Return those from *start* to before *end*, unread."""
 
@@ -202,8 +205,10 @@ class Series:
         Of one identity, draw and status the newest stays, with the earliest `came`.
         """
         sharing = self._sharing(entry)
-        if not sharing and entry.result.observed_at > self.newest_at:
-            return self.joined(_alone(entry), (entry,))
+        if not sharing:
+            if entry.result.observed_at > self.newest_at:
+                return self.joined(_alone(entry), (entry,))
+            return self._inserted(bisect_left(self.at, entry.result.observed_at), entry)
         # From the first that is touched on, everything is read and put together anew.
         start = min([*sharing, bisect_left(self.at, entry.result.observed_at)])
         replaced: StoredResult | None = None
@@ -228,6 +233,22 @@ class Series:
             return Series(added, _NO_ROWS, tuple(suffix))
         taken = self.cut(0, start).joined(added, tuple(suffix))
         return taken if replaced is None else _bounded(taken)
+
+    def _inserted(self, n: int, entry: StoredResult) -> "Series":
+        """Return the series with a late version that shares nothing at place *n*, before the newest; none is read."""
+        ours, own, packed = self.columns, _alone(entry), len(self.head)
+        values = ours.values.split(" ", n)
+        columns = Columns(
+            ours.at[: 8 * n] + own.at + ours.at[8 * n :],
+            ours.came[: 4 * n] + own.came + ours.came[4 * n :],
+            " ".join([*values[:n], own.values, *values[n:]]),
+            ours.marks[:n] + own.marks + ours.marks[n:],
+            _least(min, ours.lowest, own.lowest),
+            _least(max, ours.highest, own.highest),
+        )
+        if n < packed:
+            return Series(columns, self.head.inserted(n, entry), self.tail)
+        return Series(columns, self.head, (*self.tail[: n - packed], entry, *self.tail[n - packed :]))
 
     def joined(self, added: Columns, entries: tuple[StoredResult, ...]) -> "Series":
         """Return the series with later entries and their columns behind it."""
@@ -265,6 +286,9 @@ class _NoRows:
 
     def identities(self, start: int, end: int) -> Sequence[str]:  # noqa: ARG002
         return ()
+
+    def inserted(self, n: int, entry: StoredResult) -> "_NoRows":  # noqa: ARG002
+        raise IndexError(n)
 
     def cut(self, start: int, end: int) -> "_NoRows":  # noqa: ARG002  (the protocol's shape)
         return self
