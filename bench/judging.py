@@ -25,7 +25,9 @@ def judging(decoded: float) -> None:
         for what, event in events(kind):
             said = judge(stored, event)
             words = f"{len(said)} transition" if said else "nothing to say"
-            times(f"{kind.name}: {what}, {words}", judged(stored, event), decoded)
+            took, alone = judged(stored, event), judged_alone(stored, event)
+            note = f"{took / decoded:.1f} times a decode, {alone / decoded:.1f} without unpacking and packing"
+            show(f"{kind.name}: {what}, {words}", took, "us", note)
     for kind in KINDS:
         for what, event in (
             (f"a new {_asked_of(kind).value}", own(kind)),
@@ -39,11 +41,6 @@ def judging(decoded: float) -> None:
                 "times",
                 f"{beside} times a decode",
             )
-
-
-def times(what: str, took: float, decoded: float) -> None:
-    """Print a judgement's cost beside a decode's."""
-    show(what, took, "us", f"{took / decoded:.1f} times a decode")
 
 
 def judge(stored: bytes, event: PatientEvent) -> tuple[Transition, ...]:
@@ -60,6 +57,17 @@ def judged(stored: bytes, event: PatientEvent) -> float:
     def work() -> None:
         for _ in range(AT_ONCE):
             judge(stored, event)
+
+    return seconds(work, SHORT_ROUNDS) / AT_ONCE * 1e6
+
+
+def judged_alone(stored: bytes, event: PatientEvent) -> float:
+    """Return the microseconds of the judging alone, of a patient that was just unpacked."""
+    states = [decode_patient(stored).state for _ in range(AT_ONCE * SHORT_ROUNDS)]  # none twice: a state remembers
+
+    def work() -> None:
+        for _ in range(AT_ONCE):
+            engine.judge(states.pop(), event, now=event.received_at, rulebook=RULEBOOK)
 
     return seconds(work, SHORT_ROUNDS) / AT_ONCE * 1e6
 
