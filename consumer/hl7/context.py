@@ -9,6 +9,7 @@ from typing import NamedTuple
 from consumer.hl7.codes import Kind, Observation, split_identifier
 from consumer.hl7.er7 import NULL, Message, component, unescape
 from consumer.hl7.identity import Chosen, patient_from
+from consumer.hl7.making import maker
 from consumer.hl7.measure import Fault, Measured, measure
 from consumer.hl7.outcome import NotOurs, Reason, Rejected, Unmapped
 from consumer.hl7.site import Sender, Site, observe
@@ -24,12 +25,13 @@ _CACHE_LIMIT = 50_000
 class SenderContext:
     """A sender's settings with what was looked up for it before; kept between messages."""
 
-    __slots__ = ("_chosen", "measures", "nothing", "observations", "sender", "site", "text")
+    __slots__ = ("_chosen", "draw_times", "measures", "nothing", "observations", "sender", "site", "text")
 
     def __init__(self, site: Site, application: str, facility: str) -> None:
         self.site = site
         self.sender: Sender = site.sender(application, facility)
         self.text = f"{application}|{facility}"
+        self.draw_times = (*self.sender.draw_times, "OBX-19", "OBR-22")  # the last two: when it was analyzed or told
         self.observations: dict[str, Observation] = {}  # by raw OBX-3, those that mean something to us
         self.nothing: set[str] = set()  # raw OBX-3 that mean nothing
         self.measures: dict[tuple[str, str, str], Measured | Fault] = {}  # by raw OBX-5, OBX-6 and OBX-3
@@ -93,6 +95,9 @@ class Header(NamedTuple):
         return f"{self.kind}^{self.trigger}" if self.trigger else self.kind
 
 
+_header = maker(Header)
+
+
 class Context:
     """What the parts of the decoder share while one message is read."""
 
@@ -115,6 +120,7 @@ class Context:
         "rejected_observations",
         "sender",
         "site",
+        "type",
         "unmapped",
         "used",
     )
@@ -122,6 +128,7 @@ class Context:
     def __init__(self, message: Message, header: Header, sender: SenderContext, received_at: Instant | None) -> None:
         self.message = message
         self.header = header
+        self.type = header.type
         self.control_id = header.control_id
         self.sender = sender
         self.site = sender.site
@@ -195,13 +202,15 @@ def header_of(message: Message) -> tuple[Header, str, str]:
     kind, trigger = _type_of(fields[8])
     control_id, processing_id, sent = fields[9], fields[10], fields[6]
     return (
-        Header(
-            kind,
-            trigger,
-            unescape(control_id).strip(),
-            processing_id if processing_id in _PLAIN_IDS else component(processing_id, 1).strip().upper(),
-            fields[20] if len(fields) > 20 else "",
-            (read_time(sent) or read_time(component(sent, 1))) if sent else None,
+        _header(
+            (
+                kind,
+                trigger,
+                unescape(control_id).strip(),
+                processing_id if processing_id in _PLAIN_IDS else component(processing_id, 1).strip().upper(),
+                fields[20] if len(fields) > 20 else "",
+                (read_time(sent) or read_time(component(sent, 1))) if sent else None,
+            )
         ),
         fields[2],
         fields[3],

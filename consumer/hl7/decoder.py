@@ -6,6 +6,7 @@ Any bytes decode or are rejected with a reason; none raise. Every OBX ends in ex
 """
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 
 from consumer.hl7.codes import Kind, table
@@ -155,11 +156,32 @@ class Decoder:
 
 def _event(patient: Patient, context: Context, source: Source, parts: Parts) -> PatientEvent:
     """Return one patient's event with the *parts* that the message gave."""
-    parts["flags"] = tuple(context.flags)
-    parts["fingerprint"] = _fingerprint(patient, context, parts)
-    return PatientEvent(
-        patient, context.received_at, source, context.control_id, context.header.type, context.sender.text, **parts
+    said = parts.get
+    return _patient_event(
+        (
+            patient,
+            context.received_at,
+            source,
+            context.control_id,
+            context.type,
+            context.sender.text,
+            said("demographics"),
+            said("visit"),
+            said("results", ()),
+            said("tubes", ()),
+            said("administrations", ()),
+            said("dialyses", ()),
+            said("magnesium_orders", ()),
+            said("unmapped_magnesium_at"),
+            said("encounter"),
+            said("merge"),
+            tuple(context.flags),
+            _fingerprint(patient, context, parts),
+        )
     )
+
+
+_patient_event = maker(PatientEvent)
 
 
 def _events_of_orders(parts: Parts, context: Context, source: Source) -> list[PatientEvent]:
@@ -176,7 +198,7 @@ def _binding(order: Patient, patient: Patient, context: Context, source: Source)
     """Return that an order is for a patient, addressed to the order."""
     merge = PatientMerge(order, patient, context.received_at)
     return PatientEvent(
-        order, context.received_at, source, context.control_id, context.header.type, context.sender.text, merge=merge
+        order, context.received_at, source, context.control_id, context.type, context.sender.text, merge=merge
     )
 
 
@@ -195,10 +217,16 @@ def _fingerprint(patient: Patient, context: Context, parts: Parts) -> int:
         return 0
     if context.hash is None:  # once a message, however many patients it tells of
         context.hash = blake2b(context.message.text.encode(errors="surrogatepass"), digest_size=8)
-    read = [len(parts[name]) for name in _READ if name in parts]
+    read = _counted(tuple([len(parts[name]) for name in _READ if name in parts]))
     whole = context.hash.copy()
     whole.update(f"\r{patient.key}\r{read}".encode(errors="surrogatepass"))
     return int.from_bytes(whole.digest()) >> 1
+
+
+@lru_cache(maxsize=1024)
+def _counted(read: tuple[int, ...]) -> str:
+    """Write out how much was read; the same few numbers come again and again."""
+    return str(list(read))
 
 
 def _read_merges(group: PatientGroup, evn: list[str], context: Context, source: Source) -> list[PatientEvent]:
@@ -262,7 +290,7 @@ def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | 
         outcome = Outcome.IN_PART if events else Outcome.DEAD_LETTER
         reason = context.rejected[0].reason
     elif events:
-        outcome = Outcome.JUDGED
+        outcome = _JUDGED
     else:
         outcome = Outcome.IGNORED
         if reason is None:
@@ -270,7 +298,7 @@ def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | 
     return _decoded_message(
         (
             context.control_id,
-            context.header.type,
+            context.type,
             context.sender.text,
             outcome,
             reason,
@@ -291,6 +319,7 @@ def _ended(context: Context, events: tuple[PatientEvent, ...], reason: Reason | 
 
 
 _decoded_message = maker(DecodedMessage)
+_JUDGED = Outcome.JUDGED  # an enum looks its members up at each mention
 _WHY_IGNORED = (Reason.RESULT_IN_OTHER_MESSAGE, Reason.MERGE_WITH_ITSELF)
 
 

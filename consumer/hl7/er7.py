@@ -6,6 +6,8 @@ standard delimiters (``|^~\&``), so that nothing behind this module asks which o
 """
 
 import re
+from collections.abc import Iterable
+from itertools import groupby, islice
 from operator import itemgetter, methodcaller
 from typing import NamedTuple
 
@@ -30,16 +32,21 @@ _WRITTEN_OUT = re.compile(r"(?:(?:\\r\\n|\\[rn]|<CR>|<LF>)\s*)+(?=[A-Z][A-Z0-9]{
 _NOT_A_DELIMITER = re.compile(r"[\w\s\x00-\x1f\x7f(){}\[\]<>\"'.,:;+/-]")
 
 
+Runs = tuple[tuple[str, int, int], ...]
+"""Name of the segments, the first one's place, and the place behind the last."""
+
+
 class Message(NamedTuple):
     """
     One message: its segments split into fields, with standard delimiters, the first one MSH.
 
     Field 0 is a segment's name, so OBX-5 is ``segment[5]``; MSH-1, the separator, is not there, so MSH-9 is
     ``segment[8]``. ``text`` is the same unsplit, each segment but the last ended by CR. ``truncation`` is MSH-2's fifth
-    character or empty.
+    character or empty. ``runs`` are the segments behind the first as they follow each other, those of one name at once.
     """
 
     segments: list[list[str]]
+    runs: Runs
     text: str
     truncation: str
     flags: tuple[str, ...]
@@ -100,13 +107,38 @@ def _read_message(raw: bytes, flags: tuple[str, ...]) -> Message:
             flags = (*flags, "terminators_escaped")
     lines = text.split("\r")
     segments = list(map(_fields, lines))
-    if not _COMMON.issuperset(map(_name, segments)):
-        lines, torn = _repair(lines)
-        text = "\r".join(lines)
-        segments = list(map(_fields, lines))
-        if torn:
-            flags = (*flags, "segment_joined")
-    return _message((segments, text, truncation, flags))
+    names = tuple(map(_name, segments))
+    runs = _RUNS.get(names)
+    if runs is None:
+        if not _COMMON.issuperset(names):
+            lines, torn = _repair(lines)
+            text = "\r".join(lines)
+            segments = list(map(_fields, lines))
+            if torn:
+                flags = (*flags, "segment_joined")
+            return _message((segments, _runs(map(_name, segments)), text, truncation, flags))
+        runs = _runs(names)
+        if len(names) <= _LONGEST_SHAPE:
+            if len(_RUNS) >= _SHAPES:
+                _RUNS.clear()
+            _RUNS[names] = runs
+    return _message((segments, runs, text, truncation, flags))
+
+
+_RUNS: dict[tuple[str, ...], Runs] = {}
+"""By the names of their segments, messages of common ones: a sender's messages are of few shapes."""
+
+_SHAPES, _LONGEST_SHAPE = 1024, 64
+
+
+def _runs(names: Iterable[str]) -> Runs:
+    """Return the runs of a message's segments; the first segment, MSH, is in none."""
+    found = []
+    end = 1
+    for name, run in groupby(islice(names, 1, None)):
+        start, end = end, end + sum(1 for _ in run)
+        found.append((name, start, end))
+    return tuple(found)
 
 
 def _repair(lines: list[str]) -> tuple[list[str], bool]:

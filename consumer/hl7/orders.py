@@ -44,7 +44,7 @@ _drawn = maker(Drawn)
 
 NO_RESULT = frozenset({"ED", "RP"})  # OBX-2: a document or a pointer
 _NO_REMARK = frozenset("0123456789<>=.+-") | {""}  # begins of numbers, and of nothing
-_REMARK = re.compile(r"(?:\A|\r)[^0-9<>=.+\r-]").search
+_NUMBERS = re.compile(r"[0-9<>=.+\r-]*").fullmatch
 _VALUE = itemgetter(5)
 _LONGEST_REMARK = 4_000  # characters; what is longer is a report
 
@@ -128,7 +128,7 @@ class Order:
         """Take the texts that stand as values, of our codes or others, for remarks of the order."""
         for run in self.runs:
             try:
-                if not _REMARK("\r".join(map(_VALUE, run))):
+                if _NUMBERS("\r".join(map(_VALUE, run))):
                     continue  # numbers alone, as nearly always
             except IndexError:  # an OBX without a value among them
                 pass
@@ -159,7 +159,7 @@ class Order:
 
     def _find_draw(self, context: Context, observed: str, analyzed: str) -> tuple[Moment, tuple[str, ...]] | None:
         coarse: tuple[Stamp, Moment] | None = None
-        for name in (*context.sender.sender.draw_times, "OBX-19", "OBR-22"):
+        for name in context.sender.draw_times:
             text = self._candidate(name, observed, analyzed)
             found = context.time(text, name) if text else None
             if found is None:

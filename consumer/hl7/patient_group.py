@@ -1,8 +1,6 @@
 """What one PID and the segments behind it gather, until the next PID; then the event that they are."""
 
 from collections.abc import Container, Iterator
-from itertools import groupby, islice
-from operator import itemgetter
 
 from consumer.hl7.administrations import Given
 from consumer.hl7.codes import Kind, Observation
@@ -14,7 +12,7 @@ from consumer.hl7.specimen import Specimen, specimen_of
 
 _GIVEN = frozenset({"RXA", "RXE", "RXD", "RXG", "RXO"})
 _found = maker(Found)
-_NAME = itemgetter(0)
+_OTHER, _NO_CODE, _PUMP = Kind.OTHER, Kind.NO_CODE, Kind.PUMP  # an enum looks its members up at each mention
 _NONE: frozenset[str] = frozenset()
 _UNKNOWN: dict[str, Observation] = {}
 _OTHERS = _GIVEN | {"EVN", "DG1", "RXR", "PR1", "MRG"}
@@ -80,9 +78,11 @@ class Gathering:
         context = self._context
         group = self.groups[0]
         order: Order | None = None
-        for name, run in groupby(islice(context.message.segments, 1, None), _NAME):
+        segments = context.message.segments
+        for name, start, end in context.message.runs:
+            run = segments[start:end]
             if name == "OBX":
-                order = self._observations(list(run), group, order)
+                order = self._observations(run, group, order)
                 continue
             if name == "NTE":
                 if order is not None:
@@ -125,15 +125,15 @@ class Gathering:
             raw = segment[3] if len(segment) > 3 else ""
             observation = known.get(raw) or sender.observation(raw, truncation)
             kind = observation.kind
-            if kind is Kind.OTHER:
+            if kind is _OTHER:
                 others += 1
-            elif kind is Kind.NO_CODE:
+            elif kind is _NO_CODE:
                 context.not_ours[NotOurs.NO_CODE] += 1
             else:
                 if order is None:
                     order = self._new_order(group, [])
                 found = _found((number, raw, segment, observation))
-                if kind is Kind.PUMP:
+                if kind is _PUMP:
                     order.pump.append(found)
                     group.has_pump = True
                 else:

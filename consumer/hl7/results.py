@@ -136,7 +136,7 @@ def _draft_all(order: Order, ours: list[Found], context: Context) -> list[Result
             for key, found in zip(keys, ours, strict=True):
                 groups[key].append(found)
             return [result for group in groups.values() for result in _draft_group(order, group, context)]
-    results = [result for found in ours if (result := _draft(order, found, context)) is not None]
+    results = _draft(order, ours, context)
     context.used += len(results)
     return results
 
@@ -156,13 +156,11 @@ def _draft_group(order: Order, group: list[Found], context: Context) -> list[Res
     valued: dict[int, list[Drafted]] = defaultdict(list)
     kept: list[Result] = []
     for found in numbered:
-        result = _draft(order, found, context)
-        if result is None:
-            continue
-        if result.value is None:
-            kept.append(result)
-        else:
-            valued[result.observed_at].append(Drafted(found, result))
+        for result in _draft(order, [found], context):
+            if result.value is None:
+                kept.append(result)
+            else:
+                valued[result.observed_at].append(Drafted(found, result))
     for same in valued.values():
         if len({(each.result.value, each.result.comparator) for each in same}) > 1:
             for each in same:
@@ -184,81 +182,93 @@ def _is_text_fragment(found: Found) -> bool:
     return len(fields) < 12 or read_status(fields[11]) not in WITHOUT_VALUE
 
 
-def _draft(order: Order, found: Found, context: Context) -> Result | None:
-    """Return the result of one OBX, or None after rejecting it."""
-    _, raw_identifier, fields, observation = found
-    count = len(fields)
-    if count <= 6:
-        fields = fields + [""] * (7 - count)
-    flags: tuple[str, ...] = ()
+def _draft(order: Order, ours: list[Found], context: Context) -> list[Result]:
+    """Return the results of some OBX of one order, those left out that were rejected; each looks at tables first."""
+    results = []
+    truncation = context.message.truncation
+    measures, draws = {} if truncation else context.sender.measures, order.draws
+    number, placer, control_id = order.number, order.placer_order_number, context.control_id
+    received_at = context.received_at
+    latest = received_at + CLOCK_SKEW
+    for found in ours:
+        _, identifier, fields, observation = found
+        status: str | None = "F"
+        flags: tuple[str, ...] = ()
+        if len(fields) < 12 or fields[11] != "F":
+            if len(fields) < 7:
+                fields = fields + [""] * (7 - len(fields))
+            status, flags = _status(order, fields)
+            if status is None:
+                _reject(context, found, Reason.STATUS_UNKNOWN, 11)
+                continue
 
-    status: str | None = "F"
-    if count <= 11 or fields[11] != "F":
-        status = read_status(fields[11]) if count > 11 else ""
-        if status == "":
-            status = read_status(order.field(25))
-            if status == "":
-                status, flags = "F", ("status_assumed",)
-        if status is None:
-            return _reject(context, found, Reason.STATUS_UNKNOWN, 11)
+        drawn = draws.get(tuple(fields[14:20:5])) or order.drawn(context, fields)
+        if drawn is None:
+            _reject(context, found, Reason.TIME_MISSING, 14)
+            continue
+        (instant, offset, _), drawn_flags, resulted_at, container = drawn
+        if instant > latest:
+            _reject(context, found, Reason.CLOCK_SKEW, 14)
+            continue
 
-    drawn = order.draws.get(tuple(fields[14:20:5])) or order.drawn(context, fields)
-    if drawn is None:
-        return _reject(context, found, Reason.TIME_MISSING, 14)
-    moment, drawn_flags, resulted_at, container = drawn
-    if moment.instant > context.received_at + CLOCK_SKEW:
-        return _reject(context, found, Reason.CLOCK_SKEW, 14)
-    flags += drawn_flags
-
-    if status in WITHOUT_VALUE:
         measured = NO_VALUE
-    else:
-        truncation = context.message.truncation
-        said = (not truncation and context.sender.measures.get((fields[5], fields[6], raw_identifier))) or (
-            context.sender.measured(fields[5], fields[6], raw_identifier, observation, truncation)
+        if status not in WITHOUT_VALUE:
+            said = measures.get((fields[5], fields[6], identifier)) or context.sender.measured(
+                fields[5], fields[6], identifier, observation, truncation
+            )
+            if not isinstance(said, Fault):
+                measured = said
+            elif said is not EMPTY or status in MUST_HAVE_VALUE:
+                _at_fault(found, context, said)
+                continue
+        value, comparator, original, units, value_flags = measured
+        results.append(
+            _result(
+                (
+                    observation.analyte,
+                    number,
+                    observation.code,
+                    component(fields[4], 1) if fields[4] else "",
+                    instant,
+                    offset,
+                    resulted_at,
+                    received_at,
+                    status,
+                    value,
+                    comparator,
+                    original,
+                    units,
+                    container,
+                    control_id,
+                    placer,
+                    flags + drawn_flags + value_flags,
+                )
+            )
         )
-        if isinstance(said, Fault):
-            if said is not EMPTY or status in MUST_HAVE_VALUE:
-                return _at_fault(found, context, said)
-            said = NO_VALUE
-        measured = said
-        flags += measured.flags
-    assert observation.analyte is not None
-    return _result(
-        (
-            observation.analyte,
-            order.number,
-            observation.code,
-            component(fields[4], 1) if fields[4] else "",
-            moment.instant,
-            moment.offset,
-            resulted_at,
-            context.received_at,
-            status,
-            measured.value,
-            measured.comparator,
-            measured.original,
-            measured.units,
-            container,
-            context.control_id,
-            order.placer_order_number,
-            flags,
-        )
-    )
+    return results
 
 
-def _at_fault(found: Found, context: Context, fault: Fault) -> Result | None:
+def _status(order: Order, fields: list[str]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the letter of OBX-11, else that of OBR-25, else F, flagged; None when nobody knows it."""
+    status = read_status(fields[11]) if len(fields) > 11 else ""
+    if status == "":
+        status = read_status(order.field(25))
+        if status == "":
+            return "F", ("status_assumed",)
+    return status, ()
+
+
+def _at_fault(found: Found, context: Context, fault: Fault) -> None:
     """Reject an OBX for its value or unit, or count it as not ours by its unit."""
     if fault.reason is None:
         context.not_ours[NotOurs.UNIT_EXCLUDED] += 1
-        return None
-    return _reject(context, found, fault.reason, fault.field)
+    else:
+        _reject(context, found, fault.reason, fault.field)
 
 
-def _reject(context: Context, found: Found, reason: Reason, field: int) -> Result | None:
-    """Note the fault; always None, so that a caller can return it."""
+def _reject(context: Context, found: Found, reason: Reason, field: int) -> None:
+    """Note the fault of an OBX."""
     context.reject(reason, f"OBX[{found.number}]-{field}", found.observation.code, observations=1)
-    return None
 
 
 def _read_tubes(

@@ -64,9 +64,11 @@ def read_time(text: str) -> Stamp | None:
     8, 10, 12, 14 or 16 digits (the last two hundredths), with fractions and offset or without; ``-500`` is -0500. What
     ISO 8601 writes in their place (``2026-01-01T09:10:00+01:00``, a ``Z``) can mean nothing else and is read too.
     """
-    digits, zone = text[:14], text[14:]
-    if zone[:1] in _SIGNS and len(zone) in (0, 5) and digits.isascii() and digits.isdigit():  # as nearly all are
-        return _read(digits, zone)
+    try:  # as nearly all are: all four parts were seen before
+        local = _DAYS[text[:8]] + _TIMES[text[8:12]] + _SECONDS[text[12:14]]
+        return _stamp((local, _OFFSETS[text[14:]], min(len(text), _DIGITS_WITH_SECOND)))
+    except KeyError:
+        pass
     match = _SHAPE.fullmatch(text.strip()) or _SHAPE.fullmatch(_plain(text.strip()))
     if match is None:
         return None
@@ -99,17 +101,27 @@ def _read(digits: str, zone: str) -> Stamp | None:
         offset = _offset(zone)
         if offset is None:
             return None
+        if len(_OFFSETS) >= _KEPT:
+            _OFFSETS.clear()
+            _OFFSETS[""] = None
+        _OFFSETS[zone] = offset
+    if len(_DAYS) >= _KEPT:
+        _DAYS.clear()
+    _DAYS[digits[:8]] = day
     return _stamp((day + time + second, offset, len(digits)))
 
 
-_SIGNS = ("", "+", "-")
 _stamp = maker(Stamp)
 _TIMES = {"": 0} | {f"{hour:02}": hour * HOUR for hour in range(24)}
 _TIMES |= {f"{hour:02}{minute:02}": hour * HOUR + minute * MINUTE for hour in range(24) for minute in range(60)}
+_KEPT = 8192
+_DAYS: dict[str, int] = {}
+"""Milliseconds since 1970 by eight digits that were read before, and minutes east by offset; bounded."""
+
+_OFFSETS: dict[str, int | None] = {"": None}
 _SECONDS = {"": 0} | {f"{second:02}": second * SECOND for second in range(60)}
 
 
-@lru_cache(maxsize=8192)
 def _day(digits: str) -> int | None:
     """Return the day of eight digits in milliseconds since 1970, None when there is no such day."""
     if len(digits) < _DIGITS_OF_DATE or not _EARLIEST_YEAR <= int(digits[:4]) <= _LATEST_YEAR:
@@ -121,7 +133,6 @@ def _day(digits: str) -> int | None:
     return (ordinal - _EPOCH_ORDINAL) * DAY
 
 
-@lru_cache(maxsize=512)
 def _offset(zone: str) -> int | None:
     """Return the minutes east of ``+0130`` or ``-500``, None when there is no such offset."""
     hours, minutes = zone[1:-2], zone[-2:]
