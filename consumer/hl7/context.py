@@ -12,7 +12,7 @@ from consumer.hl7.identity import Chosen, patient_from
 from consumer.hl7.making import maker
 from consumer.hl7.measure import Fault, Measured, measure
 from consumer.hl7.outcome import NotOurs, Reason, Rejected, Unmapped
-from consumer.hl7.site import Sender, Site, observe
+from consumer.hl7.site import DRAW_TIME_SOURCES, Sender, Site, observe
 from consumer.hl7.times import Moment, Stamp, place, read_time
 from rules.events import MINUTE, Drug, Instant, PatientEvent
 
@@ -25,7 +25,18 @@ _CACHE_LIMIT = 50_000
 class SenderContext:
     """A sender's settings with what was looked up for it before; kept between messages."""
 
-    __slots__ = ("_chosen", "draw_times", "measures", "nothing", "observations", "sender", "site", "text")
+    __slots__ = (
+        "_chosen",
+        "draw_times",
+        "measures",
+        "nothing",
+        "observations",
+        "sender",
+        "site",
+        "text",
+        "usual",
+        "zone",
+    )
 
     def __init__(self, site: Site, application: str, facility: str) -> None:
         self.site = site
@@ -35,6 +46,8 @@ class SenderContext:
         self.observations: dict[str, Observation] = {}  # by raw OBX-3, those that mean something to us
         self.nothing: set[str] = set()  # raw OBX-3 that mean nothing
         self.measures: dict[tuple[str, str, str], Measured | Fault] = {}  # by raw OBX-5, OBX-6 and OBX-3
+        self.usual = self.sender.draw_times == DRAW_TIME_SOURCES and not self.sender.field_zones
+        self.zone = self.sender.zone or site.zone
         self._chosen: dict[str, Chosen | None] = {}
 
     def chosen(self, pid: list[str]) -> Chosen | None:
@@ -145,15 +158,14 @@ class Context:
         self.hash: blake2b | None = None  # of the whole text, once it was asked for
         self.rejected_observations = 0
         stamp = header.stamp
-        own_zone = sender.sender.zone or sender.site.zone
-        self.header_zone: tzinfo | int = own_zone
+        self.header_zone: tzinfo | int = sender.zone
         self.header_at: Moment | None = None
         if stamp is not None:
             # MSH-7 without a time counts as none, but its offset is still the sender's.
             if stamp.offset is not None:
                 self.header_zone = stamp.offset
             if stamp.precise:
-                self.header_at = place(stamp, sender.sender.field_zones.get("MSH-7", own_zone))
+                self.header_at = place(stamp, sender.sender.field_zones.get("MSH-7", sender.zone))
         if received_at is None and self.header_at is not None:
             received_at = self.header_at.instant
         self.received_at: Instant = received_at if received_at is not None else 0

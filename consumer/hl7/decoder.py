@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from consumer.hl7.codes import Kind, table
-from consumer.hl7.context import Context, SenderContext, header_of, latest_time
+from consumer.hl7.context import Context, Header, SenderContext, header_of, latest_time
 from consumer.hl7.encounter import (
     MERGES,
     UNMERGES,
@@ -25,6 +25,7 @@ from consumer.hl7.outcome import EMPTY_COUNTS, Decoded, DecodedMessage, NotOurs,
 from consumer.hl7.patient_group import Gathering, PatientGroup
 from consumer.hl7.reading import RESULTS, Parts, read_others, read_results, set_pump_aside
 from consumer.hl7.site import Site
+from consumer.hl7.tidy import read_tidy
 from rules.events import (
     Administration,
     Instant,
@@ -68,7 +69,16 @@ class Decoder:
             return Decoded((_not_a_message(reason),))
         decoded = []
         for message in messages:
-            context = self._context(message, received_at, previous_received_at)
+            header, application, facility = header_of(message)
+            sender = self.sender(application, facility)
+            if self._accepted is None or header.processing_id in self._accepted:
+                tidy = read_tidy(message, header, sender, received_at, source)
+                if tidy is not None:
+                    if received_at is None:
+                        previous_received_at = tidy.received_at
+                    decoded.append(tidy)
+                    continue
+            context = self._context(message, header, sender, received_at, previous_received_at)
             if received_at is None and context.header_at is not None:
                 previous_received_at = context.received_at
             decoded.append(self._message(context, source))
@@ -84,9 +94,14 @@ class Decoder:
             found = self._senders[application, facility] = SenderContext(self.site, *names)
         return found
 
-    def _context(self, message: Message, received_at: Instant | None, previous: Instant | None) -> Context:
-        header, application, facility = header_of(message)
-        sender = self.sender(application, facility)
+    def _context(
+        self,
+        message: Message,
+        header: Header,
+        sender: SenderContext,
+        received_at: Instant | None,
+        previous: Instant | None,
+    ) -> Context:
         if not header.kind and sender.sender.message_type:
             kind, _, trigger = sender.sender.message_type.partition("^")
             header = header._replace(kind=kind, trigger=trigger)

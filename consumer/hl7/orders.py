@@ -44,8 +44,8 @@ _drawn = maker(Drawn)
 
 NO_RESULT = frozenset({"ED", "RP"})  # OBX-2: a document or a pointer
 _NO_REMARK = frozenset("0123456789<>=.+-") | {""}  # begins of numbers, and of nothing
-_NUMBERS = re.compile(r"[0-9<>=.+\r-]*").fullmatch
-_VALUE = itemgetter(5)
+NUMBERS = re.compile(r"[0-9<>=.+\r-]*").fullmatch
+VALUE = itemgetter(5)
 _LONGEST_REMARK = 4_000  # characters; what is longer is a report
 
 
@@ -128,7 +128,7 @@ class Order:
         """Take the texts that stand as values, of our codes or others, for remarks of the order."""
         for run in self.runs:
             try:
-                if _NUMBERS("\r".join(map(_VALUE, run))):
+                if NUMBERS("\r".join(map(VALUE, run))):
                     continue  # numbers alone, as nearly always
             except IndexError:  # an OBX without a value among them
                 pass
