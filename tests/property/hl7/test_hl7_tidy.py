@@ -129,3 +129,10 @@ def test_hl7_tidy_batches_replayed(ways: Ways) -> None:
     """In a batch a message without a time takes that of the tidy one before it."""
     timeless = join(MSH.replace("20260101100000-0500", ""), *ROWS[1:])
     assert ways.same(join(*ROWS) + timeless + join(*ROWS))
+
+
+@pytest.mark.parametrize("identifier", ["2823-3^Magn#^LN", "2951-2^Sod#^LN", "K#^Kalium^L", POTASSIUM])
+def test_hl7_tidy_but_truncated(ways: Ways, identifier: str) -> None:
+    """Where a sender marks what it cut off, an OBX-3 that was cut off means no more than what is left of it."""
+    for msh in (MSH, MSH.replace("\\&|", "\\&#|")):
+        ways.same(join(msh, *ROWS[1:5], obx(identifier), obx(MAGNESIUM)))
