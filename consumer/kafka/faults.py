@@ -92,6 +92,21 @@ ACTIONS: dict[type[BaseException], tuple[Action, Reason | None]] = {
     kafka.GroupAuthorizationFailedError: (Action.AGAIN, None),
     kafka.TransactionalIdAuthorizationFailed: (Action.AGAIN, None),
     kafka.ClusterAuthorizationFailedError: (Action.AGAIN, None),
+    kafka.AuthenticationFailedError: (Action.AGAIN, None),
+    kafka.AuthenticationMethodNotSupported: (Action.AGAIN, None),
+    kafka.SaslAuthenticationFailed: (Action.AGAIN, None),
+    kafka.UnsupportedSaslMechanismError: (Action.AGAIN, None),
+    kafka.IllegalSaslStateError: (Action.AGAIN, None),
+    kafka.SecurityDisabled: (Action.AGAIN, None),
+    # A cluster that is starting, moving or short of brokers; aiokafka does not call these retriable, time cures them.
+    kafka.BrokerNotAvailableError: (Action.AGAIN, None),
+    kafka.ReplicaNotAvailableError: (Action.AGAIN, None),
+    kafka.ListenerNotFound: (Action.AGAIN, None),
+    kafka.KafkaUnavailableError: (Action.AGAIN, None),
+    kafka.KafkaTimeoutError: (Action.AGAIN, None),
+    kafka.UnknownError: (Action.AGAIN, None),
+    # A broker's clock that is wrong, until it is set.
+    kafka.InvalidTimestampError: (Action.AGAIN, None),
     # The consumer no longer has the partition.
     kafka.IllegalStateError: (Action.LOST, Reason.REVOKED),
     kafka.ConsumerStoppedError: (Action.LOST, Reason.REVOKED),
@@ -107,6 +122,14 @@ ACTIONS: dict[type[BaseException], tuple[Action, Reason | None]] = {
     kafka.IncompatibleBrokerVersion: (Action.STOP, Reason.BROKER_UNSUPPORTED),
     kafka.UnsupportedVersionError: (Action.STOP, Reason.BROKER_UNSUPPORTED),
     kafka.UnsupportedForMessageFormatError: (Action.STOP, Reason.BROKER_UNSUPPORTED),
+    kafka.UnsupportedCodecError: (Action.STOP, Reason.BROKER_UNSUPPORTED),
+    kafka.UnrecognizedBrokerVersion: (Action.STOP, Reason.BROKER_UNSUPPORTED),
+    # We have asked for what cannot be.
+    kafka.IllegalArgumentError: (Action.STOP, Reason.BUG),
+    kafka.KafkaConfigurationError: (Action.STOP, Reason.BUG),
+    kafka.InvalidRequestError: (Action.STOP, Reason.BUG),
+    kafka.InvalidRequiredAcksError: (Action.STOP, Reason.BUG),
+    kafka.InvalidTopicError: (Action.STOP, Reason.BUG),
     # Everything else that Kafka says (connections, leaders, coordinators, replicas) passes.
     kafka.KafkaError: (Action.AGAIN, None),
 }

@@ -1,16 +1,8 @@
-"""W9, W13 and W16 without a broker: the defaults, when a commit is due, and the parts of aiokafka that we lean on."""
-
-from importlib.metadata import version
+"""W9 and W13 without a broker: the defaults, and when a commit is due."""
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
-from aiokafka.producer.transaction_manager import TransactionManager
 
-from consumer.kafka import compat
 from consumer.kafka.config import KafkaConfig, Pace, Timeouts
-from consumer.kafka.faults import ACTIONS, Action, Reason, judge_error
 from consumer.kafka.pending import Pending
 from consumer.kafka.states import TRANSITIONS, State
 from consumer.stage import Outcome, Outgoing, Output
@@ -58,36 +50,12 @@ def test_w13_nothing_to_commit() -> None:
     assert pending.idle
 
 
-def test_w16_version_is_one_that_was_looked_at() -> None:
-    """The private parts that `compat` uses are there in the aiokafka that is installed, and its version was tried."""
-    assert version("aiokafka").rpartition(".")[0] in compat.TRIED_VERSIONS
-    for name in ("_send_req", "request_rejoin", "ensure_coordinator_known", "check_errors", "coordinator_dead"):
-        assert callable(getattr(GroupCoordinator, name)), name
-    inits = {
-        GroupCoordinator: ("generation", "member_id", "coordinator_id", "group_id", "_coordination_task"),
-        AIOKafkaConsumer: ("_coordinator", "_fetcher", "_client"),
-        AIOKafkaProducer: ("_txn_manager", "_message_accumulator", "client"),
-        TransactionManager: ("_transaction_waiter", "_pid_and_epoch"),
-        MessageAccumulator: ("_batches",),
-        MessageBatch: ("_drain_waiter", "future"),
-    }
-    for owner, names in inits.items():
-        assert set(names) <= set(owner.__init__.__code__.co_names), owner
-
-
 def test_states_have_a_way_on() -> None:
     """Every state stands in the table, everything but the end can be drained or stopped, and the end is the end."""
     assert set(TRANSITIONS) == set(State)
     assert not TRANSITIONS[State.STOPPED]
     for state in set(State) - {State.STOPPED}:
         assert State.STOPPED in TRANSITIONS[state]
-
-
-def test_every_stop_names_its_reason() -> None:
-    """A line of the error table that stops a partition says why; what is in no line is a bug."""
-    for error, (action, reason) in ACTIONS.items():
-        assert action is not Action.STOP or reason is not None, error
-    assert judge_error(RuntimeError("?")) == (Action.STOP, Reason.BUG)
 
 
 def test_w13_a_backlog_makes_fewer_and_longer_transactions() -> None:

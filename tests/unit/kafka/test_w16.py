@@ -1,0 +1,88 @@
+"""W16: what we use of aiokafka's own is in one module, and each name of it is there in the version that is installed."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
+from aiokafka.producer.sender import Sender
+from aiokafka.producer.transaction_manager import TransactionManager
+
+from consumer.kafka import compat
+
+FOLDER = Path(compat.__file__).parent
+
+HELD: dict[type, tuple[str, ...]] = {
+    AIOKafkaConsumer: ("_coordinator", "_fetcher", "_client"),
+    GroupCoordinator: (
+        *("_send_req", "_coordination_task", "_heartbeat_task", "_commit_refresh_task", "generation", "member_id"),
+        *("group_id", "coordinator_id", "request_rejoin", "ensure_coordinator_known", "coordinator_dead"),
+        "check_errors",
+    ),
+    Fetcher: ("_fetch_task",),
+    AIOKafkaClient: ("add_topic", "force_metadata_update", "close"),
+    AIOKafkaProducer: ("_closed", "_txn_manager", "_message_accumulator", "_sender", "client"),
+    Sender: ("sender_task",),
+    TransactionManager: ("_transaction_waiter", "producer_id", "producer_epoch"),
+    MessageAccumulator: ("_closed", "_batches", "_pending_batches", "fail_all"),
+    MessageBatch: ("_drain_waiter", "future"),
+    StickyPartitionAssignor: ("member_assignment", "generation", "_latest_partition_movements"),
+}
+"""What `compat` uses of each class that is not in aiokafka's documentation, private or not."""
+
+OURS = frozenset({"_", "_replace", "_exit"})
+"""A separator, a named tuple's method and `os._exit`; none is aiokafka's."""
+
+
+def private_names(module: Path) -> Iterator[str]:
+    """Yield each name with one underscore that *module* uses of an object other than its own, by dot or by `getattr`."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Attribute):
+            own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
+            name = "" if own else node.attr
+        else:
+            name = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if name.isidentifier() and name.startswith("_") and not name.startswith("__") and name not in OURS:
+            yield name
+
+
+def has(owner: type) -> set[str]:
+    """Return every attribute that *owner* gives its objects: those of the class, and those that its methods assign."""
+    names = set(dir(owner))
+    for base in owner.__mro__[:-1]:
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(base)))):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                names.add(node.attr)
+    return names
+
+
+def test_w16_version_is_one_that_was_looked_at() -> None:
+    """The aiokafka that is installed is of a release whose private parts were looked at."""
+    assert version("aiokafka").rpartition(".")[0] in compat.TRIED_VERSIONS
+
+
+@pytest.mark.parametrize("owner", HELD, ids=lambda owner: owner.__name__)
+def test_w16_each_name_is_there(owner: type) -> None:
+    """Every attribute that we use of a class, and that aiokafka's documentation does not promise, is there."""
+    assert not set(HELD[owner]) - has(owner)
+
+
+def test_w16_nothing_is_used_that_is_not_held() -> None:
+    """Each private name that `compat` uses stands in the table above."""
+    held = {name for names in HELD.values() for name in names}
+    assert not set(private_names(FOLDER / "compat.py")) - held
+
+
+def test_w16_one_module_alone() -> None:
+    """No other module that may import aiokafka uses a private name of anybody's."""
+    others = [path for path in FOLDER.glob("*.py") if path.name != "compat.py"]
+    assert not [f"{path.name}: {name}" for path in others for name in private_names(path)]
