@@ -23,6 +23,10 @@ from consumer.metrics import CONTENT_TYPE, Metrics
 log = structlog.get_logger(__name__)
 
 
+CONNECTIONS = 64
+"""Open at once; another is answered 503. A probe and a scraper or two need a handful."""
+
+
 class Answer(NamedTuple):
     """What a probe says: whether all is well, and in words what is not."""
 
@@ -77,7 +81,14 @@ async def served(app: Starlette, host: str, port: int) -> AsyncIterator[str]:
             "no HTTP server:",
             [f"{host}:{port}: {error.strerror}; LAB_ALERT_HTTP_HOST and LAB_ALERT_HTTP_PORT name another (0: any)"],
         ) from error
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        limit_concurrency=CONNECTIONS,
+    )
     server = _Server(config)
     task = asyncio.create_task(server.serve([listening]), name="http")
     bound = listening.getsockname()

@@ -86,6 +86,8 @@ class Patients:
 
     def see(self, marks: Marks, *, wall: Instant) -> None:
         """Set the clocks for what follows."""
+        if marks != self.turns.marks:
+            self._overruled.clear()
         self.turns.marks = marks
         self._wall = wall
 

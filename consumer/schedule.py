@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from rules.events import Instant
 
@@ -86,9 +86,16 @@ def timer_turn(key: str, due: Instant) -> Turn:
     return Turn(due, Rank.TIMER, "", 0, 0, key)
 
 
+HEAP_SLACK: Final = 1_024
+"""Turns that a heap may hold beyond twice those that were current when it was last cleared out."""
+
+
 class Schedule:
     """
     A heap of turns with lazy deletion, one current turn a patient.
+
+    A patient whose turn moves leaves the old one behind until it would come first, perhaps for months; so the heap is
+    cleared out whenever it has doubled.
 
     Restoring decodes nothing: a turn may then be earlier or of another rank than what the patient really has; who
     takes it looks again and sets the right one.
@@ -96,22 +103,21 @@ class Schedule:
 
     def __init__(self) -> None:
         self._heap: list[Turn] = []
+        self._limit = HEAP_SLACK
         self._turns: Overlay[str, Turn] = Overlay()
 
     def restore(self, key: str, due: Instant | None) -> None:
         """Take a restored patient's next due time."""
         turn = None if due is None else timer_turn(key, due)
         self._turns.restore(key, turn)
-        if turn is not None:
-            heapq.heappush(self._heap, turn)
+        self._push(turn)
 
     def set(self, key: str, turn: Turn | None) -> None:
         """Set a patient's next turn; None: none."""
         if self._turns.get(key) == turn:
             return
         self._turns.set(key, turn)
-        if turn is not None:
-            heapq.heappush(self._heap, turn)
+        self._push(turn)
 
     def first(self, until: Instant) -> Turn | None:
         """Return the earliest turn due at or before *until*, and leave it where it is; None: nothing is due."""
@@ -137,6 +143,13 @@ class Schedule:
     def discard(self) -> None:
         """Drop the changes: the turns of the last commit are due again."""
         for key in self._turns.discard():
-            turn = self._turns.committed(key)
-            if turn is not None:
-                heapq.heappush(self._heap, turn)
+            self._push(self._turns.committed(key))
+
+    def _push(self, turn: Turn | None) -> None:
+        if turn is None:
+            return
+        heapq.heappush(self._heap, turn)
+        if len(self._heap) > self._limit:
+            self._heap = [turn for key in self._turns.keys() if (turn := self._turns.get(key)) is not None]  # noqa: SIM118  (no dictionary)
+            heapq.heapify(self._heap)
+            self._limit = 2 * len(self._heap) + HEAP_SLACK

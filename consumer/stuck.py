@@ -1,6 +1,10 @@
 """When a watermark counts as stuck: a hold due by the wall clock then fires although it has not come (RULES.md 8)."""
 
 from collections import deque
+from typing import Final
+
+LOOKS: Final = 300
+"""How many looks are kept of the time after which it is stuck: one a second of five minutes, however often is asked."""
 
 
 class Stuck:
@@ -16,7 +20,8 @@ class Stuck:
             self._seen.clear()
             return 0
         lag = wall - watermark
-        self._seen.append((wall, lag))
+        if not self._seen or abs(wall - self._seen[-1][0]) >= self._after // LOOKS:
+            self._seen.append((wall, lag))
         while len(self._seen) > 1 and self._seen[1][0] <= wall - self._after:
             self._seen.popleft()
         since, earlier = self._seen[0]

@@ -5,7 +5,8 @@ Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``,
 ``request_rejoin``, ``ensure_coordinator_known``, ``coordinator_dead``, ``coordinator_id``, ``check_errors``, tasks),
 ``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaProducer._txn_manager``
 (``producer_id``, ``producer_epoch``, ``_transaction_waiter``), ``AIOKafkaProducer._sender``, ``_closed`` and
-``_message_accumulator`` (``_closed``, ``_batches``, ``_pending_batches`` and their two futures).
+``_message_accumulator`` (``_closed``, ``_batches``, ``_pending_batches`` and their two futures); and of
+``MetadataRequest`` the default of ``allow_auto_topic_creation``.
 """
 
 # ruff: noqa: SLF001  (what this module is for)
@@ -31,6 +32,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.group import HeartbeatRequest
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import OffsetAndMetadata
 
 TRIED_VERSIONS = ("0.14",)
@@ -41,6 +43,18 @@ RETRY_SECONDS = 0.1
 _numbers = count()
 
 log = structlog.get_logger(__name__)
+
+
+def make_no_topics() -> None:
+    """
+    Have no client of this process make a topic by asking about it.
+
+    aiokafka allows that in every question for metadata, and a broker with ``auto.create.topics.enable``, which is
+    Kafka's default, then makes a topic that was deleted: empty, with the broker's own settings and partitions. Even
+    `lab-alert topics check` would make what it finds missing.
+    """
+    init: Any = MetadataRequest.__init__
+    init.__defaults__ = (None, False)
 
 
 def own_assignor() -> type[StickyPartitionAssignor]:
@@ -208,7 +222,7 @@ async def dispose(producer: AIOKafkaProducer, seconds: float) -> None:
     for waiter in waiters:
         if waiter is not None:
             # Nobody else looks at these; the same error has reached us through the future that we did await.
-            waiter.add_done_callback(_seen)
+            waiter.add_done_callback(seen)
     # One that was to be sent again is no longer where its own callback takes it out from, and that raises.
     accumulator._pending_batches.update(batch for queue in accumulator._batches.values() for batch in queue)
     accumulator.fail_all(ProducerClosed())
@@ -224,7 +238,8 @@ async def dispose(producer: AIOKafkaProducer, seconds: float) -> None:
         log.debug("producer.close_failed", error=type(error).__name__)
 
 
-def _seen(future: asyncio.Future[Any]) -> None:
+def seen(future: asyncio.Future[Any]) -> None:
+    """Look at a future's error, so that asyncio does not complain that nobody did; a callback for when it is done."""
     if not future.cancelled():
         future.exception()
 

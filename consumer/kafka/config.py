@@ -48,6 +48,9 @@ class Pace:
     status_seconds: float = 60.0
     """Time between two records on the status topic."""
 
+    presence_seconds: float = 5.0
+    """Time between two looks whether every topic is still there."""
+
     fetch_wait_ms: int = 50
     """How long the broker holds an empty fetch; also the longest that a resumed partition waits for its first one."""
 

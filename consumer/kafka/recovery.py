@@ -136,12 +136,7 @@ def _same_state(
         return
     written = metadata.changelog_end or 0
     if restored.end < written:
-        raise Stop(
-            Reason.STATE_BEHIND,
-            f"{remedy.place} has written its state up to {written}, but {changelog} ends at {restored.end}: the topic "
-            "was made anew or has lost its end.",
-            "restore the topic, or accept the loss of state: " + remedy.set_offset(),
-        )
+        raise _made_anew(remedy, changelog, written, restored.end)
     if restored.last is not None and restored.last > written:
         raise Stop(
             Reason.STATE_AHEAD,
@@ -149,6 +144,28 @@ def _same_state(
             f"{restored.last}: the offset was set back.",
             remedy.set_offset(),
         )
+
+
+def still_the_same(
+    config: KafkaConfig, stage: str, partition: TopicPartition, position: int | None, written: int | None
+) -> None:
+    """
+    See that state just written, up to *written*, stands behind all that the changelog had, up to *position*.
+
+    Raises:
+        Stop: It does not. The topic was made anew while we ran, and no longer has the state of anybody else.
+    """
+    if written is not None and position is not None and written <= position:
+        raise _made_anew(Remedy(config, stage, partition), config.topics[Output.STATE], position, written)
+
+
+def _made_anew(remedy: "Remedy", changelog: str, written: int, end: int) -> Stop:
+    return Stop(
+        Reason.STATE_BEHIND,
+        f"{remedy.place} has written its state up to {written}, but {changelog} ends at {end}: the topic was made anew "
+        "or has lost its end.",
+        "restore the topic, or accept the loss of state: " + remedy.set_offset(),
+    )
 
 
 class Remedy:

@@ -22,6 +22,7 @@ from consumer.kafka.handover import MakeStage, wall_clock
 from consumer.kafka.member import Member
 from consumer.kafka.observe import Observer
 from consumer.kafka.oracle import Oracle
+from consumer.kafka.presence import Presence
 from consumer.kafka.reach import Reach
 from consumer.kafka.states import State
 
@@ -42,6 +43,7 @@ class ServiceHealth:
         self.members: list[Member] = []
         self.oracle: Oracle | None = None
         self.reach: Reach | None = None
+        self.presence: Presence | None = None
         self.turned_at = time.monotonic()
 
     def live(self) -> bool:
@@ -65,6 +67,8 @@ class ServiceHealth:
             return "the broker does not answer"
         if not self.members:
             return "starting"
+        if self.presence is not None and self.presence.faults:
+            return self.presence.faults[0]
         for member in self.members:
             if not member.joined:
                 return f"{member.stage} has not joined its group"
@@ -161,6 +165,8 @@ async def _run(
 ) -> int:
     members = [asyncio.create_task(member.run(), name=member.stage) for member in health.members]
     helpers = [asyncio.create_task(Status(config, health, about).run(), name="status")]
+    health.presence = Presence(config)
+    helpers.append(asyncio.create_task(health.presence.run(), name="presence"))
     judge = next((member for member in health.members if member.stage == "judge"), None)
     if judge is not None:
         health.oracle = Oracle(config, judge, metrics, reach)

@@ -8,9 +8,7 @@ from the committed offset what happened (W2, W3, W4, W5). The member hands it re
 import asyncio
 import random
 import time
-from collections import deque
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,6 +17,7 @@ from consumer.kafka import changelog, compat, recovery
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import REMEDIES, UNREACHABLE, Action, LeaseLost, Reason, Stop, judge_error
 from consumer.kafka.handover import Batch, Kept, wall_clock
+from consumer.kafka.inbox import Inbox
 from consumer.kafka.lease import Lease
 from consumer.kafka.metadata import Metadata
 from consumer.kafka.observe import Observer
@@ -29,9 +28,6 @@ from consumer.kafka.watermark import Homes, Readings
 from consumer.stage import Follows, Output, Record, Versioned
 
 log = structlog.get_logger(__name__)
-
-INBOX_BATCHES = 2
-"""Fetched batches that may wait: one being worked on and one behind it, so that a task never starves on a fetch."""
 
 
 class Task:
@@ -66,7 +62,7 @@ class Task:
         self._transactor: Transactor | None = None
         self._metadata = Metadata(stream_time=None, partitions=config.partitions)
         self._pending = Pending(0, 0)
-        self._inbox: deque[Batch] = deque()
+        self._inbox = Inbox()
         self._follows = kept.stage if isinstance(kept.stage, Follows) else None
         self._readings, self._merged, self._homes = Readings(), Readings(), Homes()
         self._polled_error: Exception | None = None
@@ -82,11 +78,11 @@ class Task:
     @property
     def hungry(self) -> bool:
         """Whether records are wanted."""
-        return self.state is State.RUNNING and len(self._inbox) < INBOX_BATCHES
+        return self.state is State.RUNNING and self._inbox.has_room
 
     def offer(self, records: Sequence[Record], position: int) -> None:
         """Take fetched records and the position behind them."""
-        self._inbox.append(Batch(records, position))
+        self._inbox.put(Batch(records, position))
         self._wake.set()
 
     def reached(self, position: int) -> None:
@@ -180,7 +176,7 @@ class Task:
             return doing.done()
         finally:
             for future in (doing, draining):
-                future.add_done_callback(_seen)
+                future.add_done_callback(compat.seen)
                 future.cancel()
             await asyncio.wait({doing, draining}, timeout=1)
 
@@ -282,14 +278,7 @@ class Task:
 
     def _process(self, limit: int) -> None:
         """Give the stage at most *limit* records."""
-        batch = self._inbox[0]
-        records = batch.records[:limit]
-        if len(records) == len(batch.records):
-            self._inbox.popleft()
-            offset = batch.position
-        else:
-            self._inbox[0] = batch._replace(records=batch.records[limit:])
-            offset = records[-1].offset + 1
+        records, offset = self._inbox.take(limit)
         wall = wall_clock()
         outcome = self._stage.process(records, watermark=self.watermark, wall=wall)
         self._last_timestamp = records[-1].timestamp
@@ -322,11 +311,13 @@ class Task:
             partitions=self._config.partitions,
             transactions=self._metadata.transactions + 1,
         )
-        end = await self._transactor.commit(
-            pending.outgoing,
-            pending.offset,
-            lambda written: made._replace(changelog_end=written or made.changelog_end).encode(),
-        )
+
+        def metadata(written: int | None) -> str:
+            # Before the commit: a changelog that is another one must not get an offset of ours.
+            recovery.still_the_same(self._config, self.name, self.partition, self.kept.position, written)
+            return made._replace(changelog_end=written or made.changelog_end).encode()
+
+        end = await self._transactor.commit(pending.outgoing, pending.offset, metadata)
         self._stage.commit()
         self._metadata = made._replace(changelog_end=end or made.changelog_end)
         if end is not None:
@@ -403,9 +394,3 @@ class Task:
         self.state = state
         self._progress()
         self._observer.task_state(self.name, self.partition.topic, self.partition.partition, state)
-
-
-def _seen(future: asyncio.Future[Any]) -> None:
-    """Look at a future's error, so that asyncio does not complain that nobody did."""
-    if not future.cancelled():
-        future.exception()

@@ -7,7 +7,13 @@ from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import NoError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import (
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from consumer.errors import LabAlertError
 from consumer.kafka.config import KafkaConfig
@@ -19,6 +25,13 @@ DAY_MS = 86_400_000
 
 HARMFUL = frozenset({"cleanup.policy", "max.message.bytes", "unclean.leader.election.enable"})
 """Settings with which data are lost or refused; the others only earn a warning."""
+
+
+MAKE_OURS = "run `lab-alert topics create`"
+MAKE_INBOUND = (
+    "make it as the integration engine needs it (it is not ours), or name the right one in "
+    "LAB_ALERT_KAFKA_INBOUND_TOPICS"
+)
 
 
 class TopicPlan(NamedTuple):
@@ -71,12 +84,12 @@ async def create(config: KafkaConfig) -> list[str]:
     Raises:
         AdminError: The cluster refused; the message says which topic, and why.
     """
-    async with _admin(config) as admin:
+    async with admin(config) as client:
         wanted = [
             NewTopic(plan.name, plan.partitions, config.replication_factor, topic_configs=dict(plan.settings))
             for plan in plans(config)
         ]
-        return await _create(admin, wanted)
+        return await _create(client, wanted)
 
 
 async def create_inbound(config: KafkaConfig, partitions: int) -> list[str]:
@@ -86,12 +99,12 @@ async def create_inbound(config: KafkaConfig, partitions: int) -> list[str]:
     They take any timestamp and keep every record: with the default retention, old records vanish within seconds.
     """
     settings = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
-    async with _admin(config) as admin:
+    async with admin(config) as client:
         wanted = [
             NewTopic(name, partitions, config.replication_factor, topic_configs=settings)
             for name in config.inbound_topics
         ]
-        return await _create(admin, wanted)
+        return await _create(client, wanted)
 
 
 async def _create(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> list[str]:
@@ -114,28 +127,37 @@ async def _create(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> list[st
 
 async def check(config: KafkaConfig) -> Report:
     """Hold every topic, ours and inbound, against what it has to be."""
-    async with _admin(config) as admin:
+    async with admin(config) as client:
         names = [*(plan.name for plan in plans(config)), *config.inbound_topics]
-        described = {topic["topic"]: topic for topic in await admin.describe_topics(names)}
+        described = {topic["topic"]: topic for topic in await client.describe_topics(names)}
         there = [name for name in names if for_code(described[name]["error_code"]) is NoError]
-        settings = await _settings(admin, there)
+        settings = await _settings(client, there)
     report = Report([], [])
     for plan in plans(config):
-        _exists(report, plan.name, described[plan.name], "run `lab-alert topics create`")
+        _exists(report, plan.name, described[plan.name], MAKE_OURS)
         if plan.name in settings:
             _check_ours(report, plan, described[plan.name], settings[plan.name])
             _check_replicas(report, config, described[plan.name])
     for name in config.inbound_topics:
-        _exists(
-            report,
-            name,
-            described[name],
-            "make it as the integration engine needs it (it is not ours), or name the right one in "
-            "LAB_ALERT_KAFKA_INBOUND_TOPICS",
-        )
+        _exists(report, name, described[name], MAKE_INBOUND)
         if name in settings:
             report.warnings.extend(_inbound_warnings(config, name, settings[name]))
     return report
+
+
+async def gone(config: KafkaConfig, client: AIOKafkaAdminClient) -> list[str]:
+    """Return a line for each topic that is not there, or of ours with other partitions; one request, for a look now."""
+    remedies = {plan.name: MAKE_OURS for plan in plans(config)} | dict.fromkeys(config.inbound_topics, MAKE_INBOUND)
+    described = {topic["topic"]: topic for topic in await client.describe_topics(list(remedies))}
+    report = Report([], [])
+    for name, remedy in remedies.items():
+        # Another error is a leader or a right that is being sought, and not said here.
+        if for_code(described[name]["error_code"]) is UnknownTopicOrPartitionError:
+            _exists(report, name, described[name], remedy)
+    for plan in plans(config):
+        if for_code(described[plan.name]["error_code"]) is NoError:
+            _has_partitions(report, plan, described[plan.name])
+    return report.faults
 
 
 def _exists(report: Report, name: str, described: Mapping[str, object], remedy: str) -> None:
@@ -151,13 +173,7 @@ def _exists(report: Report, name: str, described: Mapping[str, object], remedy: 
 def _check_ours(
     report: Report, plan: TopicPlan, described: Mapping[str, object], settings: Mapping[str, str | None]
 ) -> None:
-    partitions = described["partitions"]
-    assert isinstance(partitions, list)
-    if len(partitions) != plan.partitions:
-        report.faults.append(
-            f"topic {plan.name} has {len(partitions)} partitions, the setting is {plan.partitions}: patients would be "
-            "looked for where they are not"
-        )
+    _has_partitions(report, plan, described)
     for name, wanted in plan.settings.items():
         found = settings.get(name)
         if found is None or found == wanted:
@@ -170,6 +186,16 @@ def _check_ours(
             report.faults.append(line)
         elif not (name == "retention.ms" and (int(found) < 0 or int(found) > int(wanted))):
             report.warnings.append(line)
+
+
+def _has_partitions(report: Report, plan: TopicPlan, described: Mapping[str, object]) -> None:
+    partitions = described["partitions"]
+    assert isinstance(partitions, list)
+    if len(partitions) != plan.partitions:
+        report.faults.append(
+            f"topic {plan.name} has {len(partitions)} partitions, the setting is {plan.partitions}: patients would be "
+            "looked for where they are not"
+        )
 
 
 def _check_replicas(report: Report, config: KafkaConfig, described: Mapping[str, object]) -> None:
@@ -213,12 +239,12 @@ async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, d
 
 
 @contextlib.asynccontextmanager
-async def _admin(config: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin(config: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
     """Give a connected admin client."""
-    admin = AIOKafkaAdminClient(**config.client("topics"), request_timeout_ms=int(ADMIN_SECONDS * 1000))
+    client = AIOKafkaAdminClient(**config.client("topics"), request_timeout_ms=int(ADMIN_SECONDS * 1000))
     try:
         async with asyncio.timeout(ADMIN_SECONDS):
-            await admin.start()
-        yield admin
+            await client.start()
+        yield client
     finally:
-        await admin.close()
+        await client.close()

@@ -134,7 +134,7 @@ class Transactor:
         finally:
             for _, _, future in sent:
                 # Each future's error is to be looked at, also when another one's came first.
-                future.add_done_callback(_seen)
+                future.add_done_callback(compat.seen)
         return [
             Delivered(partition, result.offset, count)
             for (partition, count, _), result in zip(sent, results, strict=True)
@@ -206,9 +206,3 @@ def record_size(record: Outgoing) -> int:
     """Return an upper bound of the bytes that *record* takes in its topic, alone in a batch."""
     size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
     return size
-
-
-def _seen(future: asyncio.Future[Any]) -> None:
-    """Look at a future's error, so that asyncio does not complain that nobody did."""
-    if not future.cancelled():
-        future.exception()

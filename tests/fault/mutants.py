@@ -6,23 +6,30 @@ one; ``python -m tests.fault --mutant W3`` makes the short fault run in which it
 starts takes it over from the variable `SWITCH`.
 """
 
+import asyncio
 import os
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import ProducerFenced
+from aiokafka.producer.message_accumulator import MessageAccumulator
 
 from consumer import patients, turns
 from consumer.aliases import Route, readdressed
 from consumer.judge import Judge
-from consumer.kafka import oracle, recovery
-from consumer.kafka.config import KafkaConfig
+from consumer.kafka import compat, oracle, recovery
+from consumer.kafka.config import KafkaConfig, Pace, Timeouts
 from consumer.kafka.lease import Lease
+from consumer.kafka.member import Member
+from consumer.kafka.pending import Pending
 from consumer.kafka.states import State
 from consumer.kafka.task import Task
 from consumer.kafka.transaction import Transactor
@@ -80,6 +87,15 @@ def w3_futures_not_awaited() -> None:
     Transactor._send = send  # type: ignore[method-assign]
 
 
+def w4_no_deadline() -> None:
+    """A transactional call is waited for however long it takes."""
+
+    async def patient(self: Transactor, call: Any, what: str, seconds: float) -> Any:
+        return await call
+
+    Transactor._within = patient  # type: ignore[method-assign]
+
+
 def w5_fenced_is_the_end() -> None:
     """A task that is fenced drops itself."""
     after = Task._after
@@ -103,6 +119,7 @@ def w6_nothing_compared() -> None:
     recovery.resume_from = blind  # type: ignore[assignment]
     recovery._same_state = lambda *given, **named: None
     recovery._same_shape = lambda *given: None
+    recovery.still_the_same = lambda *given: None
 
 
 def w7_merged_early() -> None:
@@ -114,6 +131,96 @@ def w7_merged_early() -> None:
         await commit(self)
 
     Task._commit = early  # type: ignore[method-assign]
+
+
+def w8_callback_does_the_work() -> None:
+    """An assignment waits in its callback until every task runs, with heartbeats stopped."""
+    handed_over = Member.on_partitions_assigned
+
+    async def whole(self: Member, assigned: Iterable[TopicPartition]) -> None:
+        await handed_over(self, assigned)
+        while any(running.task.state is not State.RUNNING for running in self.tasks.values()):  # noqa: ASYNC110  (a patch)
+            await asyncio.sleep(0.05)
+
+    Member.on_partitions_assigned = whole  # type: ignore[method-assign]
+
+
+def w8_budget_each() -> None:
+    """Each task may take the whole budget when its partition is revoked."""
+    budget = Member._budget
+    Member._budget = lambda self: budget(self) * len(self.tasks)  # type: ignore[method-assign]
+
+
+def w9_aiokafkas_own() -> None:
+    """The timeouts are aiokafka's defaults."""
+    made: Any = Timeouts.__init__
+    made.__defaults__ = (10_000, 3_000, 10_000, 60_000, *made.__defaults__[4:])
+
+
+def w10_latest() -> None:
+    """A partition without an offset begins at its end, whatever the first start was to decide."""
+    resume = recovery.resume_from
+
+    def latest(config: KafkaConfig, *found: Any, **named: Any) -> recovery.Start:
+        return resume(replace(config, start="latest"), *found, **named)
+
+    recovery.resume_from = latest
+
+
+def w11_nothing_kept() -> None:
+    """State is restored from the beginning at each assignment."""
+    give_back = Member._give_back
+
+    async def forget(self: Member) -> None:
+        await give_back(self)
+        self._kept.clear()
+
+    Member._give_back = forget  # type: ignore[method-assign]
+
+
+def w11_shared_assignor() -> None:
+    """All consumers of a process share aiokafka's one assignor, and its memory."""
+    compat.own_assignor = lambda: StickyPartitionAssignor
+
+
+def w12_by_the_poll() -> None:
+    """Ticks and commits are due when the poll has brought something, and not by themselves."""
+
+    async def wait(self: Task, until_tick: float) -> None:
+        self._wake.clear()
+        await self._wake.wait()
+
+    Task._wait = wait  # type: ignore[method-assign]
+
+
+def w13_one_pace() -> None:
+    """A commit is due after the same time whatever there is to say, and for how many partitions."""
+
+    def due(self: Pending, since_commit: float, pace: Pace, owned: int, *, backlog: bool = False) -> float:
+        return pace.commit_ms / 1000 - since_commit
+
+    Pending.due = due  # type: ignore[method-assign]
+
+
+def w14_no_lag() -> None:
+    """The lag is left to aiokafka, which does not know ours."""
+    Task.lag = lambda *_: (0, 0.0)  # type: ignore[method-assign]
+
+
+def w15_by_key() -> None:
+    """Every record goes where a hash of its key says, as a producer does by itself."""
+    place = Transactor._place
+
+    def hashed(self: Transactor, outgoing: Iterable[Outgoing]) -> dict[TopicPartition, list[Outgoing]]:
+        return place(self, [record._replace(partition=crc32(record.key or b"") % 2) for record in outgoing])
+
+    Transactor._place = hashed  # type: ignore[method-assign]
+
+
+def w16_renamed() -> None:
+    """A release of aiokafka has renamed what we use."""
+    MessageAccumulator.fail_every_one = MessageAccumulator.fail_all
+    del MessageAccumulator.fail_all
 
 
 def w17_fastest() -> None:
@@ -191,9 +298,21 @@ MUTANTS: dict[str, Mutant] = {
     "W2": Mutant(w2_fence_late, ("late commit",), 3),
     "W2-heartbeat": Mutant(w2_no_heartbeat, ("zombie", "zombie, killed at its thaw"), 2),
     "W3": Mutant(w3_futures_not_awaited, ("topic's limit lowered, remedy",), 1),
+    "W4": Mutant(w4_no_deadline, ("cut in a commit",)),
     "W5": Mutant(w5_fenced_is_the_end, ("fenced by a stranger",), 2),
     "W6": Mutant(w6_nothing_compared, ("offsets deleted, remedy", "state topic anew, remedy"), 2),
     "W7": Mutant(w7_merged_early, ("cut in a commit", "fenced by a stranger")),
+    "W8": Mutant(w8_callback_does_the_work, ("SIGKILL",)),
+    "W8-budget": Mutant(w8_budget_each, ("SIGTERM",)),
+    "W9": Mutant(w9_aiokafkas_own, ("SIGKILL",)),
+    "W10": Mutant(w10_latest, ("SIGKILL",)),
+    "W11": Mutant(w11_nothing_kept, ("rolling restart",)),
+    "W11-assignor": Mutant(w11_shared_assignor, ("rolling restart",)),
+    "W12": Mutant(w12_by_the_poll, ("SIGKILL",)),
+    "W13": Mutant(w13_one_pace, ("SIGKILL",)),
+    "W14": Mutant(w14_no_lag, ("SIGKILL",)),
+    "W15": Mutant(w15_by_key, ("SIGKILL",)),
+    "W16": Mutant(w16_renamed, ("SIGKILL",)),
     "W17": Mutant(w17_fastest, ("SIGKILL", "zombie"), 2),
     "W17-settled": Mutant(w17_message_time, ("SIGKILL",)),
     "W17-alias": Mutant(w17_no_alias_homes, ("SIGKILL",)),

@@ -180,6 +180,7 @@ def test_w8_callbacks_only_hand_over(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
         timeouts = dataclasses.replace(lab.config.timeouts, drain_seconds=1.0, transaction_ms=30_000)
         async with lab.member("judge", config=lab.with_config(timeouts=timeouts)) as member:
             await until(lambda: running(member, 2))
+            assert took, "the callback is still at it"
             assert max(took) < 0.1
             monkeypatch.setattr(Transactor, "commit", hanging)
             await lab.write(lab.topic(Output.EVENTS), numbered(0, 20))

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from consumer.errors import Refused
-from consumer.http import Answer, application, served
+from consumer.http import CONNECTIONS, Answer, application, served
 from consumer.metrics import Metrics
 
 WELL = Answer(True)
@@ -41,3 +41,24 @@ def test_an_address_in_use_is_refused_in_one_line() -> None:
 
     with pytest.raises(Refused, match="LAB_ALERT_HTTP_PORT"):
         asyncio.run(twice())
+
+
+def test_connections_have_a_limit() -> None:
+    """While as many connections are open as may be, another is answered 503; when they have gone, 200 again."""
+
+    async def crowd() -> list[int]:
+        app = application(Metrics(), healthy=lambda: WELL, ready=lambda: WELL)
+        async with served(app, "127.0.0.1", 0) as address:
+            port = int(address.rsplit(":", 1)[1])
+            idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)]
+            codes = []
+            async with httpx.AsyncClient(base_url=address) as client:
+                codes.append((await client.get("/healthz")).status_code)
+            for _, writer in idle:
+                writer.close()
+                await writer.wait_closed()
+            async with httpx.AsyncClient(base_url=address) as client:
+                codes.append((await client.get("/healthz")).status_code)
+            return codes
+
+    assert asyncio.run(crowd()) == [503, 200]

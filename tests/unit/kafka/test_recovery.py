@@ -1,11 +1,13 @@
 """W6 and W10 without a broker: offset, log, metadata and state held against one another."""
 
+import contextlib
 import dataclasses
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from consumer.kafka import recovery
 from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import Reason, Stop
@@ -85,3 +87,19 @@ def test_w10_first_start() -> None:
     assert resume_from(CONFIG, "ingest", inbound, None, LOG, None, holds_state=False)[::2] == (10, True)
     assert resume_from(latest, "ingest", inbound, None, LOG, None, holds_state=False)[::2] == (100, True)
     assert start(None, EMPTY, holds=False, config=latest).offset == 10
+
+
+@pytest.mark.parametrize(
+    ("position", "written", "stops"),
+    [
+        pytest.param(40, 43, False, id="behind what was there"),
+        pytest.param(None, 3, False, id="nothing known of before"),
+        pytest.param(40, None, False, id="no state written"),
+        pytest.param(40, 3, True, id="near the beginning: another topic"),
+        pytest.param(40, 40, True, id="where the last record stood"),
+    ],
+)
+def test_w6_state_is_written_behind_what_was_there(position: int | None, written: int | None, stops: bool) -> None:
+    """A state topic that is made anew while a commit is being tried stops the partition before its offset moves."""
+    with pytest.raises(Stop, match="made anew") if stops else contextlib.nullcontext():
+        recovery.still_the_same(KafkaConfig(), "judge", TopicPartition("events", 0), position, written)

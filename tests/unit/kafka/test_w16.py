@@ -1,4 +1,4 @@
-"""W16: what we use of aiokafka's own is in one module, and each name of it is there in the version that is installed."""
+"""W16: what we use of aiokafka inside is in one module, and each name is there in the version that is installed."""
 
 import ast
 import inspect
@@ -16,6 +16,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v5
 
 from consumer.kafka import compat
 
@@ -44,7 +45,7 @@ OURS = frozenset({"_", "_replace", "_exit"})
 
 
 def private_names(module: Path) -> Iterator[str]:
-    """Yield each name with one underscore that *module* uses of an object other than its own, by dot or by `getattr`."""
+    """Yield each name with one underscore that *module* uses of another's object, by dot or as a string."""
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Attribute):
             own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
@@ -86,3 +87,11 @@ def test_w16_one_module_alone() -> None:
     """No other module that may import aiokafka uses a private name of anybody's."""
     others = [path for path in FOLDER.glob("*.py") if path.name != "compat.py"]
     assert not [f"{path.name}: {name}" for path in others for name in private_names(path)]
+
+
+def test_w16_asking_about_a_topic_does_not_make_it() -> None:
+    """No question for metadata lets the broker make a topic, though its default would; consumer, producer and admin."""
+    asked = MetadataRequest(["lab-alert.events"]).build(MetadataRequest_v5)
+    assert (asked.topics, asked.allow_auto_topic_creation) == (["lab-alert.events"], False)
+    signature = inspect.signature(MetadataRequest.__init__).parameters
+    assert list(signature) == ["self", "topics", "allow_auto_topic_creation"], "the defaults are set by place"

@@ -1,0 +1,145 @@
+"""Coordinators that move, connections cut in a commit, a transaction that the broker gave up: each outcome is found."""
+
+import asyncio
+import dataclasses
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError
+
+from consumer.kafka.states import State
+from consumer.kafka.transaction import Transactor
+from consumer.stage import Output
+from tests.kafka.lab import Failures, Lab, counted, exactly_once, numbered, play, running, until
+
+NOT_COORDINATOR = 16
+
+TRANSACTION = ("InitProducerIdRequest", "AddPartitionsToTxnRequest", "AddOffsetsToTxnRequest", "EndTxnRequest")
+GROUP = ("OffsetFetchRequest", "HeartbeatRequest", "TxnOffsetCommitRequest")
+
+
+def moved(request: Any) -> Any:
+    """
+    Return what a broker answers that is no longer the coordinator, and so has done nothing of what it was asked.
+
+    A single broker has nowhere to move its coordinators to; to a client a move is this answer, and then another one.
+    """
+    partitions = getattr(request, "_topics", None) or getattr(request, "_partitions", None) or ()
+    of_topics = [(topic, [_of(place) for place in places]) for topic, places in partitions]
+    return SimpleNamespace(throttle_time_ms=0, error_code=NOT_COORDINATOR, errors=of_topics, topics=[])
+
+
+def _of(place: Any) -> tuple[int, int]:
+    return (place[0] if isinstance(place, tuple) else place), NOT_COORDINATOR
+
+
+@pytest.mark.parametrize("kinds", [TRANSACTION, GROUP], ids=["of transactions", "of the group"])
+def test_a_coordinator_that_moves(lab: Lab, monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, ...]) -> None:
+    """
+    Each request to a coordinator is asked anew of the next one: nothing lost, nothing doubled, no partition left.
+
+    Red when the answer to a task's own question for the committed offset is taken for "nothing committed".
+    """
+    observer = Failures()
+    send = AIOKafkaClient.send
+    asked: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+
+    async def moving(self: AIOKafkaClient, node_id: int, request: Any, **named: Any) -> Any:
+        kind = type(request).__name__
+        if kind in kinds and self._client_id.startswith(lab.name):
+            asked[kind] += 1
+            if asked[kind] % 3 == 2:
+                refused[kind] += 1
+                return moved(request)
+        return await send(self, node_id, request, **named)
+
+    async def test() -> None:
+        monkeypatch.setattr(AIOKafkaClient, "send", moving)
+        for start in (0, 30):
+            async with lab.member("judge", observer=observer) as member:
+                await until(lambda: running(member, 2))
+                for first in range(start, start + 30, 10):
+                    await lab.write(lab.topic(Output.EVENTS), numbered(first, first + 10))
+                    await asyncio.sleep(0.3)
+                exactly_once(await counted(lab, start + 30), range(start + 30))
+                await until(lambda: running(member, 2))
+
+    play(test())
+    assert set(refused) == set(kinds), "a kind of request was not refused"
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["the broker heard it", "the broker did not"])
+def test_w4_connection_cut_in_a_commit(lab: Lab, monkeypatch: pytest.MonkeyPatch, heard: bool) -> None:
+    """A connection that breaks with the end of a transaction on it leaves the outcome open; nothing lost or doubled."""
+    observer = Failures()
+    send = AIOKafkaClient.send
+    cuts = 0
+
+    async def cutting(self: AIOKafkaClient, node_id: int, request: Any, **named: Any) -> Any:
+        nonlocal cuts
+        if type(request).__name__ == "EndTxnRequest" and cuts < 4:
+            cuts += 1
+            answer = asyncio.ensure_future(send(self, node_id, request, **named))
+            if heard:
+                await asyncio.wait([answer], timeout=0.3)
+            for link in list(self._conns.values()):
+                # Both ways, as a network does it; what waits for an answer is told so.
+                link.close()
+            if heard:
+                answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+                raise KafkaConnectionError("cut behind the end of a transaction")
+            return await answer
+        return await send(self, node_id, request, **named)
+
+    async def test() -> None:
+        async with lab.member("judge", observer=observer) as member:
+            await until(lambda: running(member, 2))
+            monkeypatch.setattr(AIOKafkaClient, "send", cutting)
+            for start in range(0, 60, 10):
+                await lab.write(lab.topic(Output.EVENTS), numbered(start, start + 10))
+                await asyncio.sleep(0.2)
+            exactly_once(await counted(lab, 60), range(60))
+            await until(lambda: running(member, 2))
+
+    play(test())
+    assert cuts == 4
+
+
+def test_w5_fenced_by_a_timeout(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A transaction that the broker gave up for its age raises ProducerFenced (fact 6): the task begins again.
+
+    Our own deadline comes first by W4; here the broker's is 1 s and ours 8 s. Red when ProducerFenced is the end.
+    """
+    observer = Failures()
+    made, send = Transactor.__init__, Transactor._send
+    late = 0
+
+    def hasty(self: Transactor, *given: Any) -> None:
+        made(self, *given)
+        self.producer._txn_manager.transaction_timeout_ms = 1_000
+
+    async def lingering(self: Transactor, placed: Any) -> Any:
+        nonlocal late
+        delivered = await send(self, placed)
+        if placed and late < 2:
+            late += 1
+            await asyncio.sleep(4)
+        return delivered
+
+    async def test() -> None:
+        timeouts = dataclasses.replace(lab.config.timeouts, transaction_ms=8_000)
+        monkeypatch.setattr(Transactor, "__init__", hasty)
+        async with lab.member("judge", config=lab.with_config(timeouts=timeouts), observer=observer) as member:
+            await until(lambda: running(member, 2))
+            monkeypatch.setattr(Transactor, "_send", lingering)
+            await lab.write(lab.topic(Output.EVENTS), numbered(0, 20))
+            exactly_once(await counted(lab, 20), range(20))
+            assert all(beside.task.state is State.RUNNING for beside in member.tasks.values())
+
+    play(test())
+    assert "ProducerFenced" in observer.errors or "InvalidProducerEpoch" in observer.errors
