@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -134,6 +135,16 @@ def test_hl7_tidy_but_for_a_date_and_no_time_of_the_report(ways: Ways) -> None:
     for sent in ("20260101", "2026010110", "20260101100000"):
         for obr in (ROWS[4], ROWS[4].replace("20260101093000", "")):
             ways.same(join(ROWS[0].replace("20260101100000-0500", sent), *ROWS[1:4], obr, *ROWS[5:]))
+
+
+def test_hl7_tidy_but_for_a_clock_put_forward_or_back(ways: Ways) -> None:
+    """A time that summer time leaves out, or has twice, is flagged both ways, whoever's zone it is."""
+    times = ("20251026023000", "20250330023000", "20251026043000")
+    msh = ROWS[0].replace("-0500", "")
+    for _ in SITES[1:]:  # nine messages: each at another site in each turn
+        for drawn, told in product(times, times):
+            obr = OBR.replace("20260101091000", drawn).replace("20260101093000", told)
+            ways.same(join(msh, *ROWS[1:4], obr, *ROWS[5:]))
 
 
 def test_hl7_tidy_but_for_other_segments(ways: Ways) -> None:
