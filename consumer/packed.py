@@ -130,6 +130,8 @@ class PackedRows:
 
     def identities(self, start: int, end: int) -> list[str]:
         """Unpack no more of some than their identities, all at once."""
+        if start >= end:
+            return []
         entries = self.entries[self._end(start - 1) if start else 0 : self._end(end - 1)]
         return list(map(str, _names.decode(_ARRAY.pack(0xDD, end - start) + entries)))
 

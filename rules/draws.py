@@ -156,11 +156,6 @@ class Draws(Sequence[Draw]):
             return self.made
         return {n: self.made[number] for n, number in enumerate(self._numbers) if number in self.made}
 
-    def named_at(self, n: int) -> Instant:
-        """Return the draw time in the name of one, without taking it up."""
-        known = self.made.get(self._numbers[n])
-        return self.at[n] if known is None else known.named_at
-
     def last(self, at: Instant) -> Draw | None:
         """Return the last drawn at *at* or before."""
         n = bisect_right(self.at, at)
@@ -288,9 +283,9 @@ class Worked:
         """Return it."""
         return StoredResult(self._result, n)
 
-    def identity(self, _: int) -> str:
+    def identity(self, n: int) -> str:
         """Return its identity."""
-        return identity(self._result)
+        return self.identities(n, n + 1)[0]
 
     def identities(self, start: int, end: int) -> Sequence[str]:
         """Return it."""

@@ -119,7 +119,7 @@ class Series:
     def identities(self, start: int, end: int) -> list[str]:
         """Return those from *start* to before *end*."""
         packed = len(self.head)
-        lying = self.head.identities(start, min(end, packed)) if start < packed else ()
+        lying = self.head.identities(start, min(end, packed))
         return [*lying, *(identity(entry.result) for entry in self.tail[max(0, start - packed) : max(0, end - packed)])]
 
     def __iter__(self) -> Iterator[StoredResult]:

@@ -5,6 +5,7 @@ from itertools import permutations
 
 import pytest
 
+from consumer.packed import pack_results, unpack_results
 from rules.results import Results
 from rules.series import _NO_ROWS, Series, _Decimals
 from rules.versions import StoredResult
@@ -45,10 +46,29 @@ def test_rules_2_a_series_of_versions_in_any_order() -> None:
         assert [entry.result.value for entry in series] == [Decimal("5.0"), Decimal("6.0")]
 
 
+def test_rules_2_a_late_result_stands_where_it_belongs() -> None:
+    """Any order of arrival, packed between: all lie by draw, read one by one or at once. RULES.md 2."""
+    stored = [StoredResult(k(f"4.{n}", h(n)), n + 1) for n in range(4)]
+    for order in permutations(stored):
+        results = Results.of(order[:2])
+        for entry in order[2:]:
+            (packed,) = pack_results(results)
+            results = unpack_results([packed]).taking([entry])
+        (series,) = results.series.values()
+        assert list(series) == stored
+        assert series.identities(0, 4) == [series.identity(n) for n in range(4)]
+        assert series.values == [entry.result.value for entry in stored]
+
+
 def test_rules_7_where_nothing_is_packed_nothing_is_read() -> None:
     """The head of a new series holds no entry, and says so to who asks for one."""
     assert len(_NO_ROWS) == 0
-    for ask in (lambda: _NO_ROWS.read(0, h(0), None, 1), lambda: _NO_ROWS.identity(0)):
+    assert _NO_ROWS.identities(0, 0) == ()
+    for ask in (
+        lambda: _NO_ROWS.read(0, h(0), None, 1),
+        lambda: _NO_ROWS.identity(0),
+        lambda: _NO_ROWS.inserted(0, STORED[0]),
+    ):
         with pytest.raises(IndexError):
             ask()
 
