@@ -16,7 +16,7 @@ TESTS := tests/unit tests/property rules consumer
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install kafka-jars demo check lint test test-ops test-deep test-faults test-faults-mutants soak fuzz coverage bench bench-quick kafka lock clean
+.PHONY: help install kafka-jars demo check lint test test-ops test-deep test-faults test-faults-mutants soak fuzz coverage bench bench-backlog bench-quick kafka lock clean
 
 help: ## list the tasks
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ coverage: install ## which lines and branches unit and property tests reach; of 
 
 bench-quick: install kafka-jars ## messages a second beside a bare consumer of the same topic (under two minutes)
 	$(RUN)/python -m bench.throughput
+
+bench-backlog: install kafka-jars ## memory while a million messages are worked off, also behind a slow broker (COUNT=)
+	$(RUN)/python -m bench.backlog $(COUNT)
 
 bench: bench-quick ## that, and the parts one by one
 	$(RUN)/python -m bench.parts

@@ -7,16 +7,13 @@ Decoded values only: bytes, offsets and transactions are `consumer/judge.py`'s. 
 from collections import deque
 
 from consumer.address import partition_of
-from consumer.aliases import homes_of, is_merge, known, leading, route
+from consumer.aliases import is_merge, known, leading, route
 from consumer.bindings import Told, arrive, bind
-from consumer.errors import CorruptRecord
 from consumer.hl7.identity import is_order
 from consumer.homes import (
     ALIAS_KEPT,
     HOLD,
     PARKED,
-    QUARANTINED,
-    AliasHomes,
     Clock,
     Failure,
     Judged,
@@ -25,9 +22,10 @@ from consumer.homes import (
     Settings,
 )
 from consumer.repeats import is_repeat, joined, remembered
-from consumer.schedule import Overlay, Rank, Turn
-from consumer.turns import Marks, Turns, turn_of, waiting_order
-from consumer.wire import EMPTY, Alias, EventRecord, Hop, Kind, PatientRecord, Waiting
+from consumer.schedule import Rank, Turn
+from consumer.store import Store
+from consumer.turns import Marks, turn_of, waiting_order
+from consumer.wire import Alias, EventRecord, Hop, Kind, PatientRecord, Waiting
 from rules import engine
 from rules.alert import Severity, Transition
 from rules.events import Instant, Patient, PatientEvent, Source
@@ -37,52 +35,17 @@ from rules.rulebook import Rulebook
 __all__ = ["ALIAS_KEPT", "Clock", "Failure", "Judged", "Patients", "Settings"]
 
 
-class Patients:
-    """
-    The homes of one partition.
-
-    What comes out since the last `take_*` lies in ``judged``, ``forwards``, ``failures`` and ``counts``; ``touched``
-    holds the keys whose record changed. `commit` keeps the changes, `discard` goes back to the last commit.
-    """
+class Patients(Store):
+    """The homes of one partition; what comes out, and what is kept, is the `Store`'s."""
 
     def __init__(self, rulebook: Rulebook, settings: Settings, load: Load) -> None:
+        super().__init__(settings, load)
         self._rulebook = rulebook
-        self._settings = settings
-        self._load = load
-        self._changed: dict[str, PatientRecord | None] = {}
-        self._awaiting: Overlay[str, tuple[int, Instant]] = Overlay()
-        self.turns = Turns()
-        self.touched: dict[str, None] = {}
-        self.judged: list[Judged] = []
-        self.forwards: list[EventRecord] = []
-        self.failures: list[Failure] = []
-        self.counts: dict[tuple[str, str], int] = {}
         self._local: deque[Waiting] = deque()
         self._wall = 0
         self._overruled: set[Turn] = set()
 
     # What the stage calls
-
-    def restore(
-        self, key: str, due: Instant | None, awaits: tuple[int, Instant] | None, homes: AliasHomes | None = None
-    ) -> None:
-        """Take a stored patient's next turn, without decoding the patient."""
-        self.turns.restore(key, due, homes)
-        self._awaiting.restore(key, awaits)
-
-    def get(self, key: str) -> PatientRecord | None:
-        """Return a patient as changed since the last commit, or as stored."""
-        return self._changed[key] if key in self._changed else self._load(key)
-
-    def next_due(self, key: str) -> Instant | None:
-        """Return when a patient's next turn is, or None."""
-        turn = turn_of(key, self.get(key))
-        return None if turn is None else turn.due
-
-    def rewrite(self, key: str) -> None:
-        """Have a patient written again as it is."""
-        self.touched[key] = None
-        self._count("states_rewritten")
 
     def see(self, marks: Marks, *, wall: Instant) -> None:
         """Set the clocks for what follows."""
@@ -151,28 +114,10 @@ class Patients:
                 continue
             self._keep(key, record, judgement, None)
 
-    def commit(self) -> None:
-        """Keep the changes."""
-        self.turns.commit()
-        self._awaiting.commit()
-        self._changed.clear()
-        self.clear()
-
     def discard(self) -> None:
         """Drop the changes."""
-        self.turns.discard()
-        self._awaiting.discard()
-        self._changed.clear()
+        super().discard()
         self._overruled.clear()
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget what came out so far; the changes stay."""
-        self.touched.clear()
-        self.judged.clear()
-        self.forwards.clear()
-        self.failures.clear()
-        self.counts.clear()
 
     # One record
 
@@ -421,37 +366,6 @@ class Patients:
         self._count("judge_errors")
         self._put(key, record)
 
-    def _opened(self, key: str, waiting: Waiting | None = None) -> PatientRecord | None:
-        """
-        Return a patient, an empty record for nobody; None for one whose stored state can't be read.
-
-        Such a patient is left alone, with a dead letter for what had come; the rest goes on, and operations are told.
-        """
-        try:
-            return self.get(key) or EMPTY
-        except CorruptRecord as error:
-            patient = Patient(key, "", "") if waiting is None else waiting.record.patient
-            self.failures.append(Failure(patient, waiting, error))
-            self._count(QUARANTINED)
-            self.turns.set(key, None, None)
-            self._awaiting.set(key, None)
-            return None
-
-    def _put(self, key: str, record: PatientRecord | None) -> None:
-        if record is not None and record.state is None and record.alias is None and not record.inbox:
-            record = None
-        self._changed[key] = record
-        self.touched[key] = None
-        self.turns.set(key, turn_of(key, record), self._homes(record))
-        awaits = None if record is None or not record.awaits else (record.awaits, record.awaits_since)
-        if self._awaiting.get(key) != awaits:
-            self._awaiting.set(key, awaits)
-
-    def _homes(self, record: PatientRecord | None) -> AliasHomes | None:
-        if record is None or not record.retired:
-            return None
-        return homes_of(record.retired, self._settings.partition, self._settings.partitions)
-
     def _now(self, key: str, event: PatientEvent) -> Instant:
         """Return the moment of judging, as far as the home knows it; the engine adds the patient's last one."""
         watermark = self.turns.until(key)
@@ -471,7 +385,3 @@ class Patients:
 
     def _catching_up(self, moment: Instant) -> bool:
         return self._settings.clock is Clock.LIVE and moment < self._wall - self._rulebook.catching_up_after
-
-    def _count(self, what: str, number: int = 1) -> None:
-        place = ("judge", what)
-        self.counts[place] = self.counts.get(place, 0) + number
