@@ -52,7 +52,7 @@ class Finding(NamedTuple):
     held_until: Instant | None = None
     used_at: Instant | None = None
     stood_on: tuple[str, ...] = ()
-    value: Decimal | None = None  # of the trigger, for "markedly worse"
+    value: Decimal | None = None  # of the trigger, for "markedly worse"; None where there is no such step
     exposure: Exposure | None = None
     notes: Mapping[str, object] = {}
     """Facts for the words, by name; each family documents its own."""

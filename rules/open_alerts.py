@@ -146,11 +146,9 @@ def _reminder_due(chart: Chart, alert: Alert, finding: Finding) -> bool:
 def _markedly_worse(alert: Alert, finding: Finding, book: Rulebook) -> bool:
     worst, value = alert.worst_notified, finding.value
     if worst is None or value is None:
-        return False
+        return False  # nothing said yet, or a rule that knows no such step: its findings carry no value
     if alert.rule in (Rule.REFRACTORY_HYPERKALEMIA, Rule.HYPERKALEMIA_LOW_MAGNESIUM, Rule.HYPERKALEMIA_AFTER_MAGNESIUM):
         return value - worst >= book.worse_potassium
     if alert.rule is Rule.REFRACTORY_HYPOKALEMIA:
         return worst - value >= book.worse_potassium_low
-    if alert.rule in (Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN):
-        return value - worst >= book.worse_magnesium
-    return False
+    return value - worst >= book.worse_magnesium
