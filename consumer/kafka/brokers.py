@@ -560,7 +560,9 @@ def prepare(say: Callable[[str], None] = _say) -> None:
 
 def main() -> None:
     """Run a broker until Ctrl-C or SIGTERM; with ``--prepare`` only fetch what it needs."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Asked for both: a shell that starts us in the background has us ignore the second.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     try:
         if "--prepare" in sys.argv[1:]:
             prepare()
