@@ -7,6 +7,7 @@ read before all of it stands in the log.
 """
 
 import asyncio
+import contextlib
 import heapq
 import random
 import time
@@ -26,6 +27,7 @@ from tests.fault.cast import Cast, Line
 START: Instant = 1_767_225_600_000  # 2026-01-01
 BEDS = 300
 BATCHES_A_SECOND = 10
+STOP_SECONDS = 10.0
 
 OTHERS_KEPT = 0.4
 """Share that is sent of the messages that hold nothing for us: a real feed has more, but it is alerts that we watch."""
@@ -113,7 +115,10 @@ class Feed:
                     await self._write([next(self._source) for _ in range(self._batch)])
                 await asyncio.sleep(max(0.0, 1 / BATCHES_A_SECOND - (time.monotonic() - begun)))
         finally:
-            await self._producer.stop()
+            # Bounded: where a run is cut short the proxy has gone before us, and nothing is delivered any more.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._producer.stop()
 
     async def _write(self, batch: list[Post]) -> None:
         async with self._producer.transaction():
