@@ -1,0 +1,1 @@
+"""The kinds of broker that `consumer/kafka/brokers.py` chooses from."""
