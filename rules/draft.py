@@ -82,6 +82,5 @@ def notified(alert: Alert, finding: Finding | None, now: Instant, *, reminder: b
         notified_at=(*reminders, now) if reminder else reminders,
         notified_severity=max(alert.severity, alert.notified_severity or alert.severity),
         worst_notified=worst,
-        silent_stale=False,
         awaits_catch_up=False,
     )

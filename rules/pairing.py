@@ -15,9 +15,7 @@ def take(findings: list[Finding], alert: Alert) -> Finding | None:
     found = [finding for finding in findings if finding.rule is alert.rule and same(alert, finding)]
     if not found:
         return None
-    taken = found[0]
-    if len(found) > 1:
-        taken = max(found, key=lambda finding: (same_subject(alert, finding), alert.trigger in finding.stood_on))
+    taken = max(found, key=lambda finding: (same_subject(alert, finding), alert.trigger in finding.stood_on))
     findings.remove(taken)
     return taken
 
@@ -47,7 +45,6 @@ def following(alert: Alert, finding: Finding) -> Alert:
     newer = finding.trigger_at >= alert.trigger_at
     return replaced(
         alert,
-        subject=alert.subject if same_subject(alert, finding) else finding.subject,
         used_at=finding.used_at,
         stood_on=joined(alert.stood_on, finding.stood_on),
         triggers=joined(alert.triggers, (finding.trigger,)),
