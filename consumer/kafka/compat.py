@@ -3,7 +3,8 @@ The only module that touches what aiokafka keeps to itself (W16: the version is 
 
 Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``, ``member_id``, ``_send_req``,
 ``request_rejoin``, ``ensure_coordinator_known``, ``coordinator_dead``, ``coordinator_id``, ``check_errors``, tasks),
-``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaProducer._txn_manager``
+``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaConnection`` (``send``,
+``_send_sasl_token``, ``close``), ``AIOKafkaProducer._txn_manager``
 (``producer_id``, ``producer_epoch``, ``_transaction_waiter``), ``AIOKafkaProducer._sender``, ``_closed`` and
 ``_message_accumulator`` (``_closed``, ``_batches``, ``_pending_batches`` and their two futures); and of
 ``MetadataRequest`` the default of ``allow_auto_topic_creation``.
@@ -12,18 +13,21 @@ Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``,
 # ruff: noqa: SLF001  (what this module is for)
 
 import asyncio
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
+    KafkaConnectionError,
     KafkaError,
     NoError,
     NotCoordinatorForGroupError,
@@ -55,6 +59,31 @@ def make_no_topics() -> None:
     """
     init: Any = MetadataRequest.__init__
     init.__defaults__ = (None, False)
+
+
+def tell_closed_connections() -> None:
+    """
+    Have a write to a connection that has just been closed fail with the error that aiokafka expects.
+
+    uvloop calls it a RuntimeError, asyncio an OSError; aiokafka catches the second, and the first ended the task that
+    fetches: nobody noticed, and the partition was not read again. (Found by the soak, as a broker restarted.)
+    """
+    for name in ("send", "_send_sasl_token"):
+        setattr(AIOKafkaConnection, name, _telling(getattr(AIOKafkaConnection, name)))
+
+
+def _telling(write: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(write)
+    def told(connection: AIOKafkaConnection, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return write(connection, *args, **kwargs)
+        except KafkaError:  # a RuntimeError too
+            raise
+        except RuntimeError as error:
+            connection.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"connection broken: {error}") from error
+
+    return told
 
 
 def own_assignor() -> type[StickyPartitionAssignor]:
@@ -174,8 +203,20 @@ async def all_partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> l
 
 
 def check_errors(consumer: AIOKafkaConsumer) -> None:
-    """Raise what coordination has failed with; `getmany` does so, but is not called while nobody wants records."""
+    """
+    Raise what coordination or fetching has failed with.
+
+    `getmany` says the first, but is not called while nobody wants records. The second nobody says: once the task that
+    fetches has died, it returns nothing for ever.
+
+    Raises:
+        KafkaError: The consumer is of no more use.
+    """
     consumer._coordinator.check_errors()
+    fetching = consumer._fetcher._fetch_task
+    if fetching.done():
+        error = None if fetching.cancelled() else fetching.exception()
+        raise KafkaError(f"nothing is fetched any more: {error!r}") from error
 
 
 async def abandon(consumer: AIOKafkaConsumer) -> None:

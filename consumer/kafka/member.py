@@ -169,8 +169,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         while True:
             self.turned_at = time.monotonic()
             wanted = [partition for partition, running in self.tasks.items() if running.task.hungry]
-            if not wanted:
-                compat.check_errors(consumer)
+            if not wanted:  # and if coordination has failed, `_watch` says so
                 await asyncio.sleep(self._config.pace.fetch_wait_ms / 2_000)
                 continue
             try:
@@ -277,6 +276,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         before: set[TopicPartition] = set()
         while True:
             await asyncio.sleep(1)
+            compat.check_errors(consumer)
             now = time.monotonic()
             for partition, kept in list(self._kept.items()):
                 if now - kept.since > self._config.kept_state_seconds:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from consumer.kafka import compat
@@ -331,5 +332,29 @@ def test_rebalance_storm_ends_well(lab: Lab) -> None:
             await until(lambda: running(member, 2))
         place = TopicPartition(lab.topic(Output.EVENTS), 0)
         assert (await lab.committed("judge", place.topic))[0][0] == (await lab.ends([place]))[place]
+
+    play(test())
+
+
+def test_w5_a_consumer_that_fetches_no_more_is_replaced(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A consumer whose fetching has died, which aiokafka tells nobody, is given up, and a new one reads on.
+
+    Red when nobody looks: the member holds its partitions, finds nothing to read, and reports no lag.
+    """
+    died: list[object] = []
+
+    async def dies(*_: object) -> bool:
+        died.append(None)
+        raise RuntimeError("the handler is closed")
+
+    async def test() -> None:
+        async with lab.member("judge") as member:
+            await until(lambda: running(member, 2))
+            with monkeypatch.context() as patch:
+                patch.setattr(Fetcher, "_proc_fetch_request", dies)
+                await until(lambda: bool(died), what="a fetch fails")
+            await lab.write(lab.topic(Output.EVENTS), numbered(0, 20))
+            exactly_once(await counted(lab, 20), range(20))
 
     play(test())

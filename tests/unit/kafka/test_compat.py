@@ -5,9 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import uvloop
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
 from aiokafka.producer.message_accumulator import MessageBatch
+from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka import compat
@@ -96,3 +99,31 @@ def test_a_producer_is_disposed_of_while_a_batch_waits_to_be_sent_again() -> Non
 
     asyncio.run(test())
     assert unheard == []
+
+
+def test_a_closed_connection_is_a_broken_one_under_uvloop_too() -> None:
+    """
+    A request on a connection that was closed a moment ago fails as aiokafka expects, whatever the event loop calls it.
+
+    Red without `tell_closed_connections`: a RuntimeError, which ends the task that fetches for good.
+    """
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def ask() -> None:
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        async with server:
+            host, port = server.sockets[0].getsockname()
+            connection = AIOKafkaConnection(host, port)
+            connection._versions = {HeartbeatRequest.API_KEY: (0, 1)}
+            connection._reader, connection._writer = await asyncio.open_connection(host, port)
+            connection._read_task = asyncio.create_task(asyncio.sleep(0))
+            connection._writer.transport.abort()
+            await asyncio.sleep(0.01)
+            with pytest.raises(KafkaConnectionError, match="closed"):
+                await connection.send(HeartbeatRequest("ward-judge", 1, "member"))
+            assert not connection.connected()
+
+    uvloop.run(ask())

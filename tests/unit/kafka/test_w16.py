@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -30,6 +31,7 @@ HELD: dict[type, tuple[str, ...]] = {
         "check_errors",
     ),
     Fetcher: ("_fetch_task",),
+    AIOKafkaConnection: ("send", "_send_sasl_token", "close"),
     AIOKafkaClient: ("add_topic", "force_metadata_update", "close"),
     AIOKafkaProducer: ("_closed", "_txn_manager", "_message_accumulator", "_sender", "client"),
     Sender: ("sender_task",),
