@@ -315,10 +315,11 @@ def index_condition(found: Found) -> Condition | None:
     if number is None:
         return comments.grade_of(unescape(raw))
     suspect, _, gross = scale.partition(":")
-    return _graded(number.value, Decimal(suspect or 100), Decimal(gross or 300))
+    below = number.comparator == "<"  # of "<100" every value is below 100
+    return _graded(number.value, Decimal(suspect or 100), Decimal(gross or 300), below=below)
 
 
-def _graded(value: Decimal, suspect: Decimal, gross: Decimal) -> Condition | None:
-    if value >= gross:
+def _graded(value: Decimal, suspect: Decimal, gross: Decimal, *, below: bool = False) -> Condition | None:
+    if value > gross or (value == gross and not below):
         return Condition.GROSSLY_HEMOLYZED
-    return Condition.HEMOLYZED if value >= suspect else None
+    return Condition.HEMOLYZED if value > suspect or (value == suspect and not below) else None
