@@ -87,6 +87,10 @@ class Process:
         """End it as an operator does; return its exit code."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait until it has ended, as it was told to; return its exit code. A second SIGTERM would cut it short."""
         return self._process.wait(15)
 
     def end(self) -> None:

@@ -1,6 +1,8 @@
 """A backtest over topics gives byte for byte what a replay of the same messages gives, whatever dies on the way."""
 
 import json
+import signal
+import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -26,6 +28,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:py
 STORIES = Path(__file__).parents[3] / "shared" / "stories"
 PARTITIONS = 12
 WARD_MESSAGES = 20_000
+SESSION_SECONDS = 7.0
+"""Longer than the deployment's session timeout."""
+
 WARD_START = 1_767_225_600_000  # 2026-01-01
 
 
@@ -104,10 +109,44 @@ def kill_one_of_two(processes: list[Process], deployment: Deployment, expected: 
     assert len(deployment.read(Output.ALERTS)) < expected, "it was killed too late to prove anything"
 
 
+def freeze_one_of_two(processes: list[Process], deployment: Deployment, expected: int) -> None:
+    """SIGSTOP until the other has taken over and told more, and SIGCONT: a zombie with a transaction open."""
+    deployment.until_written(Output.ALERTS, expected // 10)
+    processes[0].signal(signal.SIGSTOP)
+    try:
+        told = len(deployment.read(Output.ALERTS))
+        assert told < expected, "it was frozen too late to prove anything"
+        time.sleep(SESSION_SECONDS)
+        deployment.until_written(Output.ALERTS, told + 1)
+    finally:
+        processes[0].signal(signal.SIGCONT)
+
+
+def restart_both(processes: list[Process], deployment: Deployment, expected: int) -> None:
+    """SIGTERM, one after the other, and a new process for each: an update of the deployment."""
+    deployment.until_written(Output.ALERTS, 1)
+    processes[0].signal(signal.SIGTERM)
+    assert len(deployment.read(Output.ALERTS)) < expected, "it was stopped too late to prove anything"
+    assert processes[0].ended() == 0
+    with deployment.running() as third:
+        third[0].ready()
+        assert processes[1].stop() == 0
+        with deployment.running() as fourth:
+            fourth[0].ready()
+            deployment.alerts(expected)
+
+
 @pytest.mark.parametrize(
     ("keyed", "processes", "fault"),
-    [(True, 1, nothing), (False, 1, nothing), (False, 1, kill_and_restart), (True, 2, kill_one_of_two)],
-    ids=["keyed", "unkeyed", "killed and restarted", "one of two killed"],
+    [
+        (True, 1, nothing),
+        (False, 1, nothing),
+        (False, 1, kill_and_restart),
+        (True, 2, kill_one_of_two),
+        (False, 2, freeze_one_of_two),
+        (True, 2, restart_both),
+    ],
+    ids=["keyed", "unkeyed", "killed and restarted", "one of two killed", "one of two frozen", "both restarted"],
 )
 def test_the_service_says_what_a_replay_says(
     kafka: Broker, messages: list[tuple[int, str, bytes]], keyed: bool, processes: int, fault: Fault
