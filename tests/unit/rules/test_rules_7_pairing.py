@@ -54,6 +54,19 @@ def test_rules_7_an_alert_is_named_by_any_dose_of_its_exposure() -> None:
     assert len({t.alert_id for t in said}) == 1
 
 
+def test_rules_4_2_what_an_alert_stood_on_in_silence_stays_with_it() -> None:
+    """A magnesium at 30 h that changed nothing belongs to it also when the window is 24 h by then: it ends at 78 h."""
+    play = Play()
+    play.tell(dose(h(0)), mg("1.6", h(3)), at=h(3))
+    play.tell(mg("1.4", h(30)))
+    play.tell(egfr("90", h(31)))
+    play.wait(h(100))
+    assert [(t.change, t.time) for t in play.seen if t.rule is POST] == [
+        (Change.RAISED, h(3)),
+        (Change.CLOSED, h(30 + 48)),
+    ]
+
+
 # The trigger, which is never an older one
 
 
@@ -68,6 +81,8 @@ def test_rules_7_an_alert_whose_trigger_is_withdrawn_keeps_its_draw() -> None:
     assert [alert.trigger_at for alert in play.open if alert.rule is LOW] == [h(2)]
     play.wait(h(60))
     assert [t.observed_at for t in play.seen if t.rule is LOW] == [h(0), h(2), h(2)]
+    closed = play.seen[-1]
+    assert (closed.change, closed.evidence) == (Change.CLOSED, ())  # what was withdrawn is shown no more, nor another
 
 
 def test_rules_7_a_clearing_draw_before_the_newest_trigger_ends_nothing() -> None:
