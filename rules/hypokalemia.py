@@ -58,10 +58,10 @@ class RefractoryHypokalemia(Plain):
 
     def _find(self, chart: Chart) -> tuple[list[Draw], Draw, Draw | None] | None:
         run = latest_run(chart)
-        for n in range(len(run) - 1, -1, -1):
-            trigger = run[n]
+        pair = self._pair(chart, run)  # where there is one, the newest of the run is the trigger
+        for trigger in reversed(run):
             magnesium = chart.recent_magnesium(trigger.at)
-            if self._pair(chart, run[: n + 1]) or self._alone(chart, trigger, magnesium):
+            if pair or self._alone(chart, trigger, magnesium):
                 return run, trigger, magnesium
         return None
 
@@ -115,12 +115,9 @@ class RefractoryHypokalemia(Plain):
                 used_at=magnesium.at if magnesium is not None else None,
                 value=trigger.value,
                 notes={
-                    "run": run,
                     "lowest": lowest,
                     "steps": stepped,
-                    "recovering": recovering,
                     "magnesium_draw": magnesium,
-                    "magnesium": chart.magnesium_status(trigger.at) if magnesium is None else "",
                 },
             )
         ]

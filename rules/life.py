@@ -74,7 +74,7 @@ def caught_up(chart: Chart, least: Severity) -> Lived:
         finding = take(findings, alert)
         stale = is_stale(alert if finding is None else finding, chart)
         cleared = alert._replace(awaits_catch_up=False)
-        if stale or alert.severity < Severity.HIGH or not chart.supported or alert.mode != "active":
+        if stale or alert.severity < Severity.HIGH or not chart.supported:
             kept.append(cleared)
             continue
         moved = cleared._replace(
@@ -90,5 +90,5 @@ def caught_up(chart: Chart, least: Severity) -> Lived:
             )
         )
     drafts.sort(key=lambda draft: ORDER[draft.alert.rule])
-    held = [f.held_until for f in findings if f.held_until is not None and chart.settled < f.held_until]
+    held = [f.held_until for f in findings if f.held_until is not None]
     return Lived(chart.state._replace(alerts=(*kept, *(d.alert for d in drafts))), drafts, held)

@@ -35,6 +35,7 @@ from rules.families import BY_RULE
 from rules.finding import Finding
 from rules.patient import Alert, PatientState, advance, new_state
 from rules.rulebook import DEFAULT, Rulebook
+from tests.unit.rules.shapes import well_shaped
 
 T0: Instant = 1_710_000_000_000
 """The zero hour of every play: 2024-03-09T16:00:00Z."""
@@ -308,7 +309,7 @@ class Play:
         self.now = max(self.now, message.received_at)
         before = self.wait(self.now)
         judged = engine.judge(self.state, message, now=self.now, rulebook=self.rulebook, catching_up=catching_up)
-        self.state = judged.state
+        self.state = well_shaped(judged.state)
         self.seen += judged.transitions
         return [*before, *judged.transitions]
 
@@ -318,7 +319,7 @@ class Play:
         if self.state is None:
             return []
         judged = engine.tick(self.state, watermark=until, rulebook=self.rulebook, catching_up=catching_up)
-        self.state = judged.state
+        self.state = well_shaped(judged.state)
         self.seen += judged.transitions
         return list(judged.transitions)
 
@@ -326,7 +327,7 @@ class Play:
         """Say what was silent only for catching up, at the wall clock *at*."""
         assert self.state is not None
         judged = engine.caught_up(self.state, now=at, rulebook=self.rulebook)
-        self.state = judged.state
+        self.state = well_shaped(judged.state)
         self.seen += judged.transitions
         return list(judged.transitions)
 
@@ -337,7 +338,7 @@ class Play:
         other.state = None
         other.seen += gone.transitions
         joined = engine.join(self.state, gone.history, message, now=at, rulebook=self.rulebook)
-        self.state = joined.state
+        self.state = well_shaped(joined.state)
         self.seen += joined.transitions
         self.now = max(self.now, at)
         return [*gone.transitions, *joined.transitions]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import cache
 
 from rules import engine
 from rules.alert import Rule
@@ -347,8 +348,9 @@ def overruled(play: Play) -> None:
     play.seen += judged.transitions
 
 
-def all_cases() -> list[Case]:
-    """Return every case in which its rule says something; `test_words_golden` names those that must be there."""
+@cache
+def all_cases() -> tuple[Case, ...]:
+    """Return every case in which its rule says something, played once; `test_words_golden` names what must be there."""
     found = [
         *ended_in_every_way(),
         *resolutions(),
@@ -359,4 +361,4 @@ def all_cases() -> list[Case]:
         *doses_that_do_not_explain(),
         *how_it_is_published(),
     ]
-    return [one for one in found if one.transitions]
+    return tuple(one for one in found if one.transitions)

@@ -1,7 +1,6 @@
 """The golden table holds, and holds every rule, criterion, transition and reason (RULES.md 4, 5, 7)."""
 
 import ast
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from rules.words.endings import ENDS, TITLES
 from rules.words.transitions import GRADES
 from tests.unit.words.cases import all_cases
 from tests.unit.words.golden import TABLE, table
-from tests.unit.words.histories import Case
 
 OF_EVERY_RULE = {
     ("retracted", "withdrawn"),
@@ -46,12 +44,6 @@ WITHOUT_COURSE = {
 NOT_INVALIDATED = {Rule.MAGNESIUM_MONITORING_GAP}  # it stands on doses, which have no specimen
 
 
-@cache
-def cases() -> list[Case]:
-    """Return every case, played once for all tests."""
-    return all_cases()
-
-
 def test_the_table_says_what_the_rules_say() -> None:
     """The committed page is what the code says now; `python -m tests.unit.words.regenerate` writes it anew."""
     assert table() == TABLE.read_text(encoding="utf-8")
@@ -60,7 +52,7 @@ def test_the_table_says_what_the_rules_say() -> None:
 @pytest.mark.parametrize("rule", list(Rule))
 def test_every_end_of_a_rule_is_in_the_table(rule: Rule) -> None:
     """Each rule ends in every way that RULES.md 4, 5 and 7 name for it, and in no other."""
-    said = {(t.change.value, t.reason) for case in cases() for t in case.transitions if t.rule is rule}
+    said = {(t.change.value, t.reason) for case in all_cases() for t in case.transitions if t.rule is rule}
     ends = {(change, reason) for change, reason in said if change in ("resolved", "retracted", "closed")}
     wanted = OF_EVERY_RULE | {("resolved", reason) for reason in RESOLVED_BY[rule]}
     if rule in NOT_INVALIDATED:
@@ -71,7 +63,7 @@ def test_every_end_of_a_rule_is_in_the_table(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", list(Rule))
 def test_every_transition_and_criterion_of_a_rule_is_in_the_table(rule: Rule) -> None:
     """Raised by each criterion, escalated, reminded, updated (RULES.md 7): each is there to be read."""
-    transitions = [t for case in cases() for t in case.transitions if t.rule is rule]
+    transitions = [t for case in all_cases() for t in case.transitions if t.rule is rule]
     changes = {t.change.value for t in transitions}
     ends = {"resolved", "retracted", "closed"}
     assert changes - ends == {"raised", "escalated", "reminded", "updated"} - WITHOUT_COURSE.get(rule, set())
@@ -81,7 +73,7 @@ def test_every_transition_and_criterion_of_a_rule_is_in_the_table(rule: Rule) ->
 
 def test_every_reason_not_to_notify_is_in_the_table() -> None:
     """`unsupported_population`, `catching_up`, `superseding`, `continued`, `grouped`, and the two that speak again."""
-    reasons = {t.reason for case in cases() for t in case.transitions}
+    reasons = {t.reason for case in all_cases() for t in case.transitions}
     assert set(REASONS) <= reasons
 
 

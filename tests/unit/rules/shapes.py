@@ -1,0 +1,31 @@
+"""What is stored is what its annotations say: a `None` where there is none would stop a patient's state from packing."""
+
+import types
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from rules.patient import PatientState
+
+
+def well_shaped(state: PatientState | None) -> PatientState | None:
+    """Return *state*; it fails where a field of an alert, a hold mark or the timer is not of its declared type."""
+    if state is not None:
+        for record in (*state.alerts, *state.holds):
+            assert _fits(record, type(record)), record
+        assert state.next_due is None or type(state.next_due) is int
+    return state
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    origin, of = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in of)
+    if origin is tuple:
+        return type(value) is tuple and all(_fits(item, of[0]) for item in value)
+    named = _hints(hint) if hasattr(hint, "_fields") else {}
+    return type(value) is hint and all(_fits(getattr(value, name), one) for name, one in named.items())
