@@ -1,4 +1,4 @@
-"""What is stored is what its annotations say: a `None` where there is none would stop a patient's state from packing."""
+"""A stored alert is what its annotations say: a `None` where there is none would stop the state from packing."""
 
 import types
 from functools import cache

@@ -121,7 +121,7 @@ def test_rules_7_a_hold_that_was_over_under_one_key_is_over() -> None:
 
 @pytest.mark.parametrize(("lowest", "minutes"), [("2.49", 0), ("2.50", 15)])
 def test_rules_5_no_hold_below_2_5(lowest: str, minutes: int) -> None:
-    """With the lowest of 12 h below 2.5 mmol/L nothing waits for a magnesium; at 2.5 the 15 min are kept. RULES.md 5."""
+    """With the lowest of 12 h below 2.5 mmol/L nothing waits for a magnesium; at 2.5 it is 15 min. RULES.md 5."""
     play = Play()
     play.tell(k(lowest, h(0)), k("2.9", h(4)), at=h(5))
     play.wait(h(6))

@@ -137,7 +137,7 @@ def test_rules_8_a_stale_alert_silences_no_other_when_caught_up() -> None:
     ids=["as it was", "a child, as it turns out", "only a warning now"],
 )
 def test_rules_8_who_is_reminded_when_caught_up(before: tuple[Fact, ...], says: list[str]) -> None:
-    """Each alert still open that would have notified: no child's, and none that is only a warning by now. RULES.md 8."""
+    """Each alert still open that would have notified: no child's, none that is a warning by now. RULES.md 8."""
     play = Play(who=None)
     play.tell(k("6.6", h(0)), mg("0.6", h(0)), at=h(0), catching_up=True)
     play.tell(*before, at=h(1), catching_up=True)
