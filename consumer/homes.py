@@ -20,6 +20,7 @@ HOLD: Final = "hold"
 
 JUDGE_ERROR: Final = "judge_error"
 PUMP_UNBOUND: Final = "pump_unbound"
+NO_ROOM: Final = "no_room"
 
 
 class Clock(StrEnum):
@@ -53,11 +54,17 @@ class Failure(NamedTuple):
         """Why it is a dead letter."""
         if isinstance(self.error, CorruptRecord):
             return QUARANTINED
+        if isinstance(self.error, NoRoom):
+            return NO_ROOM
         return PUMP_UNBOUND if isinstance(self.error, PumpUnbound) else JUDGE_ERROR
 
 
 class PumpUnbound(Exception):
     """A pump's event names an order of which nobody has told for whom it is; the class's name is all that is told."""
+
+
+class NoRoom(Exception):
+    """More waits of a patient than is kept (`consumer.spill`), or a record is too large to be sent on."""
 
 
 class AliasHomes(NamedTuple):

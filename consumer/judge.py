@@ -14,32 +14,36 @@ from consumer.aliases import homes_of
 from consumer.cloudevent import Issuer, alert_event, alert_headers, encode_alert
 from consumer.deadletter import DeadLetter, Fault, attempt_of, resubmitted
 from consumer.errors import CorruptRecord
-from consumer.homes import AliasHomes
+from consumer.homes import AliasHomes, NoRoom
 from consumer.patients import Clock, Failure, Patients, Settings
 from consumer.schedule import Overlay
+from consumer.spill import behind, fit, fit_event, load, owner
 from consumer.stage import Outcome, Outgoing, Output, Record
 from consumer.stuck import Stuck
 from consumer.turns import Marks
 from consumer.wire import (
     FORMAT,
+    EventRecord,
     PatientRecord,
     Waiting,
     decode_event,
-    decode_patient,
     encode_event,
-    encode_patient,
     refuse_newer,
 )
 from rules.alert import Change, Severity
 from rules.rulebook import Rulebook
 
 CORRUPT_RECORD: Final = "corrupt_record"
+DROPPED: Final = "results_dropped"
 SHADOW: Final = "shadow_transitions"
 """What a rule in shadow mode has published; nobody was notified."""
 
 NEXT_DUE: Final = "next_due"
 AWAITS: Final = "awaits_catch_up"
 ALIASES: Final = "aliases"
+
+NOWHERE: Final = -1
+"""The offset of what stands in no topic: a timer, or a record that was not sent on."""
 
 REWRITTEN_AT_ONCE: Final = 1_000
 """States written anew in an older format at a tick: some 100 ms of work a second."""
@@ -76,9 +80,10 @@ class Judge:
             NewerVersion: A state is of a format that we cannot read.
         """
         self._format = version
-        self._newer = self._packed.where(lambda packed: packed[:1] > bytes((version,)))
-        for key in self._newer:
-            refuse_newer(self._packed.get(key) or b"", "a record of the state topic")
+        newer = self._packed.where(lambda packed: packed[:1] > bytes((version,)))
+        for name in newer:
+            refuse_newer(self._packed.get(name) or b"", "a record of the state topic")
+        self._newer = list(dict.fromkeys(map(owner, newer)))
 
     def alias_homes(self) -> AliasHomes | None:
         """Return the events partitions from which aliases lead to patients of this one; None: from none (W17)."""
@@ -89,13 +94,15 @@ class Judge:
         self._merged_watermark = watermark
 
     def __len__(self) -> int:
-        """Return how many patients are stored."""
+        """Return how many records are stored: one a patient, and those behind it of whom much waits."""
         return len(self._packed)
 
     def restore(self, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
         """Take one changelog record, oldest first; decodes nothing but its headers."""
         name = key.decode(errors="backslashreplace")  # no key of ours is not UTF-8; such a one is nobody's
         self._packed.restore(name, value)
+        if owner(name) != name:
+            return
         try:
             due, awaits, homes = _timing({} if value is None else dict(headers))
         except ValueError:  # the patient's own record says when, or can't be read: looked at with the first watermark
@@ -147,8 +154,7 @@ class Judge:
         return self._patients.get(key)
 
     def _load(self, key: str) -> PatientRecord | None:
-        packed = self._packed.get(key)
-        return None if packed is None else decode_patient(packed)
+        return load(key, self._packed.get)
 
     def _outcome(self, letters: list[Outgoing], watermark: int | None, wall: int) -> Outcome:
         """Return what has come out since the last outcome, as records."""
@@ -160,7 +166,7 @@ class Judge:
             self._patients.catch_up()
         patients = self._patients
         out = list(letters)
-        counts = dict(patients.counts)
+        counts: dict[tuple[str, str], int] = {}
         urgent = False
         for transition, source in patients.judged:
             event = alert_event(transition, source=source, published_at=wall, issuer=self._issuer)
@@ -175,50 +181,44 @@ class Judge:
                 waited = ("latency_ms", str(max(0, wall - transition.received_at)))
                 counts[waited] = counts.get(waited, 0) + 1
             urgent |= transition.severity is Severity.CRITICAL and transition.change in _PAGING
-        for message in patients.forwards:
-            key = message.patient.key.encode()
-            home = partition_of(key, self._settings.partitions)
-            attempt = (("attempt", str(message.attempt).encode()),) if message.attempt > 1 else ()
-            out.append(Outgoing(Output.EVENTS, home, key, encode_event(message, self._format), attempt))
+        out += [record for message in patients.forwards for record in self._sent_on(message, counts)]
+        out += [record for key in patients.touched for record in self._changed(key, counts)]
+        for what, number in patients.counts.items():
+            counts[what] = counts.get(what, 0) + number
         out += [self._failed(failure, wall) for failure in patients.failures]
         for reason in (*[CORRUPT_RECORD] * len(letters), *[failure.reason for failure in patients.failures]):
             counts["dead_letters", reason] = counts.get(("dead_letters", reason), 0) + 1
-        out += [record for key in patients.touched if (record := self._changed(key, counts)) is not None]
         patients.clear()
         return Outcome(out, urgent, self._stream_time, counts)
 
-    def _fitting(self, record: PatientRecord) -> tuple[bytes, int]:
-        """Return a patient packed within the limit, and how many of the oldest results had to go for that (W3)."""
-        packed = encode_patient(record, self._format)
-        dropped = 0
-        while len(packed) > self._settings.state_bytes and record.state is not None and record.state.results:
-            state = record.state
-            excess = max(1, len(state.results) // 4)
-            dropped += excess
-            state = state._replace(
-                results=state.results.without_oldest(excess),
-                history_incomplete=True,
-                dropped=state.dropped + excess,
-            )
-            record = record._replace(state=state)
-            packed = encode_patient(record, self._format)
-        return packed, dropped
+    def _sent_on(self, message: EventRecord, counts: dict[tuple[str, str], int]) -> list[Outgoing]:
+        """Return what another home gets; none that its topic does not take, which is a dead letter then (W3)."""
+        limit = self._settings.state_bytes
+        packed, dropped = fit_event(message, limit, self._format)
+        if dropped:
+            counts["judge", DROPPED] = counts.get(("judge", DROPPED), 0) + dropped
+        if len(packed) > limit:
+            waiting = Waiting(message, self._settings.partition, NOWHERE)
+            self._patients.failures.append(Failure(message.patient, waiting, NoRoom()))
+            return []
+        key = message.patient.key.encode()
+        attempt = (("attempt", str(message.attempt).encode()),) if message.attempt > 1 else ()
+        return [Outgoing(Output.EVENTS, partition_of(key, self._settings.partitions), key, packed, attempt)]
 
-    def _changed(self, key: str, counts: dict[tuple[str, str], int]) -> Outgoing | None:
-        """Return the changelog record of a touched patient; None for one that never was stored."""
+    def _changed(self, key: str, counts: dict[tuple[str, str], int]) -> list[Outgoing]:
+        """Return the changelog records of a touched patient; none for one that never was stored."""
         try:
             record = self._patients.get(key)
         except CorruptRecord:  # quarantined: what is stored stays as it is
-            return None
-        name = key.encode()
+            return []
         if record is None:
-            known = self._packed.get(key) is not None or self._packed.committed(key) is not None
-            self._packed.set(key, None)
-            return Outgoing(Output.STATE, self._settings.partition, name, None) if known else None
-        packed, dropped = self._fitting(record)
-        if dropped:
-            counts["judge", "results_dropped"] = counts.get(("judge", "results_dropped"), 0) + dropped
-        self._packed.set(key, packed)
+            return self._forgotten(key, 0)
+        fitted = fit(record, self._settings.state_bytes, self._format)
+        if fitted.refused:
+            self._patients.refuse(key, record, fitted.refused)
+            return self._changed(key, counts)
+        if fitted.dropped:
+            counts["judge", DROPPED] = counts.get(("judge", DROPPED), 0) + fitted.dropped
         headers: list[tuple[str, bytes]] = []
         turn = self._patients.next_due(key)
         if turn is not None:
@@ -228,7 +228,27 @@ class Judge:
             headers.append((ALIASES, ",".join(map(str, (homes.aliases, *sorted(homes.partitions)))).encode()))
         if record.awaits:
             headers.append((AWAITS, f"{record.awaits},{record.awaits_since}".encode()))
-        return Outgoing(Output.STATE, self._settings.partition, name, packed, headers)
+        out = [self._stored(key, fitted.packed, headers)]
+        for number, packed in enumerate(fitted.behind, 1):
+            name = behind(key, number)
+            if self._packed.get(name) != packed:
+                out.append(self._stored(name, packed))
+        return out + self._forgotten(key, len(fitted.behind) + 1)
+
+    def _forgotten(self, key: str, number: int) -> list[Outgoing]:
+        """Return the tombstones of what was stored of a patient: 0 is the record itself, others are behind it."""
+        out = []
+        name = behind(key, number) if number else key
+        while self._packed.get(name) is not None or self._packed.committed(name) is not None:
+            out.append(self._stored(name, None))
+            number += 1
+            name = behind(key, number)
+        return out
+
+    def _stored(self, name: str, packed: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> Outgoing:
+        """Keep a value for the changelog, and return its record."""
+        self._packed.set(name, packed)
+        return Outgoing(Output.STATE, self._settings.partition, name.encode(), packed, headers)
 
     def _unreadable(self, record: Record, error: CorruptRecord, wall: int) -> Outgoing:
         letter = DeadLetter(
@@ -257,7 +277,7 @@ class Judge:
             [Fault(failure.reason, f"{type(failure.error).__name__} in {_place(failure.error)}".removesuffix(" in "))],
             self._settings.events_topic,
             self._settings.partition if waiting is None else waiting.partition,
-            -1 if waiting is None else waiting.offset,
+            NOWHERE if waiting is None else waiting.offset,
             wall if event is None else event.received_at,
             wall,
             1 if waiting is None else waiting.record.attempt,

@@ -5,6 +5,7 @@ Decoded values only: bytes, offsets and transactions are `consumer/judge.py`'s. 
 """
 
 from collections import deque
+from collections.abc import Collection
 
 from consumer.address import partition_of
 from consumer.aliases import is_merge, known, leading, route
@@ -18,13 +19,14 @@ from consumer.homes import (
     Failure,
     Judged,
     Load,
+    NoRoom,
     PumpUnbound,
     Settings,
 )
 from consumer.repeats import is_repeat, joined, remembered
 from consumer.schedule import Rank, Turn
 from consumer.store import Store
-from consumer.turns import Marks, turn_of, waiting_order
+from consumer.turns import Marks, turn_of, with_waiting
 from consumer.wire import Alias, EventRecord, Hop, Kind, PatientRecord, Waiting
 from rules import engine
 from rules.alert import Severity, Transition
@@ -114,6 +116,15 @@ class Patients(Store):
                 continue
             self._keep(key, record, judgement, None)
 
+    def refuse(self, key: str, record: PatientRecord, refused: Collection[Waiting]) -> None:
+        """Give up those of *record*'s inbox for whom there is no room: the history is incomplete from now on."""
+        gone = set(map(id, refused))
+        left = record._replace(inbox=tuple(waiting for waiting in record.inbox if id(waiting) not in gone))
+        self._count("waiting_refused", len(refused))
+        self.failures += [Failure(waiting.record.patient, waiting, NoRoom()) for waiting in refused]
+        watched = not is_order(key) and left.alias is None
+        self._put(key, self._incomplete(key, left, record.inbox[0].record) if watched else left)
+
     def discard(self) -> None:
         """Drop the changes."""
         super().discard()
@@ -137,8 +148,7 @@ class Patients(Store):
             elif record.alias is not None and not is_merge(waiting.record):
                 self._follow(key, record, record.alias, waiting)
             elif self._settings.clock is Clock.RECORDS:
-                inbox = sorted((*record.inbox, waiting), key=waiting_order)
-                self._put(key, record._replace(inbox=tuple(inbox)))
+                self._put(key, record._replace(inbox=with_waiting(record.inbox, waiting)))
             else:
                 self._judge(key, record, waiting)
 
@@ -151,8 +161,7 @@ class Patients(Store):
         if actual != turn:
             self.turns.set(turn.key, actual, self._homes(record))
         elif turn.rank is Rank.EVENT:
-            waiting, *rest = record.inbox
-            self._judge(turn.key, record._replace(inbox=tuple(rest)), waiting)
+            self._judge(turn.key, record._replace(inbox=record.inbox[1:]), record.inbox[0])
         elif record.state is None:
             self._put(turn.key, record._replace(due=None, alias=None, settled_at=None))
         else:
@@ -241,8 +250,7 @@ class Patients(Store):
         else:
             told = arrive(key, record, waiting)
         if told is None:
-            inbox = sorted((*record.inbox, waiting), key=waiting_order)
-            self._put(key, record._replace(inbox=tuple(inbox)))
+            self._put(key, record._replace(inbox=with_waiting(record.inbox, waiting)))
             return
         if told.record != record:
             self._put(key, told.record)
@@ -352,19 +360,19 @@ class Patients(Store):
 
     def _fail(self, key: str, record: PatientRecord, waiting: Waiting | None, error: Exception) -> None:
         """Leave the state as it was, but for a mark that its history is incomplete."""
-        patient = Patient(key, "", "")
-        state = record.state
-        if waiting is not None:
-            patient = waiting.record.patient
-            if state is None and waiting.record.event is not None:
-                now = self._now(key, waiting.record.event)
-                state = new_state(patient)._replace(now=now, last_event_at=now)
-                record = record._replace(due=now + self._rulebook.retire_after)
-        if state is not None:
-            record = record._replace(state=state._replace(history_incomplete=True))
+        patient = Patient(key, "", "") if waiting is None else waiting.record.patient
         self.failures.append(Failure(patient, waiting, error))
         self._count("judge_errors")
-        self._put(key, record)
+        self._put(key, self._incomplete(key, record, None if waiting is None else waiting.record))
+
+    def _incomplete(self, key: str, record: PatientRecord, message: EventRecord | None) -> PatientRecord:
+        """Return a patient marked as missing something; one of whom nothing is known begins with *message*."""
+        state = record.state
+        if state is None and message is not None and message.event is not None:
+            now = self._now(key, message.event)
+            state = new_state(message.patient)._replace(now=now, last_event_at=now)
+            record = record._replace(due=now + self._rulebook.retire_after)
+        return record if state is None else record._replace(state=state._replace(history_incomplete=True))
 
     def _now(self, key: str, event: PatientEvent) -> Instant:
         """Return the moment of judging, as far as the home knows it; the engine adds the patient's last one."""

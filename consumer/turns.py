@@ -5,6 +5,7 @@ A patient to whom aliases lead from other partitions gets events by way of those
 only once those homes have passed on what they had. All others need not wait for that.
 """
 
+from bisect import bisect_right
 from typing import NamedTuple
 
 from consumer.homes import AliasHomes
@@ -31,6 +32,12 @@ def waiting_order(waiting: Waiting) -> tuple[Instant, Source, int]:
     if event is None:
         return (0, Source("", 0, 0), 0)
     return (event.received_at, event.source, 0 if waiting.record.kind is Kind.HANDOVER else 1)
+
+
+def with_waiting(inbox: tuple[Waiting, ...], waiting: Waiting) -> tuple[Waiting, ...]:
+    """Return an inbox with one more in its place."""
+    place = bisect_right(inbox, waiting_order(waiting), key=waiting_order)
+    return (*inbox[:place], waiting, *inbox[place:])
 
 
 class Marks(NamedTuple):

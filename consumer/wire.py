@@ -11,6 +11,7 @@ what n added, for a fleet that is being updated (docs/adr/0010).
 | 1 | |
 | 2 | results as a series an analyte (`consumer/packed.py`) |
 | | what a home remembers to know a message that is sent again, and the keys that lead to it |
+| | what waits of a patient in records behind the patient's own (`consumer/spill.py`) |
 """
 
 from enum import IntEnum, StrEnum
@@ -174,6 +175,11 @@ def encode_patient(record: PatientRecord, version: int = FORMAT) -> bytes:
     if version == FORMAT:
         return _pack(version, _encoder.encode(record))
     return _pack(version, _encoder_before.encode(_patient_before(record)))
+
+
+def packed_size(waiting: Waiting) -> int:
+    """Return the bytes that a waiting event takes of its patient's record before that is compressed."""
+    return len(_encoder.encode(waiting))
 
 
 def decode_patient(value: bytes) -> PatientRecord:

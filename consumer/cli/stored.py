@@ -14,8 +14,9 @@ from consumer.cli.administering import reaching
 from consumer.errors import CorruptRecord, Refused
 from consumer.kafka import clients
 from consumer.kafka.config import KafkaConfig
+from consumer.spill import load_all
 from consumer.stage import Output, Record
-from consumer.wire import FORMAT_BEFORE, EventRecord, Kind, PatientRecord, decode_patient, encode_event
+from consumer.wire import FORMAT_BEFORE, EventRecord, Kind, PatientRecord, encode_event
 from rules.events import DAY, Patient
 from rules.results import Results
 
@@ -80,17 +81,18 @@ def led_to(key: str, aliases: Mapping[str, str]) -> list[str]:
 
 
 async def _states(config: KafkaConfig, partition: int | None) -> dict[str, PatientRecord]:
-    found: dict[str, PatientRecord] = {}
+    values: dict[str, bytes] = {}
     async for record in clients.read(config, config.topics[Output.STATE], partition):
-        key = (record.key or b"").decode()
+        name = (record.key or b"").decode()
         if record.value is None:
-            found.pop(key, None)
+            values.pop(name, None)
         else:
-            try:
-                found[key] = decode_patient(record.value)
-            except CorruptRecord as error:
-                print(f"{config.topics[Output.STATE]} {record.partition}@{record.offset}: {error}", file=sys.stderr)
-    return found
+            values[name] = record.value
+    return load_all(values, _say_damaged)
+
+
+def _say_damaged(key: str, error: CorruptRecord) -> None:
+    print(f"{key}: {error}", file=sys.stderr)
 
 
 async def _send_erasures(config: KafkaConfig, keys: list[str]) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.address import partition_of
+from consumer.errors import CorruptRecord
 from consumer.hl7.outcome import Outcome
 from consumer.kafka import clients
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.offsets import committed
+from consumer.spill import load_all, owner
 from consumer.stage import Output, Record
-from consumer.wire import EventRecord, Kind, PatientRecord, decode_event, decode_patient
+from consumer.wire import EventRecord, Kind, PatientRecord, decode_event
 from rules.patient import PatientState
 from rules.results import Results
 from tests.e2e.deployment import Told
@@ -101,7 +103,7 @@ async def check(
     found.batches_of_fact_13 = sum(len(batches) for batches in lost.values())
     kept = {output: [record for record in records if not _shown(record, lost)] for output, records in read.items()}
     touched = {
-        (record.key or b"").decode("utf-8", "replace")
+        _owner(record)
         for output in (Output.EVENTS, Output.ALERTS, Output.STATE)
         for record in read[output]
         if _shown(record, lost)
@@ -112,6 +114,11 @@ async def check(
     _states(config, model, kept[Output.STATE], found, touched)
     _outcomes(model, kept[Output.EVENTS], kept[Output.DEAD_LETTERS], found)
     await _at_rest(config, model, read, found)
+
+
+def _owner(record: Record) -> str:
+    """Return whose record it is."""
+    return owner((record.key or b"").decode("utf-8", "replace"))
 
 
 def _shown(record: Record, lost: Lost) -> bool:
@@ -168,16 +175,20 @@ def _isolation(read: dict[Output, list[Record]], live: Reader, uncommitted: Read
 
 
 def fold(changelog: list[Record]) -> dict[str, PatientRecord]:
-    """Return each key's last state."""
-    last = {record.key or b"": record.value for record in changelog}
-    return {key.decode(): decode_patient(value) for key, value in last.items() if value is not None}
+    """Return each patient's last state."""
+    last = {(record.key or b"").decode(): record.value for record in changelog}
+    return load_all({name: value for name, value in last.items() if value is not None}, _damaged)
+
+
+def _damaged(key: str, error: CorruptRecord) -> None:
+    raise AssertionError(f"the state of {key} can't be read") from error
 
 
 def _states(config: KafkaConfig, model: Model, changelog: list[Record], found: Findings, touched: set[str]) -> None:
     """Invariant 2, first half: the fold of the changelog is the model's state, and lies where it belongs."""
     states = fold(changelog)
     for record in changelog:
-        found.states_differing += record.partition != partition_of(record.key or b"", config.partitions)
+        found.states_differing += record.partition != partition_of(_owner(record).encode(), config.partitions)
     wrong, across = [], []
     for key in {*states, *model.states} - touched:
         ours, theirs = states.get(key), model.states.get(key)

@@ -22,9 +22,8 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import ProducerFenced
 from aiokafka.producer.message_accumulator import MessageAccumulator
 
-from consumer import patients, turns
+from consumer import judge, patients, turns
 from consumer.aliases import Route, readdressed
-from consumer.judge import Judge
 from consumer.kafka import compat, oracle, recovery
 from consumer.kafka.config import KafkaConfig, Pace, Timeouts
 from consumer.kafka.lease import Lease
@@ -34,8 +33,9 @@ from consumer.kafka.states import State
 from consumer.kafka.task import Task
 from consumer.kafka.transaction import Transactor
 from consumer.kafka.watermark import Place
+from consumer.spill import Fitted
 from consumer.stage import Outgoing
-from consumer.wire import Alias, EventRecord, Hop, PatientRecord, encode_patient
+from consumer.wire import Alias, EventRecord, Hop, encode_patient
 
 SWITCH = "TEST_MUTANT"
 
@@ -240,11 +240,7 @@ def size_guard() -> None:
 
 def state_guard() -> None:
     """A patient is to be stored whatever it weighs."""
-
-    def whole(self: Judge, record: PatientRecord) -> tuple[bytes, int]:
-        return encode_patient(record), 0
-
-    Judge._fitting = whole  # type: ignore[method-assign]
+    judge.fit = lambda record, limit, version: Fitted(encode_patient(record, version))  # type: ignore[attr-defined]
 
 
 def merge_cycle_guard() -> None:
