@@ -20,7 +20,7 @@ from consumer.kafka.observe import Observer
 from consumer.kafka.reach import Reach
 from consumer.kafka.states import State
 from consumer.kafka.task import Task
-from consumer.kafka.watermark import Place, low_watermark
+from consumer.kafka.watermark import Homes, Place, low_watermark
 from consumer.stage import Output
 from consumer.stuck import Stuck
 
@@ -40,6 +40,7 @@ class Oracle:
         self._observer = observer
         self._reach = reach
         self._stuck = Stuck(config.stuck_after_ms)
+        self._homes: dict[int, Homes] = {}
 
     async def run(self) -> None:
         """Ask and tell, for ever."""
@@ -121,7 +122,10 @@ class Oracle:
             number = task.partition.partition
             task.learn(low, ends[number])
             if (followed := homes[number]) is not None:
-                task.follow(low, ends, away, *followed)
+                # Kept here, and not by the task: what other homes have committed is true whoever has this partition.
+                passed = self._homes.setdefault(number, Homes()).hear(low, ends, away, *followed)
+                if passed is not None:
+                    task.learn_merged(passed, ends[number])
 
     async def _committed(
         self, admin: AIOKafkaAdminClient, stage: str, partitions: list[TopicPartition]

@@ -8,7 +8,7 @@ from the committed offset what happened (W2, W3, W4, W5). The member hands it re
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,7 +24,7 @@ from consumer.kafka.observe import Observer
 from consumer.kafka.pending import Pending
 from consumer.kafka.states import TRANSITIONS, State
 from consumer.kafka.transaction import Transactor
-from consumer.kafka.watermark import Homes, Readings
+from consumer.kafka.watermark import Readings
 from consumer.stage import Follows, Output, Record, Versioned
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class Task:
         self._pending = Pending(0, 0)
         self._inbox = Inbox()
         self._follows = kept.stage if isinstance(kept.stage, Follows) else None
-        self._readings, self._merged, self._homes = Readings(), Readings(), Homes()
+        self._readings, self._merged = Readings(), Readings()
         self._polled_error: Exception | None = None
         self._last_timestamp: int | None = None
         self._committed_at = self._ticked_at = 0.0
@@ -96,14 +96,10 @@ class Task:
         self._readings.learn(watermark, end)
         self._wake.set()
 
-    def follow(
-        self, low: int, ends: Mapping[int, int], committed: Mapping[int, int], homes: Iterable[int], aliases: int
-    ) -> None:
-        """Take what is known of the homes from which aliases lead here (W17); see `Homes.hear`."""
-        passed = self._homes.hear(low, ends, committed, homes, aliases)
-        if passed is not None:
-            self._merged.learn(passed, ends[self.partition.partition])
-            self._wake.set()
+    def learn_merged(self, watermark: int, end: int) -> None:
+        """Take a watermark that all homes have passed from which aliases lead here; it holds from *end* on (W17)."""
+        self._merged.learn(watermark, end)
+        self._wake.set()
 
     def drain(self) -> None:
         """Ask for the end: commit what has been processed, take nothing more."""
@@ -202,7 +198,7 @@ class Task:
         if not self._lease.valid:
             raise LeaseLost
         self._inbox.clear()
-        self._readings, self._merged, self._homes = Readings(), Readings(), Homes()
+        self._readings, self._merged = Readings(), Readings()
         self._consumer.seek(self.partition, start.offset)
         self._metadata = start.metadata._replace(version=self._config.format or start.metadata.version)
         if isinstance(self._stage, Versioned):

@@ -106,6 +106,7 @@ class Homes:
 
     def __init__(self) -> None:
         self._passing: list[Passing] = []
+        self._wanted: frozenset[int] = frozenset()
 
     def hear(
         self,
@@ -129,10 +130,15 @@ class Homes:
 
             aliases: Over how many aliases one after another a record may come.
         """
-        wanted = list(homes)
+        wanted = frozenset(homes)
+        if not wanted <= self._wanted:  # what came over an alias of such a home was not waited for until now
+            self._passing = [held._replace(passed=0) for held in self._passing]
+        self._wanted = wanted
         passed: int | None = None
         still: list[Passing] = []
         for held in self._passing:
+            if any(ends.get(home, 0) < end for home, end in held.ends.items()):
+                continue  # of a log that has been made anew since
             there = all(committed.get(home, 0) >= held.ends.get(home, 0) for home in wanted)
             now = Passing(held.watermark, held.passed + 1, ends) if there else held
             if now.passed < aliases:

@@ -57,7 +57,8 @@ class Kind(NamedTuple):
 
     ``weight`` says how often it is drawn, ``stall_seconds`` how long a partition may stand still for it (None: it waits
     for a remedy by hand), ``delay_seconds`` how late it may make an alert (None: as the stall makes it). While an
-    ``outage`` lasts nobody can do anything: its stall is counted from its end.
+    ``outage`` lasts nobody can do anything: its stall is counted from its end. One that ``bites`` leaves something
+    uncommitted behind; the others stop members cleanly, or find them stopped.
     """
 
     do: Callable[[], Awaitable[None]]
@@ -65,6 +66,7 @@ class Kind(NamedTuple):
     stall_seconds: float | None
     delay_seconds: float | None = None
     outage: bool = False
+    bites: bool = True
 
 
 class Faults:
@@ -108,8 +110,8 @@ class Faults:
             "cut in a commit": Kind(self.cut_commits, 3, killed),
             "late commit": Kind(self.late_commits, 3, killed),
             "fenced by a stranger": Kind(self.fence, 2, stopped),
-            "offsets deleted, remedy": Kind(self.lose_offsets, 1, None),
-            "state topic anew, remedy": Kind(self.lose_state, 1, None),
+            "offsets deleted, remedy": Kind(self.lose_offsets, 1, None, bites=False),
+            "state topic anew, remedy": Kind(self.lose_state, 1, None, bites=False),
             "topic's limit lowered, remedy": Kind(self.lower_limit, 1, None),
         }
 

@@ -206,6 +206,7 @@ class Run:
         over, stall = time.monotonic(), self._progress.longest_stall
         self.struck.append(Struck(name, kind, self._noise, begun, done, over, stall))
         self.found.faults += 1
+        self.found.faults_that_bite += kind.bites
         self.found.not_recovered += took is None
         how = "NOT RECOVERED" if took is None else f"stall {stall:4.1f} s, over in {over - begun:4.1f} s"
         say(f"{self.found.faults:5} {name:30} {how:34} {self._feed.written} in")

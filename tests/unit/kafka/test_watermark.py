@@ -1,13 +1,20 @@
 """W17 without a broker: a model in which partitions lag, and what each rule for the watermark makes of it."""
 
+import asyncio
 import random
 from collections.abc import Iterable
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.kafka.config import KafkaConfig
+from consumer.kafka.observe import Silent
+from consumer.kafka.oracle import Oracle
 from consumer.kafka.watermark import Homes, Place, Readings, low_watermark
 from consumer.stuck import Stuck
 
@@ -158,6 +165,74 @@ def test_w17_a_chain_of_aliases_is_waited_for_link_by_link() -> None:
     assert homes.hear(300, {0: 5, 1: 8, 2: 0}, {0: 5, 1: 7}, [0, 1], 2) is None
     # Now it has: the record stands before the end of 2 that is asked for after this.
     assert homes.hear(400, {0: 5, 1: 8, 2: 1}, {0: 5, 1: 8}, [0, 1], 2) == 100
+
+
+def test_w17_a_chain_that_is_new_is_waited_for_from_its_first_link() -> None:
+    """
+    A merge leads another home here meanwhile: what it had to pass on was not waited for, so no link counts yet.
+
+    Red where links that were passed before go on counting: the record of 0 lies at 8 of 1, which has not read it.
+    """
+    homes = Homes()
+    assert homes.hear(100, {0: 5, 1: 7, 2: 0}, {0: 4, 1: 7}, [1], 2) is None
+    assert homes.hear(200, {0: 5, 1: 8, 2: 0}, {0: 4, 1: 7}, [1], 2) is None
+    # Now 0 leads to 1 too, and passes on what it had: to offset 8 of 1.
+    assert homes.hear(300, {0: 5, 1: 9, 2: 0}, {0: 5, 1: 8}, [0, 1], 2) is None
+    assert homes.hear(400, {0: 5, 1: 9, 2: 1}, {0: 5, 1: 9}, [0, 1], 2) == 200
+
+
+def test_w17_a_log_made_anew_is_not_waited_for() -> None:
+    """What was to be reached in a log that is shorter now is given up, or it would stand in the way for ever."""
+    homes = Homes()
+    for number in range(100):
+        assert homes.hear(number, {0: 5, 1: 7}, {1: 0}, [1], 1) is None
+    assert homes.hear(200, {0: 0, 1: 1}, {1: 0}, [1], 1) is None
+    assert homes.hear(300, {0: 0, 1: 1}, {1: 1}, [1], 1) == 200
+
+
+class FollowedTask:
+    """A judge task to whose patients an alias leads from partition 1 over two links."""
+
+    def __init__(self) -> None:
+        self.partition = TopicPartition("lab-alert.events", 0)
+        self.alias_homes = (frozenset({1}), 2)
+        self.merged: list[int] = []
+
+    def learn(self, watermark: int, end: int) -> None:
+        """Take the partition's own."""
+
+    def learn_merged(self, watermark: int, end: int) -> None:
+        """Take that of merged patients."""
+        self.merged.append(watermark)
+
+
+def test_w17_a_rebalance_does_not_begin_the_wait_for_aliases_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What other homes have committed stays true: a task that is made anew goes on waiting where the one before was.
+
+    Red where each task counts for itself: with a fault every few seconds it would never have counted to the end.
+    """
+    asked = 0
+
+    async def committed(*_: object) -> dict[TopicPartition, OffsetAndMetadata]:
+        return {TopicPartition("lab-alert.events", 1): OffsetAndMetadata(10 * asked, "")}
+
+    async def end_offsets(places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, 10 * asked + 5)
+
+    oracle: Any = Oracle(KafkaConfig(partitions=2), cast("Any", None), Silent(), cast("Any", None))
+    monkeypatch.setattr(oracle, "_committed", committed)
+
+    async def test() -> list[int]:
+        nonlocal asked
+        heard: list[int] = []
+        for asked in range(6):
+            task = FollowedTask()  # each time after a rebalance
+            await oracle._tell(SimpleNamespace(end_offsets=end_offsets), None, 100 + asked, [task])
+            heard += task.merged
+        return heard
+
+    assert asyncio.run(test()) == [100, 101, 102, 103]
 
 
 def test_w17_no_queue_without_a_limit() -> None:
