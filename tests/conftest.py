@@ -1,13 +1,16 @@
 """What all tests share: how many examples a property tries, a clean environment, one broker for a whole run."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from consumer.cli.main import main
 from consumer.kafka.brokers import Broker, BrokerError, broker
 from consumer.metrics import Metrics
+from tests.commands import Done, Run
 
 # Two cores are shared by whoever tests: a slow example is no failure, and neither is a slow strategy.
 SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -24,6 +27,19 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("LAB_ALERT_") and name != "LAB_ALERT_TEST_BOOTSTRAP":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line in this process."""
+
+    def call(*arguments: str) -> Done:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["lab-alert", *arguments])
+        code = main()
+        return Done(code, *capfd.readouterr())
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -6,33 +6,21 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from consumer.cli.main import main
 from consumer.kafka import clients
 from consumer.kafka.brokers import Broker
 from consumer.simulate import stamp
 from consumer.stage import Output
 from rules.events import MINUTE
+from tests.commands import Run
 from tests.e2e.deployment import Deployment, Placed, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 """Docker's client, asked whether there is a Docker, leaves a socket to the garbage collector."""
-
-
-class Done(NamedTuple):
-    """How a command ended and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -42,19 +30,6 @@ def deployment(kafka: Broker, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     for name, value in made.settings.items():
         monkeypatch.setenv(f"LAB_ALERT_{name.upper()}", value)
     return made
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in this process."""
-
-    def call(*arguments: str) -> Done:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", ["lab-alert", *arguments])
-        code = main()
-        return Done(code, *capfd.readouterr())
-
-    return call
 
 
 def message(mrn: str, body: str) -> bytes:

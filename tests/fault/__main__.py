@@ -6,16 +6,14 @@ as a table. ``--mutants`` makes short runs with one rule switched off each, and 
 """
 
 import argparse
-import logging
 import os
 import sys
 import time
 from pathlib import Path
 
-from consumer.kafka import compat
 from tests.fault import mutants, report
 from tests.fault.mutants import ASKED_FOR, MUTANTS
-from tests.fault.run import Given, Run, play, say
+from tests.fault.run import Given, Run, play, prepare, say
 
 FAULTS = 12
 PROVES_NOTHING = {"aborted_seen_uncommitted"}
@@ -80,11 +78,7 @@ def main() -> int:
     parser.add_argument("--like", choices=sorted(MUTANTS), help="a mutant's run with nothing switched off")
     parser.add_argument("--logs", type=Path, help="folder for the members' logs")
     given = parser.parse_args()
-    logging.disable(logging.CRITICAL)
-    compat.hush()
-    os.environ.pop("LAB_ALERT_TEST_BOOTSTRAP", None)
-    if given.logs is not None:
-        given.logs.mkdir(parents=True, exist_ok=True)
+    prepare(given.logs)
     wanted = Given(given.seed, -(-given.faults // given.seeds), tuple(given.only), logs=given.logs)
     if given.mutants or given.mutant:
         good = switched_off(wanted, [given.mutant] if given.mutant else list(ASKED_FOR))

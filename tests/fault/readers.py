@@ -5,6 +5,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from consumer.kafka import compat
 from consumer.kafka.config import KafkaConfig
 from consumer.stage import Output
 from rules.events import SECOND, Instant
+from tests.fault.meanwhile import meanwhile
 
 WATCHED = (Output.EVENTS, Output.ALERTS, Output.DEAD_LETTERS)
 """Topics that readers stay on; the state topic is made anew on the way, and its offsets with it."""
@@ -65,12 +67,10 @@ class Reader:
         )
         await consumer.start()
         consumer.assign(await compat.all_partitions(consumer, [self._config.topics[output] for output in WATCHED]))
-        going = asyncio.create_task(self._go(consumer))
         try:
-            yield
+            async with meanwhile(self._go(consumer)):
+                yield
         finally:
-            going.cancel()
-            await asyncio.wait([going])
             await consumer.stop()
 
     async def _go(self, consumer: AIOKafkaConsumer) -> None:
@@ -118,15 +118,9 @@ class Progress:
         """The longest time, since `begin`, for which a partition had something to read and committed nothing."""
         return self._longest
 
-    @contextlib.asynccontextmanager
-    async def asking(self) -> AsyncIterator[None]:
+    def asking(self) -> AbstractAsyncContextManager[None]:
         """Ask for as long as the context lasts."""
-        going = asyncio.create_task(self._go())
-        try:
-            yield
-        finally:
-            going.cancel()
-            await asyncio.wait([going])
+        return meanwhile(self._go())
 
     async def caught_up(self, seconds: float) -> float | None:
         """Wait until both stages have committed all that stands inbound now; return how long it took, None: longer."""

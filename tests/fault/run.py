@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from consumer.kafka import clients
+from consumer.kafka import clients, compat
 from consumer.kafka.brokers import Broker, broker, reserved_port
 from consumer.stage import Output
 from tests.e2e.deployment import Deployment
@@ -107,6 +109,15 @@ def say(line: str = "") -> None:
     """Print a line at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def prepare(logs: Path | None) -> None:
+    """Be a process that only says how the run goes, with a broker of its own; *logs* is where members' logs go."""
+    logging.disable(logging.CRITICAL)
+    compat.hush()
+    os.environ.pop("LAB_ALERT_TEST_BOOTSTRAP", None)
+    if logs is not None:
+        logs.mkdir(parents=True, exist_ok=True)
 
 
 R = TypeVar("R", bound="Run")

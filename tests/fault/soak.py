@@ -9,23 +9,22 @@ beginning, for until then the patients' histories are still growing to the lengt
 import argparse
 import asyncio
 import contextlib
-import logging
-import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from consumer.kafka import compat
 from consumer.kafka.brokers import Broker, JavaBroker
 from consumer.kafka.config import KafkaConfig
 from tests.e2e.deployment import Deployment
 from tests.fault import report
 from tests.fault.check import open_transactions
+from tests.fault.meanwhile import meanwhile
 from tests.fault.members import Members
 from tests.fault.model import Model
-from tests.fault.run import Given, Run, play, say
+from tests.fault.run import Given, Run, play, prepare, say
 
 SAMPLE_SECONDS = 5.0
 INBOUND_MAX_BYTES = 100_000
@@ -69,15 +68,9 @@ class Usage:
         self._members = members
         self._broker = broker
 
-    @contextlib.asynccontextmanager
-    async def looking(self) -> AsyncIterator[None]:
+    def looking(self) -> AbstractAsyncContextManager[None]:
         """Look for as long as the context lasts."""
-        going = asyncio.create_task(self._go())
-        try:
-            yield
-        finally:
-            going.cancel()
-            await asyncio.wait([going])
+        return meanwhile(self._go())
 
     async def _go(self) -> None:
         while True:
@@ -189,11 +182,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=20.0, help="seconds between two faults")
     parser.add_argument("--logs", type=Path, help="folder for the members' logs")
     given = parser.parse_args()
-    logging.disable(logging.CRITICAL)
-    compat.hush()
-    os.environ.pop("LAB_ALERT_TEST_BOOTSTRAP", None)
-    if given.logs is not None:
-        given.logs.mkdir(parents=True, exist_ok=True)
+    prepare(given.logs)
     say(f"seed {given.seed}, {given.duration:.0f} s at {given.rate} messages/s, a fault every {given.every:.0f} s")
     about = Given(given.seed, 0, logs=given.logs, rate=given.rate, soak_seconds=given.duration, every=given.every)
     about = about._replace(inbound_max_bytes=INBOUND_MAX_BYTES)

@@ -1,37 +1,10 @@
 """The command line: what is refused, how it is said, and which exit code says it."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from consumer.cli.main import main
-
-
-class Done(NamedTuple):
-    """How a command ended and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in this process."""
-
-    def call(*arguments: str) -> Done:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", ["lab-alert", *arguments])
-        code = main()
-        return Done(code, *capfd.readouterr())
-
-    return call
+from tests.commands import Run
 
 
 def test_every_command_of_the_contract_is_there(run: Run) -> None:

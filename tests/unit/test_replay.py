@@ -1,19 +1,16 @@
 """The replay: time from the messages, watermark, the end; and that the command prints what it should."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from consumer.cli.main import main
 from consumer.hl7.site import Site
 from consumer.replay import Replay, message_time
 from rules.alert import Change, Rule
 from rules.events import HOUR, MINUTE, Source
 from rules.rulebook import DEFAULT
+from tests.commands import Run
 
 NOW = 1_767_276_600_000  # 2026-01-01 14:10 UTC
 SITE = Site.default()
@@ -99,30 +96,6 @@ def test_a_message_without_a_time_is_received_with_the_one_before() -> None:
     machine.play(message("", "20260101093000+0000", "6.1", "3"), Source("f", 0, 1))
     (alert, *_) = [one.transition for one in machine.run([(HIGH[1], Source("f", 0, 2))])]
     assert alert.rule is Rule.REFRACTORY_HYPERKALEMIA
-
-
-class Done(NamedTuple):
-    """How a command ended and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in this process."""
-
-    def call(*arguments: str) -> Done:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", ["lab-alert", *arguments])
-        code = main()
-        return Done(code, *capfd.readouterr())
-
-    return call
 
 
 @pytest.fixture
