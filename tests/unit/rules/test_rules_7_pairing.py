@@ -119,6 +119,20 @@ def test_rules_7_a_magnesium_may_be_earlier_than_the_trigger() -> None:
     assert changes(play.seen, LOW)[-1] == "resolved magnesium_recovered"
 
 
+@pytest.mark.parametrize("order", ["M1", "M=1", "M|1"], ids=["plain", "with an equals sign", "with a bar"])
+def test_rules_7_what_ended_an_alert_is_found_by_its_order_number(order: str) -> None:
+    """Whatever characters its order number has, the magnesium that ended 4.1 still stands: not raised again."""
+    play = Play()
+    play.tell(k("6.2", h(0)), k("6.2", h(2)), at=h(2))
+    play.wait(h(3))
+    play.tell(mg("0.9", h(3), order=order))
+    play.tell(dose(h(1), "1"), mg(None, h(3) - 1, status="I"), at=h(4))
+    play.tell(mg("0.9", h(3), order=order, resulted=h(4)), at=h(4))
+    assert changes(play.seen, RULE) == ["raised high", "resolved magnesium_resulted"]
+    play.tell(mg(None, h(3), order=order, status="W", resulted=h(5)), at=h(5))
+    assert changes(play.seen, RULE)[2:] == ["raised high"]
+
+
 # Superseded
 
 
