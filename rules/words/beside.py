@@ -62,6 +62,13 @@ def _worst_of(chart: Chart, finding: Finding) -> Draw | None:
     return worst if severity > own else None
 
 
+def which_worst(trigger: Draw, worst: Draw) -> str:
+    """Return which result the severity is by: the highest, lowest, or highest valid one (the trigger is doubtful)."""
+    if worst.value > trigger.value:
+        return "highest"
+    return "lowest" if trigger.result.analyte is Analyte.POTASSIUM else "highest valid"
+
+
 def worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
     """Return a potassium beside magnesium, a calcium, a creatinine that is worse than the headline (issue 5)."""
     return chart.once(f"worse_beside {trigger.key}", lambda c: _worse_beside(c, trigger))

@@ -11,7 +11,7 @@ from rules.events import Analyte, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode
 from rules.patient import Alert
-from rules.words.beside import renal_words, worse_beside, worst_of
+from rules.words.beside import renal_words, which_worst, worse_beside, worst_of
 from rules.words.evidence import EVIDENCE_AT_MOST
 from rules.words.facts import (
     HYPERKALEMIA_RULES,
@@ -196,7 +196,7 @@ def _of_severity(chart: Chart, alert: Alert, finding: Finding) -> list[str]:
     found = []
     worst, steps = worst_of(chart, finding), finding.notes.get("steps")
     if worst is not None:
-        which = "lowest" if worst.value < finding.evidence[0].value else "highest"
+        which = which_worst(finding.evidence[0], worst)
         found.append(f"the severity is by the {which}: {shown_as(worst)}, {age(worst, chart.now)}")
     if alert.severity >= Severity.HIGH and isinstance(steps, list) and steps:
         found.append(f"counted towards the severity: {', '.join(steps)}")

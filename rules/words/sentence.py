@@ -24,9 +24,11 @@ class Part(NamedTuple):
     shorter: str = ""
 
 
-def fit(lead: str, *parts: Part) -> str:
+def fit(lead: str, *parts: Part, brief: str = "") -> str:
     """
     Return *lead* and *parts*, in order, in at most 160 characters: shortened first, then left out by rank.
+
+    *brief*, where there is one, stands for the lead before any part is made shorter still.
 
     >>> fit("Potassium 6.3 mmol/L", Part("no magnesium result on record"))
     'Potassium 6.3 mmol/L; no magnesium result on record.'
@@ -37,6 +39,8 @@ def fit(lead: str, *parts: Part) -> str:
             break
         place = kept.index(part)
         kept[place : place + 1] = [] if part.rank >= OPTIONAL else [part._replace(text=part.short or part.text)]
+    if brief and len(_sentence(lead, kept)) > LONGEST:
+        lead = brief
     for part in sorted((part for part in kept if part.shorter), key=lambda part: -part.rank):
         if len(_sentence(lead, kept)) > LONGEST:
             kept[kept.index(part)] = part._replace(text=part.shorter)

@@ -12,10 +12,11 @@ from rules.alert import Change, Rule
 from rules.chart import Chart
 from rules.draws import Draw
 from rules.events import Analyte, Instant
+from rules.exposure import Exposure
 from rules.finding import Finding
 from rules.hyperkalemia import Episode, treatment_failure
 from rules.patient import Alert
-from rules.words.beside import worse_beside, worst_of
+from rules.words.beside import which_worst, worse_beside, worst_of
 from rules.words.endings import TITLES, ended
 from rules.words.facts import (
     WHY_DOUBTFUL,
@@ -73,7 +74,7 @@ def _seen(chart: Chart, episode: Episode, how: str = "{}", briefly: str = "{}") 
     seen = treatments_since(chart, treated_from(episode))
     full, short = (seen[0], seen[0]) if seen else ("no treatment seen in the feed", "no treatment seen")
     shorter = short if seen else f"persistent, {short}" if "persistent" in how else short
-    return Part(how.format(full), 3, briefly.format(short), shorter=shorter)
+    return Part(how.format(full), 2, briefly.format(short), shorter=shorter)
 
 
 def _hyperkalemia(scene: Scene) -> str:
@@ -82,7 +83,7 @@ def _hyperkalemia(scene: Scene) -> str:
     assert isinstance(episode, Episode)
     failed = treatment_failure(chart, episode, trigger)
     if finding.criterion == "treatment_failure" and failed is not None:
-        seen = Part(f"still high after {treatment_words(*failed, chart.now)}", 3)
+        seen = Part(f"still high after {treatment_words(*failed, chart.now)}", 2)
     elif episode.reopened_at is not None and trigger.at >= episode.reopened_at:
         seen = _seen(chart, episode, "high again after clearing, {}", "high again, {}")
     else:
@@ -136,18 +137,16 @@ def _hypokalemia(scene: Scene) -> str:
 
 def _hypermagnesemia(scene: Scene) -> str:
     chart, exposure = scene.chart, scene.finding.exposure
-    prefix = "More than the recorded dose explains" if unexplained(chart, scene.finding) else ""
-    if exposure is None:
-        dose = Part(no_exposure(chart, scene.trigger))
-    else:
-        words = exposure_words(exposure, chart.now, chart.rulebook, brief=True)
-        dose = Part(words, 1, words.partition(",")[0])
+    before = earlier(chart.magnesium, scene.trigger)
+    beyond = unexplained(chart, scene.finding)
+    dose = Part(no_exposure(chart, scene.trigger)) if exposure is None else _dose(scene, exposure, 1)
     return fit(
-        _lead(scene, earlier(chart.magnesium, scene.trigger), prefix=prefix),
+        _lead(scene, before, prefix="More than the recorded dose explains" if beyond else ""),
         _worst(scene),
         *_worse_beside(scene),
         dose,
         scene.renal,
+        brief=_lead(scene, before, prefix="Beyond the recorded dose") if beyond else "",
     )
 
 
@@ -167,16 +166,24 @@ def _after_magnesium(scene: Scene) -> str:
         known = Part(f"{level} drawn {ago(magnesium.at, chart.now)}", 1, level)
     else:
         known = Part("magnesium not measured since")
-    dose = _of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
     return fit(
         _lead(scene, last, nothing="baseline not known"),
         _worst(scene),
         *_worse_beside(scene),
         Part(was, 3),
-        Part(dose, 2, dose.partition(",")[0]),
+        _dose(scene, exposure, 2, drug=True),
         known,
         scene.renal,
     )
+
+
+def _dose(scene: Scene, exposure: Exposure, rank: int, *, drug: bool = False) -> Part:
+    """Return whether the infusion runs or ended; shorter without its grams, then without how its end is assumed."""
+    full = exposure_words(exposure, scene.chart.now, scene.chart.rulebook, brief=True)
+    words = _of_magnesium(full) if drug else full
+    short = words.partition(",")[0]
+    when, _, assumed = short.partition(" (end assumed")
+    return Part(words, rank, short, shorter=f"{when} (assumed)" if assumed else "")
 
 
 def _of_magnesium(words: str) -> str:
@@ -188,13 +195,14 @@ def _gap(scene: Scene) -> str:
     chart, exposure = scene.chart, scene.finding.exposure
     lacking = [word for word in ("magnesium", "potassium") if scene.finding.notes[f"{word}_draw"] is None]
     assert exposure is not None
-    dose = _of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True))
+    dose, _, amount = _of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True)).partition(", ")
     since = (
         f"drawn after its first {chart.rulebook.shown('gap_from')}" if exposure.end > chart.now else "measured since"
     )
     return fit(
         f"{dose[0].upper()}{dose[1:]}",
-        Part(f"no {' and no '.join(lacking)} {since}"),
+        Part(amount, 2, joint=", "),
+        Part(f"no {' and no '.join(lacking)} {since}", 0),
         scene.renal._replace(joint="; ", rank=1),
     )
 
@@ -218,9 +226,10 @@ _SENTENCES: dict[Rule, Callable[[Scene], str]] = {
 
 
 def _worse_beside(scene: Scene) -> list[Part]:
-    """Name what is worse than the headline."""
+    """Name what is worse than the headline: a potassium is the last to go, a creatinine the first."""
+    ranks = {Analyte.POTASSIUM: 0, Analyte.CREATININE: 2}
     return [
-        Part(shown_as(draw), 3 if draw.result.analyte is Analyte.CREATININE else 2, joint=", ")
+        Part(shown_as(draw), ranks.get(draw.result.analyte, 1), joint=", ")
         for draw in worse_beside(scene.chart, scene.trigger)
     ]
 
@@ -230,7 +239,7 @@ def _worst(scene: Scene) -> Part:
     worst = worst_of(scene.chart, scene.finding)
     if worst is None:
         return Part("")
-    which = "lowest" if worst.value < scene.trigger.value else "highest"
+    which = which_worst(scene.trigger, worst)
     told, brief = ("", "") if worst.valid else (" (possibly spurious)", " (doubtful)")
     return Part(f"{which} {shown(worst)}{told}", 3, f"{which} {as_sent(worst).number}{brief}", joint=", ")
 

@@ -1,14 +1,26 @@
 """Whatever a ward sends, what the alerts say stays a page long and orders nothing (RULES.md, intended use)."""
 
+import re
+
 from hypothesis import given
 
-from rules.alert import Change
+from rules.alert import Change, Rule, Transition
 from rules.events import DAY
 from rules.words.considerations import UNSEEN
 from rules.words.sentence import LONGEST
 from tests.property.rules.histories import Life, Run, lives
 from tests.unit.words.test_words_lint import FORBIDDEN
 
+LEAD = re.compile(
+    r"((More than the recorded dose explains|Beyond the recorded dose): )?(potassium|magnesium|(ionized )?calcium) "
+    r"[<>]?=?[\d.]+ (mmol/L|mEq/L|mg/dL)( \((possibly spurious|hemolyzed, may be lower)\))?"
+    r"(, (up|down) [\d.]+( or more)? in \d+ (min|h|days)|, unchanged in \d+ (min|h|days)|, baseline not known)?"
+    r", drawn \d+ (min|h|days) ago[;,.]",
+    re.IGNORECASE,
+)
+"""Value with its unit, change and interval, age of the draw."""
+SEEN = re.compile("no treatment seen|insulin|beta-2 agonist|bicarbonate|binder|loop diuretic|dialysis recorded")
+DOSE = re.compile("infusion (running|ended)|last dose")
 ENDS = (Change.RESOLVED, Change.RETRACTED, Change.CLOSED)
 
 
@@ -23,3 +35,25 @@ def test_every_text_of_any_history_is_short_and_orders_nothing(life: Life) -> No
         assert len(set(one.considerations)) == len(one.considerations)
         assert one.considerations[-1] == UNSEEN
         assert bool(one.resolves_when) is (one.change not in ENDS)
+        if one.change not in ENDS and "the alert is still open" not in one.summary:
+            _leads(one)
+
+
+def _leads(one: Transition) -> None:
+    """Hold a summary to issue 5: the value itself first, then what was seen, then what is missing."""
+    said = one.summary
+    if one.rule is Rule.MAGNESIUM_MONITORING_GAP:
+        assert said.startswith(("Magnesium infusion", "Last magnesium dose"))
+        assert re.search("; no (magnesium|potassium)", said)
+        return
+    lead = LEAD.match(said)
+    assert lead, said
+    beyond = any(text.startswith("more than the recorded dose explains") for text in one.considerations)
+    assert bool(lead[1]) is beyond
+    if one.rule in (Rule.REFRACTORY_HYPERKALEMIA, Rule.HYPERKALEMIA_LOW_MAGNESIUM):
+        assert SEEN.search(said), said
+        assert "magnesium" in said
+    if one.rule is Rule.REFRACTORY_HYPOKALEMIA:
+        assert "magnesium" in said
+    if one.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA:
+        assert DOSE.search(said), said
