@@ -241,7 +241,8 @@ def _worst(scene: Scene) -> Part:
         return Part("")
     which = which_worst(scene.trigger, worst)
     told, brief = ("", "") if worst.valid else (" (possibly spurious)", " (doubtful)")
-    return Part(f"{which} {shown(worst)}{told}", 3, f"{which} {as_sent(worst).number}{brief}", joint=", ")
+    number = f"{worst.result.comparator}{as_sent(worst).number}"
+    return Part(f"{which} {shown(worst)}{told}", 3, f"{which} {number}{brief}", joint=", ")
 
 
 def summary(

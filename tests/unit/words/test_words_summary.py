@@ -3,9 +3,25 @@
 import pytest
 
 from rules.alert import Rule, Transition
-from rules.events import Instant
+from rules.events import Drug, Instant
 from rules.words.sentence import LONGEST, Part, fit
-from tests.unit.rules.builders import Fact, Play, adt, ca, crea, dose, egfr, h, ica, infusion, k, mg, visit
+from tests.unit.rules.builders import (
+    Fact,
+    Play,
+    adt,
+    ca,
+    crea,
+    dialysis,
+    dose,
+    egfr,
+    given,
+    h,
+    ica,
+    infusion,
+    k,
+    mg,
+    visit,
+)
 from tests.unit.rules.edges import doubtful
 
 POST, GAP = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.MAGNESIUM_MONITORING_GAP
@@ -88,6 +104,19 @@ def test_a_doubtful_trigger_has_no_lowest_magnesium() -> None:
     )
     assert one.summary.startswith("Magnesium 3.3 mmol/L (possibly spurious), up 0.2 in 2 h, drawn 0 min ago, highest v")
     assert "the severity is by the highest valid: magnesium 3.1 mmol/L, drawn 2 h ago" in one.considerations
+
+
+def test_a_value_beyond_what_is_measured_stays_so_in_short() -> None:
+    """``highest >8.0``, never 8.0, where there is no room for its unit: a comparator counts. RULES.md 1, issue 5."""
+    beyond = k("8.0", h(-8))._replace(comparator=">")
+    facts = (beyond, crea("432", h(2)), given(Drug.BINDER, h(-4)), dialysis(h(-6), h(-2)))
+    one = last(
+        Rule.REFRACTORY_HYPERKALEMIA,
+        (h(-8), (mg("0.9", h(-40)), beyond)),
+        (h(2), (*facts, k("6.0", h(2)))),
+        until=h(4),
+    )
+    assert "highest >8.0" in one.summary
 
 
 def test_a_brief_lead_stands_before_anything_is_left_out() -> None:
