@@ -33,8 +33,8 @@ from rules import rulebook as rulebooks
 from rules.events import DAY
 from rules.rulebook import Rulebook
 
-STATE_PERCENT = 95
-"""Of what a record of the state topic may weigh (KAFKA.md W3); the rest is for its key, its headers and the batch."""
+RECORD_PERCENT = 95
+"""Of what a record of our topics may weigh (KAFKA.md W3); the rest is for its key, its headers and the batch."""
 
 ALL_STAGES: tuple[StageName, ...] = ("ingest", "judge")
 
@@ -164,6 +164,7 @@ class Stages:
         self._decoder = Decoder(site, accept_processing_ids=settings.processing_ids)
         self._prefilter = Prefilter(site)
         self._issuer = Issuer(settings.deployment, version(), rulebook.fingerprint())
+        self._record_bytes = kafka_config(settings).max_message_bytes * RECORD_PERCENT // 100
 
     def ingest(self, partition: int) -> Stage:
         """Return the ingest stage of one inbound partition."""
@@ -171,14 +172,19 @@ class Stages:
         return Ingest(
             self._decoder,
             self._prefilter,
-            IngestSettings(self._clock, partition, settings.kafka_partitions, frozenset(settings.processing_ids)),
+            IngestSettings(
+                self._clock,
+                partition,
+                settings.kafka_partitions,
+                frozenset(settings.processing_ids),
+                self._record_bytes,
+            ),
             self._sample,
         )
 
     def judge(self, partition: int) -> Stage:
         """Return the judge stage of one events partition."""
         settings = self._settings
-        largest = kafka_config(settings).max_message_bytes
         return Judge(
             self._rulebook,
             JudgeSettings(
@@ -186,7 +192,7 @@ class Stages:
                 partition,
                 settings.kafka_partitions,
                 settings.kafka_events_topic,
-                largest * STATE_PERCENT // 100,
+                self._record_bytes,
             ),
             self._issuer,
         )

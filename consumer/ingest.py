@@ -20,6 +20,9 @@ from rules.events import MINUTE, Instant, PatientEvent, Source
 AHEAD_AT_MOST: Final = 10 * MINUTE
 """RULES.md 8: a record further ahead of the wall clock is taken as received now."""
 
+KEY_SHARE: Final = 100
+"""A patient's key stands in all that is written of the patient: it may take a hundredth of what an event may."""
+
 DECODER_ERROR: Final = "decoder_error"
 RECEIVED_AHEAD: Final = "received_ahead"
 
@@ -45,6 +48,8 @@ class Settings(NamedTuple):
     partition: int
     partitions: int
     processing_ids: frozenset[str] = frozenset({"P", ""})
+    event_bytes: int = 2_000_000
+    """What an event may weigh (KAFKA.md W3); `consumer/app.py` gives it by what the events topic takes."""
 
 
 class Ingest:
@@ -147,10 +152,19 @@ class Ingest:
                 for what, number in message.not_ours.items():
                     _add(counts, "not_ours", what.value, number)
         headers = (("attempt", str(attempt).encode()),) if resubmitted(record.headers) else ()
+        refused = 0
         for event in (*bindings, *events):
             sent = event._replace(flags=(*event.flags, RECEIVED_AHEAD)) if ahead else event
+            key = event.patient.key.encode()
             value = encode_event(EventRecord(Kind.EVENT, event.patient, sent), self._format)
-            out.append(Outgoing(Output.EVENTS, None, event.patient.key.encode(), value, headers))
+            if self._fits(key, value):
+                out.append(Outgoing(Output.EVENTS, None, key, value, headers))
+            else:
+                refused += 1
+        if refused:
+            outcome = Outcome.IN_PART if refused < len(bindings) + len(events) else Outcome.DEAD_LETTER
+            reason = deadletter.TOO_LARGE
+            faults += [Fault(reason, "event")] * refused
         if ahead:
             _add(counts, "flags", RECEIVED_AHEAD)
         _add(counts, "messages", outcome.value)
@@ -171,6 +185,10 @@ class Ingest:
                 attempt,
             )
             out.append(deadletter.outgoing(letter, self._settings.partition % self._settings.partitions))
+
+    def _fits(self, key: bytes, value: bytes) -> bool:
+        """Say whether the events topic takes an event, and the state topic what will be kept of its patient (W3)."""
+        return len(value) <= self._settings.event_bytes and len(key) <= self._settings.event_bytes // KEY_SHARE
 
 
 def _faults(decoded: Decoded) -> list[Fault]:

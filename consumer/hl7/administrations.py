@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from consumer.hl7.context import CLOCK_SKEW, Context
 from consumer.hl7.drugs import GIVEN, NOT_GIVEN, STOPPED, DrugFound, drug_of, grams_of, looks_like, parenteral, per_hour
-from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, component, unescape
+from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, component, entity_identifier, unescape
 from consumer.hl7.outcome import Reason, Unmapped
 from consumer.hl7.times import Moment
 from consumer.hl7.values import read_number
@@ -32,7 +32,7 @@ class Given:
     @property
     def order_numbers(self) -> list[str]:
         """ORC-3 and ORC-2, those that are there."""
-        found = [component(self.orc[number], 1).strip() for number in (3, 2) if number < len(self.orc)]
+        found = [entity_identifier(self.orc[number]) for number in (3, 2) if number < len(self.orc)]
         return [number for number in found if number]
 
     @property

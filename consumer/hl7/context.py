@@ -7,7 +7,7 @@ from hashlib import blake2b  # noqa: TC003  (a type, and the name of a slot besi
 from typing import NamedTuple
 
 from consumer.hl7.codes import Kind, Observation, split_identifier
-from consumer.hl7.er7 import NULL, Message, component, unescape
+from consumer.hl7.er7 import NULL, Message, bounded, component, unescape
 from consumer.hl7.identity import Chosen, patient_from
 from consumer.hl7.making import maker
 from consumer.hl7.measure import Fault, Measured, measure
@@ -41,7 +41,7 @@ class SenderContext:
     def __init__(self, site: Site, application: str, facility: str) -> None:
         self.site = site
         self.sender: Sender = site.sender(application, facility)
-        self.text = f"{application}|{facility}"
+        self.text = bounded(f"{application}|{facility}")
         self.draw_times = (*self.sender.draw_times, "OBX-19", "OBR-22")  # the last two: when it was analyzed or told
         self.observations: dict[str, Observation] = {}  # by raw OBX-3, those that mean something to us
         self.nothing: set[str] = set()  # raw OBX-3 that mean nothing
@@ -218,7 +218,7 @@ def header_of(message: Message) -> tuple[Header, str, str]:
             (
                 kind,
                 trigger,
-                unescape(control_id).strip(),
+                bounded(unescape(control_id).strip()),
                 processing_id if processing_id in _PLAIN_IDS else component(processing_id, 1).strip().upper(),
                 fields[20] if len(fields) > 20 else "",
                 (read_time(sent) or read_time(component(sent, 1))) if sent else None,

@@ -5,6 +5,7 @@ A reader, not a validator: whatever can be read is read, what was repaired is fl
 standard delimiters (``|^~\&``), so that nothing behind this module asks which ones a sender chose.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from itertools import groupby, islice
@@ -16,6 +17,8 @@ from consumer.hl7.making import maker
 FIELD, COMPONENT, REPETITION, ESCAPE, SUBCOMPONENT = "|", "^", "~", "\\", "&"
 STANDARD_ENCODING = "^~\\&"
 NULL = '""'
+LONGEST_IDENTIFIER = 250
+"""HL7 v2.5 gives the entity identifier of an order, a specimen or a message 199 characters at most."""
 
 # The segments that most messages are made of: with these alone there is nothing to repair.
 _COMMON = frozenset(
@@ -324,3 +327,22 @@ def component(field: str, number: int) -> str:
     if ESCAPE in text:
         text = unescape(text)
     return "" if text == NULL else text
+
+
+def entity_identifier(field: str) -> str:
+    """Return what names an order (EI.1), trimmed; see `bounded`."""
+    return bounded(component(field, 1).strip())
+
+
+def bounded(identifier: str) -> str:
+    """
+    Return an identifier as it is, or its hash where it is longer than any that HL7 allows.
+
+    It stands in every result of a message: a number of 100 kB in forty results is an event of 12 MB.
+
+    >>> bounded("4711"), bounded("4711" * 100) == bounded("4711" * 100), len(bounded("4711" * 100))
+    ('4711', True, 71)
+    """
+    if len(identifier) <= LONGEST_IDENTIFIER:
+        return identifier
+    return f"sha256:{hashlib.sha256(identifier.encode(errors='surrogatepass')).hexdigest()}"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from consumer.hl7 import comments
 from consumer.hl7.codes import Observation
 from consumer.hl7.context import Context
-from consumer.hl7.er7 import NULL, REPETITION, component, unescape
+from consumer.hl7.er7 import NULL, REPETITION, entity_identifier, unescape
 from consumer.hl7.making import maker
 from consumer.hl7.specimen import Specimen, vetoes
 from consumer.hl7.texts import fold
@@ -79,8 +79,8 @@ class Order:
         self.specimens: list[Specimen] = []
         self.draws: dict[tuple[str, ...], Drawn | None] = {}  # by OBX-14 and OBX-19
         count = len(obr)
-        self.placer_order_number = component(obr[2], 1).strip() if count > 2 and obr[2] else ""
-        self.filler_order_number = component(obr[3], 1).strip() if count > 3 and obr[3] else ""
+        self.placer_order_number = entity_identifier(obr[2]) if count > 2 and obr[2] else ""
+        self.filler_order_number = entity_identifier(obr[3]) if count > 3 and obr[3] else ""
         # OBR-3, else OBR-2, else MSH-10 (RULES.md 2).
         self.number = self.filler_order_number or self.placer_order_number or control_id
 

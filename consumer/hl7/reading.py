@@ -7,7 +7,7 @@ from consumer.hl7.administrations import is_cancelled, read_administration, read
 from consumer.hl7.codes import Kind
 from consumer.hl7.context import CLOCK_SKEW, Context
 from consumer.hl7.encounter import dialysis_of, encounter_of
-from consumer.hl7.er7 import component
+from consumer.hl7.er7 import component, entity_identifier
 from consumer.hl7.orders import Order
 from consumer.hl7.outcome import NotOurs, Reason
 from consumer.hl7.patient_group import PatientGroup
@@ -103,7 +103,7 @@ def _magnesium_order(order: Order, context: Context) -> MagnesiumOrder | None:
         return None
     orc = order.orc
     numbers = [order.field(3), orc[3] if len(orc) > 3 else "", order.field(2), orc[2] if len(orc) > 2 else ""]
-    numbers = [component(number, 1).strip() for number in numbers]
+    numbers = [entity_identifier(number) for number in numbers]
     ordered = context.time(order.field(7), "OBR-7") or (context.time(orc[9], "ORC-9") if len(orc) > 9 else None)
     if ordered is not None and ordered[1].instant <= context.received_at + CLOCK_SKEW:
         ordered_at = ordered[1].instant

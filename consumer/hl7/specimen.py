@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from consumer.hl7.codes import table
 from consumer.hl7.comments import conditions_of
-from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, SUBCOMPONENT, unescape
+from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, SUBCOMPONENT, bounded, unescape
 from consumer.hl7.texts import Vocabulary, fold, words
 from rules.events import Condition
 
@@ -80,7 +80,7 @@ def specimen_of(fields: list[str]) -> Specimen:
     """Return what the fields of an SPM segment say."""
     count = len(fields)
     role = fields[_SPM_ROLE].split(REPETITION, 1)[0].split(COMPONENT, 1)[0].strip() if count > _SPM_ROLE else ""
-    identifier = unescape(fields[_SPM_ID]).strip(" ^&") if count > _SPM_ID else ""
+    identifier = bounded(unescape(fields[_SPM_ID]).strip(" ^&")) if count > _SPM_ID else ""
     collected = fields[_SPM_COLLECTED].split(COMPONENT, 1)[0] if count > _SPM_COLLECTED else ""
     return Specimen(
         identifier="" if identifier == NULL else identifier,

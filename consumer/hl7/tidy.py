@@ -11,7 +11,7 @@ from hashlib import blake2b
 from consumer.hl7.codes import Kind
 from consumer.hl7.context import CLOCK_SKEW, Header, SenderContext
 from consumer.hl7.encounter import demographics_of, visit_of
-from consumer.hl7.er7 import Message, component
+from consumer.hl7.er7 import Message, entity_identifier
 from consumer.hl7.making import maker
 from consumer.hl7.measure import Fault
 from consumer.hl7.orders import NO_RESULT, NUMBERS, VALUE
@@ -61,8 +61,8 @@ def read_tidy(
         resulted_at, _, odd = place(told, zone)
         if odd:
             return None
-    placer = component(obr[2], 1).strip()
-    number = component(obr[3], 1).strip() or placer or control_id
+    placer = entity_identifier(obr[2])
+    number = entity_identifier(obr[3]) or placer or control_id
     results = _results(
         segments[start:end],
         sender,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 
 import pytest
 
@@ -162,6 +163,26 @@ def test_received_at_is_the_records_timestamp(clock: Clock, ahead: int, received
     assert event.received_at == received
     assert ("received_ahead" in event.flags) == flagged
     assert outcome.stream_time == received
+
+
+def test_an_event_that_does_not_fit_is_a_dead_letter_of_its_message() -> None:
+    """
+    W3: a message of which more has to be remembered than a record takes stops no partition: `too_large`.
+
+    Nor does a patient's number that would make every record of the patient too large. The next message is judged.
+    """
+    small = Settings(Clock.LIVE, 5, 3, event_bytes=2_000)
+    site = Site.default()
+    noise = [random.Random(n).randbytes(45).hex() for n in range(60)]
+    panel = HEAD + ORDER + "".join(POTASSIUM.replace("||6.3", f"|{text}|6.3") for text in noise)
+    stranger = (HEAD + ORDER + POTASSIUM).replace("123456", "9" * 50)
+    records = [record(panel), record(stranger), record(HEAD + ORDER + POTASSIUM)]
+    outcome = Ingest(Decoder(site), Prefilter(site), small).process(records, watermark=None, wall=NOW)
+    assert [dict(one.headers)["reason"] for one in letters(outcome)] == [b"too_large", b"too_large"]
+    assert [one.value for one in letters(outcome)] == [panel.encode(), stranger.encode()]
+    assert [event.patient.mrn for event in events(outcome)] == ["123456"]
+    assert outcome.counts["messages", "dead letter"] == 2
+    assert outcome.counts["messages", "judged"] == 1
 
 
 def test_a_resubmitted_record_keeps_when_it_was_received_first_and_counts_its_attempt() -> None:
