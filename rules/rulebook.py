@@ -337,7 +337,11 @@ _LADDERS = (
     ("unknown_clear", "unknown_level_rising", "unknown_level"),
     ("treatment_from", "treatment_until"),
     ("binder_from", "binder_until"),
+    ("confirm_after", "confirm_within"),
+    ("hypokalemia_apart", "hypokalemia_gap"),
+    ("gap_after", "gap_expiry"),
 )
+"""What must rise: thresholds, and the two ends of a window, without which a rule would never fire and nobody notice."""
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(\S.*?)?\s*")
 
 

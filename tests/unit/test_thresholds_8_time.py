@@ -4,16 +4,32 @@ from collections.abc import Iterator
 
 import pytest
 
+from consumer.hl7.site import Site
 from consumer.judge import Judge
 from consumer.patients import Clock
+from consumer.replay import Replay
 from consumer.stuck import Stuck
-from rules.events import MINUTE
-from rules.rulebook import DEFAULT
+from rules.events import MINUTE, Source
+from rules.rulebook import DEFAULT, load
 from tests.unit import fake_rules as fake
 from tests.unit.fake_rules import event, record, words
+from tests.unit.rules.wire import message
 
 
-@pytest.fixture(autouse=True)
+@pytest.mark.parametrize(
+    ("silence", "closed"),
+    [("2879.99999 min", True), ("2880 min", True), ("2880.00002 min", False)],
+    ids=["1 ms before 48 h", "48 h", "1 ms after 48 h"],
+)
+def test_rules_8_timers_fire_up_to_48_h_after_the_end_of_a_replay(silence: str, closed: bool) -> None:
+    """At the end of a replay the timers due up to 48 h after the last watermark fire. RULES.md 8."""
+    replay = Replay(load({"parameters": {"episode_silence": silence}}), Site.default())
+    for number, line in enumerate(("0 Mg 0.6 mmol/L", "0 K 6.8 mmol/L")):
+        replay.play(message(line, number), Source("t", 0, number))
+    assert [one.transition.change.value for one in replay.finish().judged] == ["closed"] * closed
+
+
+@pytest.fixture
 def _fake_rules() -> Iterator[None]:
     with fake.installed():
         yield
@@ -27,6 +43,7 @@ def judge(*, wall: int, names: str = "t12") -> tuple[Judge, list[str]]:
     return home, words(outcome)
 
 
+@pytest.mark.usefixtures("_fake_rules")
 @pytest.mark.parametrize(
     ("wall", "late"),
     [(15 * MINUTE - 1, False), (15 * MINUTE, False), (15 * MINUTE + 1, True)],
@@ -37,6 +54,7 @@ def test_rules_8_catching_up_when_more_than_15_min_behind(wall: int, late: bool)
     assert judge(wall=wall, names="x")[1] == ["00:00 A x late" if late else "00:00 A x"]
 
 
+@pytest.mark.usefixtures("_fake_rules")
 @pytest.mark.parametrize(
     ("behind", "speaks"),
     [(15 * MINUTE + 1, False), (15 * MINUTE, True), (15 * MINUTE - 1, True)],
@@ -49,6 +67,7 @@ def test_rules_8_caught_up_at_15_min(behind: int, speaks: bool) -> None:
     assert [text.partition("A ")[2] for text in told] == (["caught up, high"] if speaks else [])
 
 
+@pytest.mark.usefixtures("_fake_rules")
 @pytest.mark.parametrize(
     ("wait", "speaks"),
     [(5 * MINUTE - 1, False), (5 * MINUTE, True), (5 * MINUTE + 1, True)],
@@ -99,6 +118,7 @@ def test_rules_8_a_watermark_that_comes_closer_is_not_stuck(closer: int, stuck: 
     assert (watch.behind(later - wall + closer, later) > 0) is stuck
 
 
+@pytest.mark.usefixtures("_fake_rules")
 @pytest.mark.parametrize(
     ("wall", "fires"),
     [(12 * MINUTE - 1, False), (12 * MINUTE, True), (12 * MINUTE + 1, True)],
@@ -111,6 +131,7 @@ def test_rules_8_a_hold_due_by_the_wall_clock_fires(wall: int, fires: bool) -> N
     assert bool(words(home.tick(watermark=0, wall=wall))) is fires
 
 
+@pytest.mark.usefixtures("_fake_rules")
 @pytest.mark.parametrize(
     ("watermark", "fires"),
     [(12 * MINUTE - 1, False), (12 * MINUTE, True), (12 * MINUTE + 1, True)],
