@@ -7,7 +7,7 @@ from functools import lru_cache
 from consumer.hl7.codes import Kind
 from consumer.hl7.context import CLOCK_SKEW, Context
 from consumer.hl7.drugs import DIALYSIS
-from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, component, unescape
+from consumer.hl7.er7 import COMPONENT, NULL, REPETITION, bounded, component, entity_identifier, unescape
 from consumer.hl7.identity import Chosen, Identifier, choose, identifiers, patient_of
 from consumer.hl7.orders import Found, Order
 from consumer.hl7.outcome import Reason
@@ -58,10 +58,10 @@ def visit_of(pv1: list[str], pid: list[str]) -> Visit | None:
 def _visit(number: str, account: str, location: str, service: str, patient_class: str) -> Visit | None:
     """Read a raw PV1-19, PID-18, PV1-3, PV1-10 and PV1-2."""
     visit = Visit(
-        visit_number=component(number, 1).strip() or component(account, 1).strip(),
-        location="" if location == NULL else unescape(location.split(REPETITION, 1)[0]).strip(),
-        hospital_service=component(service, 1).strip(),
-        patient_class=component(patient_class, 1).strip(),
+        visit_number=entity_identifier(number) or entity_identifier(account),
+        location="" if location == NULL else bounded(unescape(location.split(REPETITION, 1)[0]).strip()),
+        hospital_service=entity_identifier(service),
+        patient_class=entity_identifier(patient_class),
     )
     return visit if any(visit) else None
 

@@ -330,7 +330,7 @@ def component(field: str, number: int) -> str:
 
 
 def entity_identifier(field: str) -> str:
-    """Return what names an order (EI.1), trimmed; see `bounded`."""
+    """Return what names an order or a visit, the first component, trimmed; see `bounded`."""
     return bounded(component(field, 1).strip())
 
 
