@@ -39,7 +39,7 @@ class HyperkalemiaAfterMagnesium(Plain):
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the newest potassium that has risen after magnesium, with the latest exposure that it follows."""
         book = chart.rulebook
-        if not chart.exposures:
+        if not chart.exposures or not chart.may_reach(Analyte.POTASSIUM, book.potassium_onset):
             return []
         best: tuple[Draw, Exposure, Draw] | None = None
         for exposure in chart.exposures:
@@ -120,17 +120,16 @@ class HypocalcemiaAfterMagnesium(Plain):
         if not chart.exposures:
             return []
         found = []
-        for analyte in (Analyte.CALCIUM.value, Analyte.CALCIUM_IONIZED.value):
-            finding = self._finding(chart, analyte)
-            if finding is not None:
-                found.append(finding)
+        for analyte in (Analyte.CALCIUM, Analyte.CALCIUM_IONIZED):
+            if chart.may_lie_below(analyte, calcium_limits(analyte, chart.rulebook).limit):
+                finding = self._finding(chart, analyte.value)
+                if finding is not None:
+                    found.append(finding)
         return found
 
     def _finding(self, chart: Chart, analyte: str) -> Finding | None:
         limits = calcium_limits(analyte, chart.rulebook)
         draws = self._draws(chart, analyte)
-        if not draws:
-            return None
         best: tuple[Draw, Exposure, Draw | None] | None = None
         for exposure in chart.exposures:
             before = baseline(chart, exposure, draws)
@@ -206,7 +205,8 @@ class MonitoringGap(Plain):
         """Return the exposures whose timer no discharge or death has ended, and that lack a measurement."""
         if not chart.exposures or chart.deceased:
             return []
-        return chart.once("unmeasured", self._find)
+        reads = ("exposures", "magnesium", "potassium", "discharges", "deaths", "administrations")
+        return chart.once("unmeasured", self._find, reads)
 
     def _find(self, chart: Chart) -> list[Exposure]:
         return [
@@ -230,7 +230,7 @@ class MonitoringGap(Plain):
         if not unmeasured or not chart.cleared_slowly:
             return []
         book = chart.rulebook
-        grams = book.gap_grams_impaired if chart.renal.impaired else book.gap_grams
+        grams = book.gap_grams_impaired if chart.impaired else book.gap_grams
         return [
             exposure
             for exposure in unmeasured
@@ -246,7 +246,7 @@ class MonitoringGap(Plain):
                 continue
             magnesium, potassium = self._measured(chart, exposure)
             much = (exposure.grams is not None and exposure.grams >= book.gap_grams) or self._long(chart, exposure)
-            severe = chart.renal.impaired and magnesium is None and much
+            severe = chart.impaired and magnesium is None and much
             found.append(
                 Finding(
                     rule=self.rule,

@@ -39,7 +39,7 @@ class Judgement(NamedTuple):
 
     ``state`` None: retire the patient (tombstone). ``next_due``: the next timer, or None. ``awaits_catch_up``: an alert
     was silent only because the task is catching up (2: a critical one, 1: a high one, 0: none). ``dropped``: results
-    dropped beyond the limit of 400.
+    dropped beyond the limit of 400. ``chart``: what was derived of *state*, for the next judgement to begin with.
     """
 
     state: PatientState | None
@@ -47,6 +47,7 @@ class Judgement(NamedTuple):
     next_due: Instant | None
     awaits_catch_up: int = 0
     dropped: int = 0
+    chart: Chart | None = None
 
 
 class Departure(NamedTuple):
@@ -68,6 +69,7 @@ def judge(
     rulebook: Rulebook,
     catching_up: bool = False,
     settled: Instant | None = None,
+    chart: Chart | None = None,
 ) -> Judgement:
     """
     Judge one message's news of one patient.
@@ -79,11 +81,14 @@ def judge(
         rulebook: The parameters.
         catching_up: The message is more than 15 min behind the wall clock: nothing notifies.
         settled: The watermark, where *now* may be ahead of it: no timer that is due later has fired. None: *now*.
+        chart: That of the judgement that gave *state*, where the caller still has it; of any other state it is of no
+            use, and is not looked at.
     """
     before = state if state is not None else new_state(event.patient)
     now = max(now, before.now)
     after = advance(before, event, now)
-    chart = Chart(after, now, rulebook, settled=settled)
+    known = chart if chart is not None and chart.follows(state, rulebook) else None
+    chart = Chart(after, now, rulebook, settled=settled, before=known)
     if _nothing_to_find(chart):
         return _quiet(after, now, rulebook)
     encounter = event.encounter
@@ -278,7 +283,8 @@ def _spoken(chart: Chart, lived: Lived, occasion: Occasion) -> Judgement:
     state = replaced(state, next_due=due)
     waiting = [alert.severity for alert in state.alerts if alert.awaits_catch_up and alert.ended is None]
     awaits = 0 if not waiting else (2 if max(waiting) is Severity.CRITICAL else 1)
-    return Judgement(state, transitions, due, awaits, state.dropped - chart.state.dropped)
+    dropped = state.dropped - chart.state.dropped
+    return Judgement(state, transitions, due, awaits, dropped, after.closed(state))
 
 
 def _potassium_since(chart: Chart) -> Instant:

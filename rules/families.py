@@ -27,6 +27,9 @@ FAMILIES: tuple[Family, ...] = (
 BY_RULE: dict[Rule, Family] = {family.rule: family for family in FAMILIES}
 
 
+_NAMES: dict[Rule, str] = {rule: f"findings of {rule.value}" for rule in Rule}
+
+
 ORDER: dict[Rule, int] = {family.rule: n for n, family in enumerate(FAMILIES)}
 
 
@@ -42,6 +45,6 @@ def standing(chart: Chart) -> list[Finding]:
     return [
         finding
         for family in families(chart.rulebook)
-        for finding in family.findings(chart)
+        for finding in chart.once(_NAMES[family.rule], family.findings, family.reads)
         if family.end(chart, finding) is None
     ]

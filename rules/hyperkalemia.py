@@ -86,7 +86,7 @@ def _opened(found: list[Episode], draw: Draw, rulebook: Rulebook) -> Episode:
 
 def episodes_of(chart: Chart) -> list[Episode]:
     """Return the patient's episodes, open or closed."""
-    return chart.once("episodes", _episodes_of)
+    return chart.once("episodes", _episodes_of, ("potassium",))
 
 
 def _episodes_of(chart: Chart) -> list[Episode]:
@@ -132,7 +132,7 @@ def _persistence(chart: Chart, episode: Episode, draw: Draw) -> bool:
     if long_enough is if_severe:  # whatever the kidneys do
         return long_enough
     severe = any(d.valid and d.value >= book.potassium_critical for d in episode.draws if d.at <= draw.at)
-    return if_severe if severe or chart.renal.impaired else long_enough
+    return if_severe if severe or chart.impaired else long_enough
 
 
 def treatment_failure(chart: Chart, episode: Episode, draw: Draw) -> tuple[Instant, str] | None:
@@ -226,6 +226,12 @@ def _silent_at(chart: Chart, trigger_at: Instant, episode: Episode | None) -> In
 class Hyperkalemia(Plain):
     """What both rules of this family share."""
 
+    reads = (
+        *("potassium", "treatments", "impaired", "magnesium", "dialyses", "magnesium_doses"),
+        *("newest_digoxin", "low_calcium_at"),  # the steps up
+        *("pending_magnesium_at", "holds"),
+    )
+
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h of silence have passed since the last counted potassium."""
         return _silent_at(chart, claim.trigger_at, episode_at(chart, claim.trigger_at))
@@ -238,7 +244,9 @@ class Hyperkalemia(Plain):
 
 def newest_refractory(chart: Chart) -> tuple[Episode, Draw, str] | None:
     """Return the latest episode, its newest refractory potassium and the criterion."""
-    return chart.once("newest_refractory", _newest_refractory)
+    if not chart.may_reach(Analyte.POTASSIUM, chart.rulebook.potassium_onset):
+        return None
+    return chart.once("newest_refractory", _newest_refractory, ("potassium", "treatments", "impaired"))
 
 
 def _newest_refractory(chart: Chart) -> tuple[Episode, Draw, str] | None:
@@ -294,7 +302,7 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
     def _mark(self, chart: Chart, episode: Episode) -> HoldMark | None:
         marks = [
             mark
-            for mark in chart.state.holds
+            for mark in chart.holds
             if mark.rule is self.rule and episode.first.at <= mark.observed_at <= episode.draws[-1].at
         ]
         return min(marks, key=lambda mark: (not mark.over, mark.since)) if marks else None

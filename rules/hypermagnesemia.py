@@ -5,7 +5,6 @@ Sources: ACOG Practice Bulletin 222 for the obstetric ladder; the general and re
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +14,6 @@ from rules.draws import Draw, names, since
 from rules.events import Analyte, Instant
 from rules.exposure import Exposure
 from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
-from rules.patient import Alert
 from rules.versions import drawn_at
 
 if TYPE_CHECKING:
@@ -45,14 +43,13 @@ class Ladder(NamedTuple):
 
 def ladder(chart: Chart) -> Ladder:
     """Return the ladder of the patient's profile at the chart's ``now`` (RULES.md 4.2)."""
-    return chart.once("ladder", _ladder)
+    return chart.once("ladder", _ladder, ("obstetric", "impaired", "creatinine_high"))
 
 
 def _ladder(chart: Chart) -> Ladder:
     book: Rulebook = chart.rulebook
     if chart.obstetric:
-        creatinine = chart.renal.creatinine
-        if chart.renal.impaired or (creatinine is not None and creatinine.value >= book.obstetric_creatinine):
+        if chart.impaired or chart.creatinine_high:
             return Ladder(
                 "obstetric, renal",
                 book.obstetric_renal_warning,
@@ -63,7 +60,7 @@ def _ladder(chart: Chart) -> Ladder:
         return Ladder(
             "obstetric", book.obstetric_warning, book.obstetric_high, book.obstetric_critical, (Severity.WARNING,)
         )
-    if chart.renal.impaired:
+    if chart.impaired:
         return Ladder("renal", book.renal_warning, book.renal_high, book.renal_critical)
     return Ladder("general", book.general_warning, book.general_high, book.general_critical)
 
@@ -71,7 +68,6 @@ def _ladder(chart: Chart) -> Ladder:
 class Owned(NamedTuple):
     """Magnesiums that belong to an exposure, oldest first: by the exposure's first dose, and the other way."""
 
-    alerts: tuple[Alert, ...]  # with other ones it is worked out anew: results go on belonging to what was raised
     by_exposure: dict[str, list[Draw]]
     exposure_of: dict[Draw, Exposure]
 
@@ -92,30 +88,14 @@ def belonging(chart: Chart, exposure: Exposure) -> list[Draw]:
 
 
 def owned(chart: Chart) -> Owned:
-    """Return which magnesium belongs to which exposure, worked out once as long as the alerts stand so."""
-    known, alerts = chart.known.get("owned"), chart.state.alerts
-    if isinstance(known, Owned):
-        if known.alerts is alerts:
-            return known
-        if _raised(known.alerts) == _raised(alerts):
-            return known._replace(alerts=alerts)
-    known = chart.known["owned"] = _owned(chart)
-    return known
-
-
-def _raised(alerts: Iterable[Alert]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return what alerts of exposures stood on, with the dose that each exposure is named by."""
-    return [
-        (alert.subject, alert.stood_on)
-        for alert in alerts
-        if alert.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA and not alert.retracted
-    ]
+    """Return which magnesium belongs to which exposure."""
+    return chart.once("owned", _owned, ("exposures", "magnesium", "cleared_slowly", "stood_on"))
 
 
 def _owned(chart: Chart) -> Owned:
     kept: dict[str, Exposure] = {}
     keepers: list[Exposure] = []
-    for dose, stood_on in _raised(chart.state.alerts):
+    for dose, stood_on in chart.stood_on:
         exposure = exposure_named(chart, dose)
         if exposure is not None:
             kept |= dict.fromkeys(stood_on, exposure) | kept
@@ -141,12 +121,12 @@ def _owned(chart: Chart) -> Owned:
         if owner is not None:
             of[draw] = owner
     by_exposure = {e.first_dose: [draw for draw, owner in of.items() if owner is e] for e in chart.exposures}
-    return Owned(chart.state.alerts, by_exposure, of)
+    return Owned(by_exposure, of)
 
 
 def exposure_named(chart: Chart, dose: str) -> Exposure | None:
     """Return the exposure that holds the dose named *dose*, or None."""
-    return next((exposure for exposure in chart.exposures if dose in exposure.keys), None)
+    return chart.exposure_of_dose.get(dose)
 
 
 def severity_of(chart: Chart, exposure: Exposure, draw: Draw, rungs: Ladder) -> Severity | None:
@@ -172,7 +152,7 @@ def potassium_or_calcium(chart: Chart, at: Instant) -> list[str]:
     book = chart.rulebook
     found = []
     within = book.magnesium_step_within
-    if any(draw.valid for draw in chart.potassium.above(book.potassium_high, at - within, at + within)):
+    if any(at - within <= drawn <= at + within for drawn in chart.high_potassium_at):
         found.append("high potassium")
     if chart.low_calcium_near(at, book.magnesium_step_within):
         found.append("low calcium")
@@ -190,10 +170,17 @@ def accumulates(chart: Chart, exposure: Exposure, results: list[Draw]) -> bool:
     )
 
 
+_READS = (
+    *("magnesium", "exposures", "stood_on", "cleared_slowly", "obstetric", "impaired", "creatinine_high"),
+    *("high_potassium_at", "low_calcium_at"),  # the steps up
+)
+
+
 class PostInfusion(Plain):
     """``post-infusion-hypermagnesemia``, RULES.md 4.2."""
 
     rule = Rule.POST_INFUSION_HYPERMAGNESEMIA
+    reads = _READS
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return one finding an exposure that has a magnesium at or above warning."""
@@ -233,29 +220,30 @@ class PostInfusion(Plain):
         """Return: a valid post-phase magnesium well below warning, or 48 h without one while nothing runs."""
         book = chart.rulebook
         exposure = exposure_named(chart, claim.subject)
-        if exposure is not None:
+        results = [] if exposure is None else belonging(chart, exposure)
+        if exposure is not None and results and results[-1].at > claim.trigger_at:
             limit = ladder(chart).warning - book.clearing_margin
-            for draw in since(belonging(chart, exposure), claim.trigger_at + 1):
+            for draw in since(results, claim.trigger_at + 1):
                 if draw.valid and draw.value < limit and exposure.phase(draw.at, book) == "post":
                     return resolved("magnesium_cleared", draw)
-        expiry = self.expiry(chart, claim)
-        return EXPIRED if expiry is not None and chart.settled >= expiry else None
+        return EXPIRED if chart.settled >= self._expiry(chart, claim, exposure, results) else None
 
-    def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
+    def expiry(self, chart: Chart, claim: Claim) -> Instant:
         """Return 48 h after the last magnesium of the exposure, and not before the infusion has ended."""
         exposure = exposure_named(chart, claim.subject)
-        if exposure is None:
-            return claim.trigger_at + chart.rulebook.magnesium_silence
-        results = belonging(chart, exposure)
+        return self._expiry(chart, claim, exposure, [] if exposure is None else belonging(chart, exposure))
+
+    def _expiry(self, chart: Chart, claim: Claim, exposure: Exposure | None, results: list[Draw]) -> Instant:
         last = results[-1].at if results else claim.trigger_at
         silent = max(last, claim.trigger_at) + chart.rulebook.magnesium_silence
-        return max(silent, exposure.end) if exposure.running(silent) else silent
+        return max(silent, exposure.end) if exposure is not None and exposure.running(silent) else silent
 
 
 class ExposureUnknown(Plain):
     """``hypermagnesemia-exposure-unknown``, RULES.md 4.2."""
 
     rule = Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN
+    reads = _READS
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the newest valid magnesium of no exposure that is high, or has risen."""

@@ -25,7 +25,7 @@ def believed(draw: Draw, book: Rulebook) -> bool:
 
 def latest_run(chart: Chart) -> list[Draw]:
     """Return the newest run of low potassiums: back to the last valid K >= 3.5, or a gap of more than 48 h."""
-    return chart.once("run", _latest_run)
+    return chart.once("run", _latest_run, ("potassium",))
 
 
 def _latest_run(chart: Chart) -> list[Draw]:
@@ -51,10 +51,15 @@ class RefractoryHypokalemia(Plain):
     """``refractory-hypokalemia-magnesium``, RULES.md 5."""
 
     rule = Rule.REFRACTORY_HYPOKALEMIA
+    reads = (
+        *("potassium", "magnesium", "dialyses", "magnesium_doses"),
+        *("newest_digoxin", "impaired"),  # the step up
+        *("all_magnesium", "unmapped_magnesium_at", "pending_magnesium_at", "holds"),
+    )
 
     def _trigger(self, chart: Chart) -> tuple[list[Draw], Draw, Draw | None] | None:
         """Return the run, the newest potassium that meets the rule, and the newest recent magnesium for it."""
-        return chart.once("hypokalemia", self._find)
+        return chart.once("hypokalemia", self._find, ("potassium", "magnesium", "dialyses", "magnesium_doses"))
 
     def _find(self, chart: Chart) -> tuple[list[Draw], Draw, Draw | None] | None:
         run = latest_run(chart)
@@ -141,7 +146,7 @@ class RefractoryHypokalemia(Plain):
 
     def _mark(self, chart: Chart, run: list[Draw]) -> HoldMark | None:
         marks = [
-            mark for mark in chart.state.holds if mark.rule is self.rule and run[0].at <= mark.observed_at <= run[-1].at
+            mark for mark in chart.holds if mark.rule is self.rule and run[0].at <= mark.observed_at <= run[-1].at
         ]
         return min(marks, key=lambda mark: (not mark.over, mark.since)) if marks else None
 

@@ -6,8 +6,9 @@ identity, and of two versions of one fact the newer stays. Beside each fact stan
 this patient with which it first came, so that an alert can be judged again as of any moment (RULES.md 7, retraction).
 """
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rules.alert import Rule, Severity
 from rules.events import (
@@ -29,6 +30,8 @@ from rules.lazy import replaced
 from rules.results import NO_RESULTS, Results
 from rules.rulebook import Rulebook
 from rules.versions import StoredResult
+
+K = TypeVar("K")
 
 KEEP_RESULTS = 14 * DAY
 """At least 7 days, creatinine 14 (RULES.md 7); one bound for all keeps the state simple."""
@@ -393,16 +396,25 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         tubes = tuple(t for t in state.tubes if t.tube.received_at >= horizon or results.holds(t.tube.container))
         state = state._replace(results=results, tubes=tubes)
     context = now - KEEP_CONTEXT
-    dialyses, orders, alerts, holds = state.dialyses, state.magnesium_orders, state.alerts, state.holds
     return replaced(
         state,
         administrations=_retained_administrations(state.administrations, horizon, rulebook),
-        dialyses=tuple([d for d in dialyses if d.dialysis.ended_at >= horizon]) if dialyses else (),
-        magnesium_orders=tuple([o for o in orders if o.ordered_at >= horizon]) if orders else (),
+        dialyses=_those(state.dialyses, lambda entry: entry.dialysis.ended_at >= horizon),
+        magnesium_orders=_those(state.magnesium_orders, lambda order: order.ordered_at >= horizon),
         encounters=_retained_encounters(state.encounters, context),
-        alerts=tuple([a for a in alerts if a.ended_at is None or a.ended_at >= context or a.trigger_at >= horizon]),
-        holds=tuple([mark for mark in holds if mark.since >= context or mark.observed_at >= potassium_since]),
+        alerts=_those(
+            state.alerts, lambda a: a.ended_at is None or a.ended_at >= context or a.trigger_at >= horizon
+        ),
+        holds=_those(state.holds, lambda mark: mark.since >= context or mark.observed_at >= potassium_since),
     )
+
+
+def _those(stored: tuple[K, ...], keep: Callable[[K], bool]) -> tuple[K, ...]:
+    """Return what is kept of *stored*: the very same, where all of it is."""
+    if not stored:
+        return stored
+    kept = tuple(filter(keep, stored))
+    return stored if len(kept) == len(stored) else kept
 
 
 def _retained_administrations(

@@ -64,36 +64,41 @@ def age_years(demographics: Demographics | None, now: Instant) -> int | None:
 
 
 def civil_date(now: Instant) -> tuple[int, int, int]:
+    """Return year, month and day of an instant, in UTC."""
+    return _civil_date(now // DAY)
+
+
+@lru_cache(maxsize=1_024)
+def _civil_date(day: int) -> tuple[int, int, int]:
     """
-    Return year, month and day of an instant, in UTC.
+    Return the date so many days after 1970 began.
 
     Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days. (The rules import no clock.)
     """
-    shifted = now // DAY + 719_468
-    era, day_of_era = divmod(shifted, 146_097)
+    era, day_of_era = divmod(day + 719_468, 146_097)
     year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
     shifted_month = (5 * day_of_year + 2) // 153
-    day = day_of_year - (153 * shifted_month + 2) // 5 + 1
+    day_of_month = day_of_year - (153 * shifted_month + 2) // 5 + 1
     month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9
-    return year_of_era + era * 400 + (month <= 2), month, day
+    return year_of_era + era * 400 + (month <= 2), month, day_of_month
 
 
-def acute_injury(creatinine: Draws, now: Instant, rulebook: Rulebook) -> bool:
+def last_injury(creatinine: Draws, rulebook: Rulebook) -> Instant | None:
     """
-    Say whether a creatinine of the last 7 days shows acute kidney injury (RULES.md 6).
+    Return the draw of the newest creatinine that shows acute kidney injury, whatever its age; None without any.
 
     A rise of 26.5 umol/L or more within 48 h, or to 1.5 times the lowest of the 7 days before (and at least 62), that
-    is not followed within 24 h by one below 1.25 times that lowest.
+    is not followed within 24 h by one below 1.25 times that lowest (RULES.md 6).
 
     Source: KDIGO AKI guideline (2012), section 2.1.1.
     """
     at, values = creatinine.at, creatinine.values
     if not values:
-        return False
+        return None
     least = min(values)  # whatever rises has risen above it
     enough = min(least + rulebook.aki_rise, max(rulebook.aki_ratio * least, rulebook.aki_minimum))
-    for n in range(len(at) - 1, bisect_left(at, now - rulebook.aki_within) - 1, -1):
+    for n in range(len(at) - 1, -1, -1):
         if values[n] < enough:
             continue
         week = values[bisect_left(at, at[n] - rulebook.aki_within) : n]
@@ -104,8 +109,8 @@ def acute_injury(creatinine: Draws, now: Instant, rulebook: Rulebook) -> bool:
         rise = bool(near) and values[n] - min(near) >= rulebook.aki_rise
         ratio = values[n] >= rulebook.aki_ratio * lowest and values[n] >= rulebook.aki_minimum
         if (rise or ratio) and not _undone(creatinine, n, lowest, rulebook):
-            return True
-    return False
+            return at[n]
+    return None
 
 
 def _undone(creatinine: Draws, n: int, lowest: Decimal, rulebook: Rulebook) -> bool:
@@ -114,45 +119,45 @@ def _undone(creatinine: Draws, n: int, lowest: Decimal, rulebook: Rulebook) -> b
     return any(value < rulebook.aki_undone_ratio * lowest for value in creatinine.values[n + 1 : end])
 
 
+def newest(draws: Draws, since: Instant) -> Draw | None:
+    """Return the newest of *draws*, when it was drawn at *since* or later."""
+    return draws[-1] if draws.at and draws.at[-1] >= since else None
+
+
 def renal_function(
-    creatinine: Draws,
-    egfr: Draws,
+    creatinine: Draw | None,
+    egfr: Draw | None,
     *,
-    dialysis: bool,
-    diagnoses: Iterable[str],
-    demographics: Demographics | None,
-    now: Instant,
+    age: int | None,
+    sex: str,
+    causes: Iterable[str],
     rulebook: Rulebook,
 ) -> RenalFunction:
     """
-    Return the renal function at *now* (RULES.md 6).
+    Return the renal function (RULES.md 6): impaired by eGFR or one of the *causes*, else known or unknown.
 
-    Impaired by eGFR, dialysis, diagnosis or injury; else known or unknown.
+    Args:
+        creatinine: The newest creatinine within 7 days.
+        egfr: The newest reported eGFR within 7 days.
+        age: In years; None: unknown.
+        sex: F, M, or anything else for unknown.
+        causes: Dialysis, diagnosis, injury: what there is of them.
+        rulebook: For the limit, and the age at which one is adult.
     """
-    horizon = now - rulebook.renal_within
-    newest_creatinine = creatinine[-1] if creatinine and creatinine[-1].at >= horizon else None
-    newest_egfr = egfr[-1] if egfr and egfr[-1].at >= horizon else None
-    age = age_years(demographics, now)
     value: Decimal | None = None
     highest_possible: Decimal | None = None
-    if newest_egfr is not None and (newest_creatinine is None or newest_egfr.at >= newest_creatinine.at):
-        value = newest_egfr.value
-    elif newest_creatinine is not None:
-        sex = demographics.sex if demographics else ""
+    if egfr is not None and (creatinine is None or egfr.at >= creatinine.at):
+        value = egfr.value
+    elif creatinine is not None:
         if age is None:
-            highest_possible = ckd_epi_2021(newest_creatinine.value, int(rulebook.adult_years), sex)
+            highest_possible = ckd_epi_2021(creatinine.value, int(rulebook.adult_years), sex)
         else:
-            value = ckd_epi_2021(newest_creatinine.value, age, sex)
+            value = ckd_epi_2021(creatinine.value, age, sex)
     why = []
     if value is not None and value < rulebook.egfr_impaired:
         why.append(f"eGFR {value}")
     if highest_possible is not None and highest_possible < rulebook.egfr_impaired:
         why.append(f"eGFR {highest_possible} or lower, age unknown")
-    if dialysis:
-        why.append("dialysis")
-    if any(code.startswith(prefix) for code in diagnoses for prefix in rulebook.renal_diagnoses):
-        why.append("diagnosis")
-    if acute_injury(creatinine, now, rulebook):
-        why.append("acute kidney injury")
+    why += causes
     status = IMPAIRED if why else (UNKNOWN if value is None else NOT_IMPAIRED)
-    return RenalFunction(status, value, newest_creatinine, tuple(why))
+    return RenalFunction(status, value, creatinine, tuple(why))

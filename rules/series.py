@@ -261,7 +261,12 @@ class Series:
             _least(min, ours.lowest, added.lowest),
             _least(max, ours.highest, added.highest),
         )
-        return Series(columns, self.head, self.tail + entries)
+        grown = Series(columns, self.head, self.tail + entries)
+        if "values" in self.__dict__:  # and with it, mostly, the rest: what was unpacked is not unpacked again
+            grown.at = (*self.at, *[entry.result.observed_at for entry in entries])
+            grown.came = (*self.came, *[entry.came for entry in entries])
+            grown.values = [*self.values, *[entry.result.value for entry in entries]]
+        return grown
 
     def _sharing(self, entry: StoredResult) -> list[int]:
         """Return the versions that have the identity or the draw time of *entry*; ascending."""

@@ -6,7 +6,7 @@ this service look for, so no finding is made on a suspect potassium alone.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -25,10 +25,15 @@ class Drawn:
     """
     The draws of one patient (RULES.md 2): by analyte the speaking ones, by draw time, and the magnesiums still pending.
 
-    Each analyte is worked out when it is first asked for: most events concern one or two.
+    Each analyte is worked out when it is first asked for: most events concern one or two. The others are taken over
+    from those *before* this event; a draw that may yet get another verdict never is.
     """
 
-    def __init__(self, results: Results, tubes: Iterable[StoredTube], rulebook: Rulebook) -> None:
+    def __init__(
+        self, results: Results, tubes: Sequence[StoredTube], rulebook: Rulebook, before: "Drawn | None" = None
+    ) -> None:
+        self._results = results
+        self._tubes = tubes
         self._series = results.series
         self._rulebook = rulebook
         self._said: dict[str, set[Condition]] = {}
@@ -40,8 +45,43 @@ class Drawn:
                     if version.said:
                         self._said.setdefault(version.result.container, set()).update(version.said)
         self._speaking: dict[Analyte, Draws] = {}
+        self._counted: dict[Analyte, Draws] = {}
         self._pending: dict[Analyte, list[StoredResult]] = {}
+        self._edta = self._may_show_edta()
         self._judged = False
+        if before is not None and before._said == self._said:
+            self._take_over(before)
+
+    def is_of(self, results: Results, tubes: Sequence[StoredTube]) -> bool:
+        """Say whether these are the draws of the very same results and tubes."""
+        return self._results is results and self._tubes is tubes
+
+    def _may_show_edta(self) -> bool:
+        """Say whether a stored potassium is high enough for the K-EDTA pattern, and calcium known: a bound."""
+        highest = self._bounds(Analyte.POTASSIUM)[1]
+        return highest is not None and highest >= self._rulebook.edta_potassium and Analyte.CALCIUM in self._series
+
+    def _bounds(self, analyte: Analyte) -> tuple[Decimal | None, Decimal | None]:
+        series = self._series.get(analyte)
+        return (None, None) if series is None else (series.columns.lowest, series.columns.highest)
+
+    def _take_over(self, before: "Drawn") -> None:
+        """
+        Take over the draws of each analyte whose versions are the same.
+
+        Potassium, calcium and magnesium are judged together by the K-EDTA pattern: where it may show, before or now,
+        they go together or not at all. Elsewhere a verdict rests on the analyte's own versions and its tubes.
+        """
+        same = {analyte for analyte in before._speaking if before._series.get(analyte) is self._series.get(analyte)}
+        together = all(before._series.get(analyte) is self._series.get(analyte) for analyte in _JUDGED_TOGETHER)
+        if (self._edta or before._edta) and not together:
+            same -= _JUDGED_TOGETHER
+        self._judged = before._judged and Analyte.POTASSIUM in same
+        for analyte in same:
+            self._speaking[analyte] = before._speaking[analyte]
+            self._pending[analyte] = before._pending[analyte]
+            if analyte in before._counted:
+                self._counted[analyte] = before._counted[analyte]
 
     def of(self, analyte: Analyte) -> Draws:
         """Return the speaking draws of *analyte*, invalid ones too."""
@@ -50,20 +90,25 @@ class Drawn:
             self._judge_together()
         return self._speaking_of(analyte)
 
+    def counted(self, analyte: Analyte) -> Draws:
+        """Return those of them that are not invalid."""
+        counted = self._counted.get(analyte)
+        if counted is None:
+            counted = self._counted[analyte] = self.of(analyte).counted()
+        return counted
+
     def _judge_together(self) -> None:
         """Judge what no tube says of itself, where a stored potassium is high enough, or far enough from another."""
-        series = self._series.get(Analyte.POTASSIUM)
-        if series is None or series.columns.lowest is None or series.columns.highest is None:
+        lowest, highest = self._bounds(Analyte.POTASSIUM)
+        if lowest is None or highest is None:
             return
-        lowest, highest = series.columns.lowest, series.columns.highest
-        edta = highest >= self._rulebook.edta_potassium and Analyte.CALCIUM in self._series
-        if edta:
+        if self._edta:
             _judge_edta(self._speaking_of, self._rulebook)
         potassiums = self._speaking_of(Analyte.POTASSIUM)
         jump = bool(potassiums.doubtful()) or _may_jump(potassiums, lowest, highest, self._rulebook)
         if jump:
             _judge_potassium(self._speaking_of, self._rulebook)
-        if not (edta or jump):
+        if not (self._edta or jump):
             return
         for analyte in _JUDGED_TOGETHER & self._speaking.keys():  # what was not worked out was not judged
             for draw in self._speaking[analyte].doubtful():
@@ -74,7 +119,7 @@ class Drawn:
 
     def pending(self, analyte: Analyte) -> list[StoredResult]:
         """Return the results of *analyte* that are announced or provisional."""
-        self._speaking_of(analyte)
+        self.of(analyte)
         return self._pending[analyte]
 
     def _speaking_of(self, analyte: Analyte) -> Draws:
@@ -162,6 +207,10 @@ class KnownBy:
             if earlier:
                 kept.append(max(earlier, key=_speaks))
         return Draws.of(kept)
+
+    def counted(self, analyte: Analyte) -> Draws:
+        """Return those of them that are not invalid."""
+        return self.of(analyte).counted()
 
     def pending(self, analyte: Analyte) -> list[StoredResult]:
         """Return the pending results of *analyte* that had come."""
