@@ -1,8 +1,9 @@
 """
 The judge stage: records of one events partition in, alerts, states, dead letters and forwards out. Pure.
 
-It keeps each patient packed (`key -> bytes`) and decodes who is touched. A batch changes an overlay that `commit`
-merges and `discard` drops (KAFKA.md W7). What the rules say, and whose turn it is, is `consumer/patients.py`'s.
+It keeps each patient packed (`key -> bytes`), the last ones unpacked too, and decodes who is touched. A batch changes
+an overlay that `commit` merges and `discard` drops (KAFKA.md W7). What the rules say, and whose turn it is, is
+`consumer/patients.py`'s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -142,7 +143,7 @@ class Judge:
     def commit(self) -> None:
         """Keep what the outcomes since the last commit said."""
         self._packed.commit()
-        self._patients.commit()
+        self._patients.commit(warm=self._format == FORMAT)  # an older format leaves out what it does not know
 
     def discard(self) -> None:
         """Go back to the last commit; the same records come again."""
@@ -233,7 +234,10 @@ class Judge:
             name = behind(key, number)
             if self._packed.get(name) != packed:
                 out.append(self._stored(name, packed))
-        return out + self._forgotten(key, len(fitted.behind) + 1)
+        out += self._forgotten(key, len(fitted.behind) + 1)
+        if fitted.dropped:
+            self._patients.shrink(key, self._load(key))
+        return out
 
     def _forgotten(self, key: str, number: int) -> list[Outgoing]:
         """Return the tombstones of what was stored of a patient: 0 is the record itself, others are behind it."""

@@ -195,6 +195,7 @@ class Patients(Store):
                     rulebook=self._rulebook,
                     catching_up=self._catching_up(event.received_at),
                     settled=self._settled(key),
+                    chart=self._warm.chart(key),
                 )
             except Exception as error:  # noqa: BLE001  (DESIGN.md, Bad input)
                 self._fail(key, record, waiting, error)
@@ -348,6 +349,7 @@ class Patients(Store):
 
     def _keep(self, key: str, record: PatientRecord, judgement: engine.Judgement, source: Source | None) -> None:
         """Keep what a judgement gave."""
+        self._warm.keep(key, judgement.chart)
         awaits = judgement.awaits_catch_up
         since = (record.awaits_since or self._wall) if awaits else 0
         self.judged += [Judged(transition, source) for transition in judgement.transitions]

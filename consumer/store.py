@@ -9,6 +9,7 @@ from consumer.errors import CorruptRecord
 from consumer.homes import QUARANTINED, AliasHomes, Failure, Judged, Load, Settings
 from consumer.schedule import Overlay
 from consumer.turns import Turns, turn_of
+from consumer.warm import Warm
 from consumer.wire import EMPTY, EventRecord, PatientRecord, Waiting
 from rules.events import Instant, Patient
 
@@ -25,6 +26,7 @@ class Store:
         self._settings = settings
         self._load = load
         self._changed: dict[str, PatientRecord | None] = {}
+        self._warm = Warm()
         self._awaiting: Overlay[str, tuple[int, Instant]] = Overlay()
         self.turns = Turns()
         self.touched: dict[str, None] = {}
@@ -37,27 +39,35 @@ class Store:
         self, key: str, due: Instant | None, awaits: tuple[int, Instant] | None, homes: AliasHomes | None = None
     ) -> None:
         """Take a stored patient's next turn, without decoding the patient."""
+        self._warm.forget(key)
         self.turns.restore(key, due, homes)
         self._awaiting.restore(key, awaits)
 
     def get(self, key: str) -> PatientRecord | None:
         """Return a patient as changed since the last commit, or as stored."""
-        return self._changed[key] if key in self._changed else self._load(key)
+        if key in self._changed:
+            return self._changed[key]
+        return self._warm.get(key) or self._load(key)
 
     def next_due(self, key: str) -> Instant | None:
         """Return when a patient's next turn is, or None."""
         turn = turn_of(key, self.get(key))
         return None if turn is None else turn.due
 
+    def shrink(self, key: str, record: PatientRecord | None) -> None:
+        """Take a changed patient as it is stored, where that is less than it was."""
+        self._changed[key] = record
+
     def rewrite(self, key: str) -> None:
         """Have a patient written again as it is."""
         self.touched[key] = None
         self._count("states_rewritten")
 
-    def commit(self) -> None:
-        """Keep the changes."""
+    def commit(self, *, warm: bool = True) -> None:
+        """Keep the changes; *warm*: what is stored of a patient is all that the changes said."""
         self.turns.commit()
         self._awaiting.commit()
+        self._warm.commit(self._changed if warm else dict.fromkeys(self._changed))
         self._changed.clear()
         self.clear()
 

@@ -184,6 +184,7 @@ class MonitoringGap(Plain):
     """``magnesium-monitoring-gap``, RULES.md 5: one alert an exposure, raised by a timer."""
 
     rule = Rule.MAGNESIUM_MONITORING_GAP
+    _reads = ("exposures", "magnesium", "potassium", "discharges", "deaths", "administrations")
 
     def _due_at(self, chart: Chart, exposure: Exposure) -> Instant:
         book = chart.rulebook
@@ -205,8 +206,7 @@ class MonitoringGap(Plain):
         """Return the exposures whose timer no discharge or death has ended, and that lack a measurement."""
         if not chart.exposures or chart.deceased:
             return []
-        reads = ("exposures", "magnesium", "potassium", "discharges", "deaths", "administrations")
-        return chart.once("unmeasured", self._find, reads)
+        return chart.once("unmeasured", self._find, self._reads)
 
     def _find(self, chart: Chart) -> list[Exposure]:
         return [

@@ -26,8 +26,8 @@ from rules.patient import (
     advance,
     join_histories,
     new_state,
-    retain,
 )
+from rules.retention import retain
 from rules.rulebook import Rulebook
 from rules.versions import PENDING, RETRACTING, identity
 from rules.words.transitions import transition
@@ -284,7 +284,7 @@ def _spoken(chart: Chart, lived: Lived, occasion: Occasion) -> Judgement:
     waiting = [alert.severity for alert in state.alerts if alert.awaits_catch_up and alert.ended is None]
     awaits = 0 if not waiting else (2 if max(waiting) is Severity.CRITICAL else 1)
     dropped = state.dropped - chart.state.dropped
-    return Judgement(state, transitions, due, awaits, dropped, after.closed(state))
+    return Judgement(state, transitions, due, awaits, dropped, chart.closed(state))
 
 
 def _potassium_since(chart: Chart) -> Instant:

@@ -27,9 +27,6 @@ FAMILIES: tuple[Family, ...] = (
 BY_RULE: dict[Rule, Family] = {family.rule: family for family in FAMILIES}
 
 
-_NAMES: dict[Rule, str] = {rule: f"findings of {rule.value}" for rule in Rule}
-
-
 ORDER: dict[Rule, int] = {family.rule: n for n, family in enumerate(FAMILIES)}
 
 
@@ -45,6 +42,6 @@ def standing(chart: Chart) -> list[Finding]:
     return [
         finding
         for family in families(chart.rulebook)
-        for finding in chart.once(_NAMES[family.rule], family.findings, family.reads)
+        for finding in family.findings(chart)
         if family.end(chart, finding) is None
     ]

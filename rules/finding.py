@@ -70,8 +70,6 @@ class Family(Protocol):
     """A rule: what it finds, what ends its alerts, and when the next moment comes at which either could change."""
 
     rule: Rule
-    reads: tuple[str, ...] | None
-    """The parts of a chart that `findings` rests on alone, and stands with; None: it is worked out at each moment."""
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return what stands at the chart's ``now``; ends that have come are not looked at here."""
@@ -145,8 +143,6 @@ def step_up(severity: Severity, *, when: bool) -> Severity:
 
 class Plain:
     """A family without holds and timers of its own: what most of them share."""
-
-    reads: tuple[str, ...] | None = None
 
     def marks(self, chart: Chart) -> list[HoldMark]:  # noqa: ARG002  (the protocol's shape)
         """Return no hold marks."""

@@ -86,13 +86,15 @@ def _opened(found: list[Episode], draw: Draw, rulebook: Rulebook) -> Episode:
 
 def episodes_of(chart: Chart) -> list[Episode]:
     """Return the patient's episodes, open or closed."""
-    return chart.once("episodes", _episodes_of, ("potassium",))
+    return chart.once("episodes", _episodes_of, _EPISODES)
+
+
+_EPISODES = ("potassium",)
 
 
 def _episodes_of(chart: Chart) -> list[Episode]:
-    if not chart.may_reach(Analyte.POTASSIUM, chart.rulebook.potassium_onset):
-        return []
-    return episodes(chart.potassium, chart.rulebook)
+    potassium, book = chart.potassium, chart.rulebook
+    return episodes(potassium, book) if chart.may_reach(Analyte.POTASSIUM, book.potassium_onset) else []
 
 
 def latest_episode(chart: Chart) -> Episode | None:
@@ -223,14 +225,14 @@ def _silent_at(chart: Chart, trigger_at: Instant, episode: Episode | None) -> In
     return max(last, trigger_at) + chart.rulebook.episode_silence
 
 
+_READS = (
+    *("potassium", "treatments", "impaired", "magnesium", "dialyses", "magnesium_doses"),
+    *("newest_digoxin", "low_calcium_at"),  # the steps up
+)
+
+
 class Hyperkalemia(Plain):
     """What both rules of this family share."""
-
-    reads = (
-        *("potassium", "treatments", "impaired", "magnesium", "dialyses", "magnesium_doses"),
-        *("newest_digoxin", "low_calcium_at"),  # the steps up
-        *("pending_magnesium_at", "holds"),
-    )
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when 48 h of silence have passed since the last counted potassium."""
@@ -244,9 +246,10 @@ class Hyperkalemia(Plain):
 
 def newest_refractory(chart: Chart) -> tuple[Episode, Draw, str] | None:
     """Return the latest episode, its newest refractory potassium and the criterion."""
-    if not chart.may_reach(Analyte.POTASSIUM, chart.rulebook.potassium_onset):
-        return None
-    return chart.once("newest_refractory", _newest_refractory, ("potassium", "treatments", "impaired"))
+    return chart.once("newest_refractory", _newest_refractory, _REFRACTORY)
+
+
+_REFRACTORY = ("potassium", "treatments", "impaired")
 
 
 def _newest_refractory(chart: Chart) -> tuple[Episode, Draw, str] | None:
@@ -264,9 +267,15 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
     """``refractory-hyperkalemia-no-magnesium``, RULES.md 4.1."""
 
     rule = Rule.REFRACTORY_HYPERKALEMIA
+    _reads = (*_READS, "pending_magnesium_at", "holds")
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the refractory potassium that no recent magnesium goes with."""
+        if newest_refractory(chart) is None:
+            return []
+        return chart.once(self.rule.value, self._found, self._reads)
+
+    def _found(self, chart: Chart) -> list[Finding]:
         found = newest_refractory(chart)
         if found is None:
             return []
@@ -331,9 +340,16 @@ class WithLowMagnesium(Hyperkalemia):
     """``hyperkalemia-low-magnesium``, RULES.md 5."""
 
     rule = Rule.HYPERKALEMIA_LOW_MAGNESIUM
+    _reads = _READS
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the newest potassium that is refractory, or valid and >= 6.0, with a recent low magnesium."""
+        low: Decimal = chart.rulebook.magnesium_low
+        if latest_episode(chart) is None or not chart.may_lie_below(Analyte.MAGNESIUM, low):
+            return []
+        return chart.once(self.rule.value, self._found, self._reads)
+
+    def _found(self, chart: Chart) -> list[Finding]:
         book = chart.rulebook
         episode = latest_episode(chart)
         if episode is None:

@@ -43,7 +43,10 @@ class Ladder(NamedTuple):
 
 def ladder(chart: Chart) -> Ladder:
     """Return the ladder of the patient's profile at the chart's ``now`` (RULES.md 4.2)."""
-    return chart.once("ladder", _ladder, ("obstetric", "impaired", "creatinine_high"))
+    return chart.once("ladder", _ladder, _LADDER)
+
+
+_LADDER = ("obstetric", "impaired", "creatinine_high")
 
 
 def _ladder(chart: Chart) -> Ladder:
@@ -89,7 +92,10 @@ def belonging(chart: Chart, exposure: Exposure) -> list[Draw]:
 
 def owned(chart: Chart) -> Owned:
     """Return which magnesium belongs to which exposure."""
-    return chart.once("owned", _owned, ("exposures", "magnesium", "cleared_slowly", "stood_on"))
+    return chart.once("owned", _owned, _OWNED)
+
+
+_OWNED = ("exposures", "magnesium", "cleared_slowly", "stood_on")
 
 
 def _owned(chart: Chart) -> Owned:
@@ -180,12 +186,14 @@ class PostInfusion(Plain):
     """``post-infusion-hypermagnesemia``, RULES.md 4.2."""
 
     rule = Rule.POST_INFUSION_HYPERMAGNESEMIA
-    reads = _READS
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return one finding an exposure that has a magnesium at or above warning."""
         if not chart.exposures or not chart.magnesium:
             return []
+        return chart.once(self.rule.value, self._found, _READS)
+
+    def _found(self, chart: Chart) -> list[Finding]:
         rungs = ladder(chart)
         found = []
         for exposure in chart.exposures:
@@ -243,10 +251,15 @@ class ExposureUnknown(Plain):
     """``hypermagnesemia-exposure-unknown``, RULES.md 4.2."""
 
     rule = Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN
-    reads = _READS
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the newest valid magnesium of no exposure that is high, or has risen."""
+        least = min(chart.rulebook.unknown_level, chart.rulebook.unknown_level_rising)
+        if not chart.may_reach(Analyte.MAGNESIUM, least):
+            return []
+        return chart.once(self.rule.value, self._found, _READS)
+
+    def _found(self, chart: Chart) -> list[Finding]:
         trigger = self._trigger(chart)
         if trigger is None:
             return []
@@ -267,8 +280,6 @@ class ExposureUnknown(Plain):
 
     def _trigger(self, chart: Chart) -> Draw | None:
         least = min(chart.rulebook.unknown_level, chart.rulebook.unknown_level_rising)
-        if not chart.may_reach(Analyte.MAGNESIUM, least):
-            return None
         owners = owned(chart).exposure_of if chart.exposures else {}
         for draw in reversed(chart.magnesium.above(least)):
             if draw.valid and draw not in owners and self._fires(chart, draw):

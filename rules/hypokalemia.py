@@ -25,14 +25,16 @@ def believed(draw: Draw, book: Rulebook) -> bool:
 
 def latest_run(chart: Chart) -> list[Draw]:
     """Return the newest run of low potassiums: back to the last valid K >= 3.5, or a gap of more than 48 h."""
-    return chart.once("run", _latest_run, ("potassium",))
+    return chart.once("run", _latest_run, _RUN)
+
+
+_RUN = ("potassium",)
 
 
 def _latest_run(chart: Chart) -> list[Draw]:
-    book = chart.rulebook
+    potassium, book = chart.potassium, chart.rulebook
     if not chart.may_lie_below(Analyte.POTASSIUM, book.hypokalemia):
         return []
-    potassium = chart.potassium
     run: list[Draw] = []  # newest first
     for n in range(len(potassium) - 1, -1, -1):
         if not run and potassium.values[n] >= book.hypokalemia:
@@ -51,15 +53,16 @@ class RefractoryHypokalemia(Plain):
     """``refractory-hypokalemia-magnesium``, RULES.md 5."""
 
     rule = Rule.REFRACTORY_HYPOKALEMIA
-    reads = (
-        *("potassium", "magnesium", "dialyses", "magnesium_doses"),
+    _trigger_reads = ("potassium", "magnesium", "dialyses", "magnesium_doses")
+    _reads = (
+        *_trigger_reads,
         *("newest_digoxin", "impaired"),  # the step up
         *("all_magnesium", "unmapped_magnesium_at", "pending_magnesium_at", "holds"),
     )
 
     def _trigger(self, chart: Chart) -> tuple[list[Draw], Draw, Draw | None] | None:
         """Return the run, the newest potassium that meets the rule, and the newest recent magnesium for it."""
-        return chart.once("hypokalemia", self._find, ("potassium", "magnesium", "dialyses", "magnesium_doses"))
+        return chart.once("hypokalemia", self._find, self._trigger_reads)
 
     def _find(self, chart: Chart) -> tuple[list[Draw], Draw, Draw | None] | None:
         run = latest_run(chart)
@@ -86,6 +89,11 @@ class RefractoryHypokalemia(Plain):
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the run's newest potassium with a magnesium that is low or missing."""
+        if self._trigger(chart) is None:
+            return []
+        return chart.once(self.rule.value, self._found, self._reads)
+
+    def _found(self, chart: Chart) -> list[Finding]:
         found = self._trigger(chart)
         if found is None:
             return []
@@ -145,9 +153,7 @@ class RefractoryHypokalemia(Plain):
         return since + (book.hold_pending if chart.magnesium_pending(trigger.at) else book.hold)
 
     def _mark(self, chart: Chart, run: list[Draw]) -> HoldMark | None:
-        marks = [
-            mark for mark in chart.holds if mark.rule is self.rule and run[0].at <= mark.observed_at <= run[-1].at
-        ]
+        marks = [mark for mark in chart.holds if mark.rule is self.rule and run[0].at <= mark.observed_at <= run[-1].at]
         return min(marks, key=lambda mark: (not mark.over, mark.since)) if marks else None
 
     def marks(self, chart: Chart) -> list[HoldMark]:

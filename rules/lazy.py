@@ -6,7 +6,7 @@ same; a record changed only where it differs.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
 R = TypeVar("R", bound=tuple[Any, ...])
@@ -35,55 +35,61 @@ class lazy(Generic[T]):  # noqa: N801  (used as a decorator, like property)
         return value
 
 
-class Succeeding(Protocol):
-    """What comes after another of its kind, and has in ``before`` what that one had computed, by name."""
+class Following:
+    """
+    An object that comes after another of its kind, and takes over what has not changed.
+
+    ``before`` is what that one had computed, by name.
+    """
 
     before: Mapping[str, Any]
 
+    def once(self, name: str, compute: Callable[[Any], T], reads: tuple[str, ...]) -> T:
+        """
+        Return what *compute* makes of this object, once under *name*, from the parts named *reads* and nothing else.
 
-def stands(instance: Succeeding, name: str, reads: tuple[str, ...]) -> bool:
-    """
-    Say whether what the one before had computed as *name* stands: each of *reads* that it had is the very same object.
+        It is taken over while each of these is the very same; a new value that is equal to the one before is taken for
+        that one. Wrong *reads* would keep what no longer holds: `tests/property/rules/test_charts.py` computes each
+        value with nothing else to read.
+        """
+        known = self.__dict__
+        if name in known:
+            return known[name]  # type: ignore[no-any-return]
+        before = self.before
+        if name not in before:
+            value = compute(self)
+        elif self._same(reads):
+            value = before[name]
+        else:
+            value = compute(self)
+            if value == before[name]:
+                value = before[name]
+        known[name] = value
+        return value
 
-    What it had not computed, *name* did not rest on: no value of its lead there.
-    """
-    before = instance.before
-    if name not in before:
-        return False
-    for read in reads:
-        if read in before and getattr(instance, read) is not before[read]:
-            return False
-    return True
+    def _same(self, reads: tuple[str, ...]) -> bool:
+        """Say whether all parts are what they were; one that was not computed then was not read either."""
+        known, before = self.__dict__, self.before
+        for read in reads:
+            if read in before and (known[read] if read in known else getattr(self, read)) is not before[read]:
+                return False
+        return True
 
 
 class _Fact(lazy[T]):
-    """A lazy value that rests on others alone, and is taken over while those are the same."""
+    """A lazy value of what follows another."""
 
     def __init__(self, compute: Callable[[Any], T], reads: tuple[str, ...]) -> None:
         super().__init__(compute)
         self.reads = reads
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        """Take the value over, or compute it; one that is equal to that before is taken for the same."""
-        if instance is None:
-            return self
-        name, before = self._name, instance.before
-        if stands(instance, name, self.reads):
-            value = before[name]
-        else:
-            value = self._compute(instance)
-            if name in before and before[name] == value:
-                value = before[name]
-        instance.__dict__[name] = value
-        return value
+        """Take the value over, or compute it."""
+        return self if instance is None else instance.once(self._name, self._compute, self.reads)
 
 
 def resting_on(*reads: str) -> Callable[[Callable[[Any], T]], lazy[T]]:
-    """
-    Return the decorator of a lazy value that is computed from the values named *reads*, and from nothing else.
-
-    A wrong list would keep what no longer holds: `tests/property/rules` computes each value with nothing else to read.
-    """
+    """Return the decorator of a lazy value of `Following` that is computed from the parts named *reads* alone."""
     return lambda compute: _Fact(compute, reads)
 
 

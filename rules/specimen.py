@@ -34,22 +34,22 @@ class Drawn:
     ) -> None:
         self._results = results
         self._tubes = tubes
-        self._series = results.series
+        self.series = results.series
         self._rulebook = rulebook
-        self._said: dict[str, set[Condition]] = {}
+        self.said: dict[str, set[Condition]] = {}
         for entry in tubes:
-            self._said.setdefault(entry.tube.container, set()).add(entry.tube.condition)
+            self.said.setdefault(entry.tube.container, set()).add(entry.tube.condition)
         for series in results.series.values():
             if REMARKED in series.columns.marks:
                 for version in newest_versions(_mixed(series)):
                     if version.said:
-                        self._said.setdefault(version.result.container, set()).update(version.said)
-        self._speaking: dict[Analyte, Draws] = {}
-        self._counted: dict[Analyte, Draws] = {}
-        self._pending: dict[Analyte, list[StoredResult]] = {}
-        self._edta = self._may_show_edta()
-        self._judged = False
-        if before is not None and before._said == self._said:
+                        self.said.setdefault(version.result.container, set()).update(version.said)
+        self.speaking: dict[Analyte, Draws] = {}
+        self.counting: dict[Analyte, Draws] = {}
+        self.announced: dict[Analyte, list[StoredResult]] = {}
+        self.edta = self._may_show_edta()
+        self.judged = False
+        if before is not None and before.said == self.said:
             self._take_over(before)
 
     def is_of(self, results: Results, tubes: Sequence[StoredTube]) -> bool:
@@ -59,10 +59,10 @@ class Drawn:
     def _may_show_edta(self) -> bool:
         """Say whether a stored potassium is high enough for the K-EDTA pattern, and calcium known: a bound."""
         highest = self._bounds(Analyte.POTASSIUM)[1]
-        return highest is not None and highest >= self._rulebook.edta_potassium and Analyte.CALCIUM in self._series
+        return highest is not None and highest >= self._rulebook.edta_potassium and Analyte.CALCIUM in self.series
 
     def _bounds(self, analyte: Analyte) -> tuple[Decimal | None, Decimal | None]:
-        series = self._series.get(analyte)
+        series = self.series.get(analyte)
         return (None, None) if series is None else (series.columns.lowest, series.columns.highest)
 
     def _take_over(self, before: "Drawn") -> None:
@@ -72,29 +72,29 @@ class Drawn:
         Potassium, calcium and magnesium are judged together by the K-EDTA pattern: where it may show, before or now,
         they go together or not at all. Elsewhere a verdict rests on the analyte's own versions and its tubes.
         """
-        same = {analyte for analyte in before._speaking if before._series.get(analyte) is self._series.get(analyte)}
-        together = all(before._series.get(analyte) is self._series.get(analyte) for analyte in _JUDGED_TOGETHER)
-        if (self._edta or before._edta) and not together:
+        same = {analyte for analyte in before.speaking if before.series.get(analyte) is self.series.get(analyte)}
+        together = all(before.series.get(analyte) is self.series.get(analyte) for analyte in _JUDGED_TOGETHER)
+        if (self.edta or before.edta) and not together:
             same -= _JUDGED_TOGETHER
-        self._judged = before._judged and Analyte.POTASSIUM in same
+        self.judged = before.judged and Analyte.POTASSIUM in same
         for analyte in same:
-            self._speaking[analyte] = before._speaking[analyte]
-            self._pending[analyte] = before._pending[analyte]
-            if analyte in before._counted:
-                self._counted[analyte] = before._counted[analyte]
+            self.speaking[analyte] = before.speaking[analyte]
+            self.announced[analyte] = before.announced[analyte]
+            if analyte in before.counting:
+                self.counting[analyte] = before.counting[analyte]
 
     def of(self, analyte: Analyte) -> Draws:
         """Return the speaking draws of *analyte*, invalid ones too."""
-        if not self._judged and analyte in _JUDGED_TOGETHER:
-            self._judged = True
+        if not self.judged and analyte in _JUDGED_TOGETHER:
+            self.judged = True
             self._judge_together()
         return self._speaking_of(analyte)
 
     def counted(self, analyte: Analyte) -> Draws:
         """Return those of them that are not invalid."""
-        counted = self._counted.get(analyte)
+        counted = self.counting.get(analyte)
         if counted is None:
-            counted = self._counted[analyte] = self.of(analyte).counted()
+            counted = self.counting[analyte] = self.of(analyte).counted()
         return counted
 
     def _judge_together(self) -> None:
@@ -102,16 +102,16 @@ class Drawn:
         lowest, highest = self._bounds(Analyte.POTASSIUM)
         if lowest is None or highest is None:
             return
-        if self._edta:
+        if self.edta:
             _judge_edta(self._speaking_of, self._rulebook)
         potassiums = self._speaking_of(Analyte.POTASSIUM)
         jump = bool(potassiums.doubtful()) or _may_jump(potassiums, lowest, highest, self._rulebook)
         if jump:
             _judge_potassium(self._speaking_of, self._rulebook)
-        if not (self._edta or jump):
+        if not (self.edta or jump):
             return
-        for analyte in _JUDGED_TOGETHER & self._speaking.keys():  # what was not worked out was not judged
-            for draw in self._speaking[analyte].doubtful():
+        for analyte in _JUDGED_TOGETHER & self.speaking.keys():  # what was not worked out was not judged
+            for draw in self.speaking[analyte].doubtful():
                 if draw.why in ("edta", "jump"):  # said of the specimen, and so of what does not speak for it
                     for other in draw.others:
                         if other.verdict == VALID:
@@ -120,23 +120,23 @@ class Drawn:
     def pending(self, analyte: Analyte) -> list[StoredResult]:
         """Return the results of *analyte* that are announced or provisional."""
         self.of(analyte)
-        return self._pending[analyte]
+        return self.announced[analyte]
 
     def _speaking_of(self, analyte: Analyte) -> Draws:
         """Return the speaking draws of *analyte* by what is said of their tubes alone, when first asked for."""
-        known = self._speaking.get(analyte)
+        known = self.speaking.get(analyte)
         if known is None:
-            series = self._series.get(analyte)
+            series = self.series.get(analyte)
             pending: list[StoredResult] = []
             known = NO_DRAWS if series is None else self._work_out(analyte, series, pending)
-            self._speaking[analyte], self._pending[analyte] = known, pending
+            self.speaking[analyte], self.announced[analyte] = known, pending
         return known
 
     def _work_out(self, analyte: Analyte, series: Series, pending: list[StoredResult]) -> Draws:
         """Return the draws of a series: those that stand as they are, and those worked out of its mixed versions."""
         marks = series.columns.marks
         plain = _plain(series)
-        for container in self._said:
+        for container in self.said:
             for n in series.naming(container):
                 if marks[n] == PLAIN:
                     self._doubt(plain[bisect_left(plain.at, series.at[n])])
@@ -155,7 +155,7 @@ class Drawn:
 
     def _doubt(self, draw: Draw) -> None:
         """Give a draw the verdict of what is said of its tube."""
-        conditions = self._said.get(draw.result.container)
+        conditions = self.said.get(draw.result.container)
         if conditions:
             verdict, why = _tube_verdict(draw.result, conditions)
             if verdict != VALID:

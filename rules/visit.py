@@ -58,7 +58,7 @@ def deaths(facts: Sequence[EncounterFact]) -> list[Leave]:
 
 
 def deceased(facts: Sequence[EncounterFact]) -> bool:
-    """Say whether the patient has died, and was not admitted since."""
+    """Say whether the patient has died, and was not admitted since (RULES.md 7)."""
     dead = False
     for fact in facts:
         if fact.deceased:

@@ -15,10 +15,6 @@ from rules.words.values import age, shown_as
 
 def renal_basis(chart: Chart) -> Draw | None:
     """Return the eGFR or creatinine that the renal function rests on, None where it rests on neither (RULES.md 6)."""
-    return chart.once("renal_basis", _renal_basis)
-
-
-def _renal_basis(chart: Chart) -> Draw | None:
     since = chart.now - chart.rulebook.renal_within
     known = [draws[-1] for draws in (chart.egfr, chart.creatinine) if draws and draws[-1].at >= since]
     return max(known, key=lambda draw: draw.at, default=None)
@@ -44,10 +40,6 @@ def worst_of(chart: Chart, finding: Finding) -> Draw | None:
     """
     if not finding.evidence:
         return None
-    return chart.once(f"worst_of {finding.rule} {finding.subject} {finding.trigger}", lambda c: _worst_of(c, finding))
-
-
-def _worst_of(chart: Chart, finding: Finding) -> Draw | None:
     trigger, book = finding.evidence[0], chart.rulebook
     episode, ladder, lowest = (finding.notes.get(name) for name in ("episode", "ladder", "lowest"))
     if isinstance(episode, Episode):
@@ -71,10 +63,6 @@ def which_worst(trigger: Draw, worst: Draw) -> str:
 
 def worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
     """Return a potassium beside magnesium, a calcium, a creatinine that is worse than the headline (issue 5)."""
-    return chart.once(f"worse_beside {trigger.key}", lambda c: _worse_beside(c, trigger))
-
-
-def _worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
     book = chart.rulebook
     found = []
     if trigger.result.analyte is Analyte.MAGNESIUM:

@@ -17,6 +17,7 @@ from consumer.stage import Outcome, Output, Record
 from consumer.wire import EventRecord, Kind, decode_event, encode_event
 from rules import engine
 from rules.alert import Change, Rule, Severity, Transition
+from rules.chart import Chart
 from rules.engine import Departure, Judgement
 from rules.events import MINUTE, Patient, PatientEvent, PatientMerge, Source
 from rules.patient import PatientState, new_state
@@ -69,6 +70,7 @@ def judge(
     rulebook: Rulebook,
     catching_up: bool = False,
     settled: int | None = None,
+    chart: Chart | None = None,
 ) -> Judgement:
     """Stand for `engine.judge`."""
     words = event.message_control_id

@@ -1,6 +1,6 @@
 """Histories of a patient for the properties: messages that a ward could send, densely packed around the thresholds."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -11,6 +11,9 @@ from rules.patient import PatientState
 from rules.rulebook import DEFAULT, Rulebook, load
 from tests.property.rules.recipes import DELAYS, GAPS, THEMES, Recipe
 from tests.unit.rules.builders import ADULT, OTHER, PATIENT, T0, Fact, event
+
+if TYPE_CHECKING:
+    from rules.chart import Chart
 
 Transitions = list[Transition]
 Step = tuple[Instant, Recipe, Instant]
@@ -73,8 +76,12 @@ def lives(draw: st.DrawFn) -> Life:
 class Run:
     """What became of a history: the state after the last message, and every transition."""
 
-    def __init__(self, state: PatientState | None = None, *, rulebook: Rulebook = DEFAULT) -> None:
+    def __init__(
+        self, state: PatientState | None = None, *, rulebook: Rulebook = DEFAULT, following: bool = True
+    ) -> None:
         self.state = state
+        self.following = following
+        self.chart: Chart | None = None
         self.now: Instant = 0
         self.rulebook = rulebook
         self.transitions: Transitions = []
@@ -82,6 +89,8 @@ class Run:
         """What each message, and each passing of time, brought."""
         self.states: list[PatientState | None] = []
         """After each of them."""
+        self.charts: list[Chart] = []
+        """What each message left derived, for the next to begin with."""
 
     def take(self, *events: PatientEvent, catching_up: bool = False) -> "Run":
         """Judge events, with what is due by each before it."""
@@ -89,7 +98,9 @@ class Run:
             self.now = max(self.now, one.received_at)
             self._tick(self.now, catching_up=catching_up)
             self._add(
-                engine.judge(self.state, one, now=self.now, rulebook=self.rulebook, catching_up=catching_up),
+                engine.judge(
+                    self.state, one, now=self.now, rulebook=self.rulebook, catching_up=catching_up, chart=self.chart
+                ),
             )
         return self
 
@@ -125,6 +136,9 @@ class Run:
 
     def _add(self, judged: engine.Judgement) -> None:
         self.state = judged.state
+        if self.following and judged.chart is not None:
+            self.chart = judged.chart
+            self.charts.append(judged.chart)
         self.transitions += judged.transitions
         self.calls.append(list(judged.transitions))
         self.states.append(self.state)

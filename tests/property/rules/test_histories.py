@@ -278,5 +278,6 @@ def test_rules_8_where_nothing_can_be_found_the_rules_would_find_nothing(history
             patch.object(Chart, "may_reach", return_value=True),
             patch.object(Chart, "may_lie_below", return_value=True),
         ):
-            assert judgement == engine.judge(state, one, now=now, rulebook=DEFAULT)
+            in_full = engine.judge(state, one, now=now, rulebook=DEFAULT)
+        assert judgement._replace(chart=None) == in_full._replace(chart=None)
         state = judgement.state

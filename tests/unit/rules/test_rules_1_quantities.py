@@ -8,7 +8,7 @@ import pytest
 
 from rules.alert import Rule
 from rules.events import HOUR, Analyte
-from rules.patient import KEEP_RESULTS
+from rules.retention import KEEP_RESULTS
 from rules.rulebook import DEFAULT, Rulebook, RulebookError, load
 from rules.units import PLAUSIBLE, Unit, canonical, plausible
 
