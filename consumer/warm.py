@@ -16,7 +16,7 @@ from rules.chart import Chart
 V = TypeVar("V")
 
 WARM_AT_MOST: Final = 256
-"""Patients of a partition that stay unpacked: some 60 KB each with 200 results, 15 MB a partition (docs/adr/0015)."""
+"""Patients of a partition that stay unpacked: 22 to 75 KB each with 200 results (docs/adr/0016)."""
 
 
 class Warm:
