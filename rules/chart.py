@@ -133,7 +133,11 @@ class Chart(Parts):
         return newest_at >= t_n - (book.digoxin_within_impaired if self.impaired else book.digoxin_within)
 
     def low_calcium_near(self, at: Instant, within: Instant) -> bool:
-        """Say whether a valid total calcium below 1.9 mmol/L was drawn within *within* of *at*, before or after."""
+        """
+        Say whether a valid total calcium below 1.9 mmol/L was drawn within *within* of *at*, before or after.
+
+        A suspect calcium counts for nothing (RULES.md 3).
+        """
         return any(at - within <= drawn <= at + within for drawn in self.low_calcium_at)
 
     def alerts_open(self) -> list[Alert]:

@@ -67,7 +67,7 @@ class End(NamedTuple):
 
 
 class Family(Protocol):
-    """A rule: what it finds, what ends its alerts, and when the next moment comes at which either could change."""
+    """A rule: what it finds, what ends its alerts (RULES.md 7), and when the next moment comes for either to change."""
 
     rule: Rule
 
@@ -75,7 +75,7 @@ class Family(Protocol):
         """Return what stands at the chart's ``now``; ends that have come are not looked at here."""
 
     def end(self, chart: Chart, claim: Claim) -> End | None:
-        """Return the first end of RULES.md's order that has come for *claim*, or None."""
+        """Return the first end that has come for *claim*, in the order of its rule (RULES.md 7), or None."""
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant | None:
         """Return when an alert on *claim* expires if nothing more comes."""
@@ -137,7 +137,7 @@ def silence(draws: Sequence[Draw], since: Instant, limit: Instant) -> tuple[Inst
 
 
 def step_up(severity: Severity, *, when: bool) -> Severity:
-    """Return *severity* one step higher when *when* holds, at most critical (RULES.md 4)."""
+    """Return *severity* one step higher when *when* holds, at most critical (RULES.md 4, 4.1, 4.2, 5)."""
     return Severity(min(severity + 1, Severity.CRITICAL)) if when else severity
 
 

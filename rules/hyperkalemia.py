@@ -110,7 +110,7 @@ def has_cleared(chart: Chart, episode: Episode) -> bool:
 
 
 def criterion(chart: Chart, episode: Episode, draw: Draw) -> str | None:
-    """Return the first criterion of RULES.md 4.1 that makes *draw* refractory, or None."""
+    """Return the first criterion of RULES.md 4.1 that *draw* meets, or None: a suspect one meets none (RULES.md 3)."""
     book = chart.rulebook
     if not draw.valid or draw.value < book.potassium_onset:
         return None
@@ -200,6 +200,8 @@ def highest(episode: Episode, book: Rulebook) -> Severity:
 def potassium_end(chart: Chart, claim: Claim) -> End | None:
     """
     Return how potassium ends an alert on *claim*: its episode closed by a draw not before the trigger, or silence.
+
+    RULES.md 4.1 and 7; ADR 8, reading 3.
 
     A trigger that was itself corrected to a clearing value closes its episode, and so ends its alert; an episode that
     was reopened is not closed.

@@ -41,7 +41,8 @@ def ckd_epi_2021(creatinine_umol_l: Decimal, age_years: int, sex: str) -> Decima
     """
     Return the eGFR in mL/min/{1.73_m2}, rounded to a whole number; with *sex* unknown the lower of the two.
 
-    Source: CKD-EPI 2021 creatinine equation. The formula uses floats; its result is rounded before it is compared.
+    Source: CKD-EPI 2021 creatinine equation. The formula uses floats; its result is rounded before it is compared
+    (RULES.md 1 and 6).
     """
     if sex not in ("F", "M"):
         return min(ckd_epi_2021(creatinine_umol_l, age_years, "F"), ckd_epi_2021(creatinine_umol_l, age_years, "M"))

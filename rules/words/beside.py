@@ -1,4 +1,4 @@
-"""What stands beside the headline: the kidneys, what the severity is by, what is worse (RULES.md 4.1, 4.2, 5 and 6)."""
+"""What stands beside the headline: the kidneys, what is worse (RULES.md intended use, 4.1, 4.2, 5, 6)."""
 
 from collections.abc import Callable
 from decimal import Decimal

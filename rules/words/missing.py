@@ -1,4 +1,4 @@
-"""What an alert would have liked to know (RULES.md, intended use, 4.1, 5 and 6)."""
+"""What an alert would have liked to know (RULES.md intended use, 4.1, 5 and 6)."""
 
 from rules.alert import Rule
 from rules.chart import Chart
