@@ -150,14 +150,14 @@ def depart(
         return Departure((), None)
     now = max(now, state.now)
     holds = _over(state, now, rulebook, settled)
-    chart = Chart(state._replace(now=now), now, rulebook)
+    chart = Chart(state, now, rulebook)
     transitions = []
     alerts: list[Alert] = []
     for alert in state.alerts:
         if alert.ended is not None:
             alerts.append(alert)
             continue
-        closed = alert._replace(sequence=alert.sequence + 1, ended="merged", ended_at=now, awaits_catch_up=False)
+        closed = alert._replace(sequence=alert.sequence + 1, ended="merged", ended_at=now)
         alerts.append(closed)
         transitions.append(transition(chart, closed, Change.CLOSED, reason="merged", received_at=event.received_at))
     return Departure(tuple(transitions), state._replace(now=now, alerts=tuple(alerts), holds=holds))
@@ -185,8 +185,8 @@ def join(
         catching_up: As in `judge`.
         settled: As in `judge`.
     """
-    surviving = event.merge.surviving if event.merge is not None else event.patient
-    before = state if state is not None else new_state(surviving)
+    assert event.merge is not None
+    before = state if state is not None else new_state(event.merge.surviving)
     now = max(now, before.now, history.now if history is not None else 0)
     before = before._replace(holds=_over(before, now, rulebook, settled))
     after = join_histories(before, history, now)
@@ -219,7 +219,8 @@ def caught_up(
     """
     now = max(now, state.now)
     chart = Chart(state._replace(now=now), now, rulebook, settled=settled)
-    return _spoken(chart, _caught_up(chart, least), Occasion(received_at=now, timer="catch_up"))
+    unfired = state.next_due if state.next_due is not None and state.next_due <= chart.settled else None
+    return _spoken(chart, _caught_up(chart, least), Occasion(received_at=now, timer="catch_up"), unfired=unfired)
 
 
 def _judged(chart: Chart, occasion: Occasion) -> Judgement:
@@ -254,13 +255,12 @@ def _nothing_to_find(chart: Chart) -> bool:
 def _quiet(state: PatientState, now: Instant, rulebook: Rulebook) -> Judgement:
     """Return a judgement without a finding: facts are kept and the only timer is the patient's retirement."""
     due = _retires_at(state, rulebook)
-    kept = retain(state, now, rulebook, potassium_since=now)
-    kept = kept._replace(next_due=due if due > now else None)
-    return Judgement(kept, (), kept.next_due, 0, kept.dropped - state.dropped)
+    kept = retain(state, now, rulebook, potassium_since=now)._replace(next_due=due)
+    return Judgement(kept, (), due, 0, kept.dropped - state.dropped)
 
 
-def _spoken(chart: Chart, lived: Lived, occasion: Occasion) -> Judgement:
-    """Put what was decided into words, and the next timer beside the state."""
+def _spoken(chart: Chart, lived: Lived, occasion: Occasion, *, unfired: Instant | None = None) -> Judgement:
+    """Put what was decided into words, and the next timer beside the state: one that is due and *unfired* stays."""
     transitions = tuple(
         transition(
             chart,
@@ -278,7 +278,7 @@ def _spoken(chart: Chart, lived: Lived, occasion: Occasion) -> Judgement:
         for draft in lived.drafts
     )
     after = chart if lived.state is chart.state else chart.with_state(lived.state)
-    due = _next_due(after, lived.held_until)
+    due = _next_due(after, lived.held_until) if unfired is None else unfired
     state = retain(lived.state, chart.now, chart.rulebook, potassium_since=_potassium_since(after))
     state = replaced(state, next_due=due)
     waiting = [alert.severity for alert in state.alerts if alert.awaits_catch_up and alert.ended is None]
@@ -353,7 +353,7 @@ def _withdrew(before: PatientState, event: PatientEvent) -> str:
 
 def _over(state: PatientState, now: Instant, rulebook: Rulebook, settled: Instant | None) -> tuple[HoldMark, ...]:
     """Return the hold marks, those whose hold has ended by now marked as over: a merge does not begin them again."""
-    chart = Chart(state._replace(now=now), now, rulebook, settled=settled)
+    chart = Chart(state, now, rulebook, settled=settled)
     over: set[HoldMark] = set()
     for family in FAMILIES:
         until = family.hold_until(chart)

@@ -83,8 +83,6 @@ def _ended(chart: Chart, alert: Alert, end: End) -> Draft:
         ended_by=end.by,
         retracted=end.change is Change.RETRACTED,
         discharge=discharge,
-        awaits_catch_up=False,
-        criterion=None,
     )
     return Draft(ended, end.change, notify=notify, reason=end.reason, ended=end)
 

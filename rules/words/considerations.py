@@ -24,7 +24,7 @@ from rules.words.facts import (
     treatments_since,
     unexplained,
 )
-from rules.words.values import age, ago, hours, name, shown, shown_as
+from rules.words.values import age, ago, hours, shown, shown_as
 
 _MAGNESIUM_RULES = frozenset((Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN))
 _CLEARANCE_RULES = _MAGNESIUM_RULES | {Rule.MAGNESIUM_MONITORING_GAP}
@@ -121,7 +121,7 @@ def _doubts(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
         agrees = "; an earlier specimen agrees with it" if draw.valid else ""
         if rule is Rule.REFRACTORY_HYPOKALEMIA and draw.why == "hemolysis":
             agrees += "; hemolysis only raises potassium, it may be lower"
-        found.append(f"{SPURIOUS} ({name(draw).lower()} {shown(draw)}, {age(draw, chart.now)}: {why}{agrees})")
+        found.append(f"{SPURIOUS} ({shown_as(draw)}, {age(draw, chart.now)}: {why}{agrees})")
     if trigger is None:
         return found
     if rule is Rule.HYPERKALEMIA_LOW_MAGNESIUM and not any(d.at == trigger.at for d in chart.calcium):
@@ -239,11 +239,7 @@ def _flags(finding: Finding) -> list[str]:
     for draw in finding.evidence[:EVIDENCE_AT_MOST]:
         if not draw.result.flags:  # nearly all of them
             continue
-        found += [
-            f"{name(draw).lower()} {shown(draw)}: {words}"
-            for flag, words in _RESULT_FLAGS.items()
-            if flag in draw.result.flags
-        ]
+        found += [f"{shown_as(draw)}: {words}" for flag, words in _RESULT_FLAGS.items() if flag in draw.result.flags]
     return found
 
 

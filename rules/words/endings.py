@@ -11,7 +11,6 @@ from rules.words.values import age, name, shown, shown_as
 
 ENDS = {
     "magnesium_resulted": "magnesium has resulted",
-    "superseded": "another alert now tells more",
     "potassium_cleared": "potassium has cleared",
     "magnesium_cleared": "magnesium has cleared",
     "magnesium_recovered": "magnesium has recovered",
@@ -19,7 +18,6 @@ ENDS = {
     "measured": "magnesium and potassium are both measured",
     "calcium_recovered": "calcium has recovered",
     "repeat_resulted": "a valid repeat has resulted",
-    "expired": "nothing further came in time",
     "discharged": "the patient was discharged",
     "deceased": "the patient has died",
     "merged": "the record was merged and goes on under the surviving number",
@@ -27,7 +25,7 @@ ENDS = {
     "corrected": "what it stood on was corrected by its sender",
     "invalidated": "the specimen that it stood on is no longer believed",
 }
-"""Words of every reason with which an alert ends (RULES.md 4, 5, 7)."""
+"""Words of the reasons with which an alert ends; of `superseded` and `expired` each rule has its own."""
 
 _SUPERSEDED = {
     Rule.REFRACTORY_HYPERKALEMIA: "the alert on low magnesium goes on",
@@ -61,11 +59,11 @@ TITLES = {
 
 def _why_ended(rule: Rule, reason: str, book: Rulebook) -> str:
     if reason == "superseded":
-        return _SUPERSEDED.get(rule, ENDS[reason])
+        return _SUPERSEDED[rule]
     if reason == "expired":
         words, parameter = _SILENCE[rule]
         return words.format(book.shown(parameter))
-    return ENDS.get(reason, "its finding is gone")
+    return ENDS[reason]
 
 
 def _resolution(chart: Chart, why: str, by: Draw | None) -> tuple[Part, ...]:
@@ -81,15 +79,14 @@ def _resolution(chart: Chart, why: str, by: Draw | None) -> tuple[Part, ...]:
 def ended(chart: Chart, alert: Alert, change: Change, reason: str, by: Draw | None) -> str:
     """Return how an alert ended: resolved by what, closed without being resolved, or retracted."""
     title, why = TITLES[alert.rule], _why_ended(alert.rule, reason, chart.rulebook)
-    now = shown_as(by) if by is not None else ""
     if change is Change.RESOLVED:
         return fit(f"Resolved: {title}", *_resolution(chart, why, by))
     if change is Change.CLOSED:
         return fit(f"Closed, not resolved: {title}", Part(why))
-    if alert.rule is Rule.SPURIOUS_POTASSIUM and reason == "invalidated":
-        return fit(f"Retracted: {title}", Part(f"its specimen is no longer doubted{f', {now} counts' if now else ''}"))
-    if by is not None and not by.valid:
-        now = WHY_DOUBTFUL.get(by.why, "")
-    elif now:
-        now += " now"
+    if by is None:
+        now = ""
+    elif alert.rule is Rule.SPURIOUS_POTASSIUM and reason == "invalidated":
+        return fit(f"Retracted: {title}", Part(f"its specimen is no longer doubted, {shown_as(by)} counts"))
+    else:
+        now = f"{shown_as(by)} now" if by.valid else WHY_DOUBTFUL.get(by.why, "")
     return fit(f"Retracted: {title}", Part(why), Part(now, 2), Part("the alert no longer stands"))

@@ -41,7 +41,7 @@ def fit(lead: str, *parts: Part, brief: str = "") -> str:
         kept[place : place + 1] = [] if part.rank >= OPTIONAL else [part._replace(text=part.short or part.text)]
     if brief and len(_sentence(lead, kept)) > LONGEST:
         lead = brief
-    for part in sorted((part for part in kept if part.shorter), key=lambda part: -part.rank):
+    for part in [part for part in kept if part.shorter]:
         if len(_sentence(lead, kept)) > LONGEST:
             kept[kept.index(part)] = part._replace(text=part.shorter)
     while kept and len(_sentence(lead, kept)) > LONGEST:

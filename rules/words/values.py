@@ -22,9 +22,6 @@ class Written(NamedTuple):
     unit: Unit
 
 
-_SPELLINGS = {unit.value.lower(): unit for unit in Unit}
-
-
 def as_sent(draw: Draw) -> Written:
     """
     Return a result as its laboratory wrote it; in the canonical unit where number and unit sent do not give its value.
@@ -41,14 +38,14 @@ def _as_sent(analyte: Analyte, original_value: str, original_units: str, text: s
     """Return the result of that value; the text of it, as 4.0 and 4.00 are equal and are not written alike."""
     value = Decimal(text)
     number = original_value.lstrip("<>=≤≥^ ")
-    spelled = _SPELLINGS.get(original_units.lower(), CANONICAL[analyte])
+    sent = original_units.lower()
     try:
-        for unit in (spelled, *FACTORS[analyte]):
+        for unit in sorted(FACTORS[analyte], key=lambda unit: unit.value.lower() != sent):  # the unit sent, the others
             if canonical(analyte, Decimal(number), unit) == value:
                 return Written(number, unit)
     except InvalidOperation:
         pass  # no number was sent with this version
-    places = value if -2 <= int(value.as_tuple().exponent) <= 0 else value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    places = value if int(value.as_tuple().exponent) >= -2 else value.quantize(Decimal("0.01"), ROUND_HALF_UP)
     return Written(f"{places:f}", CANONICAL[analyte])
 
 
@@ -60,23 +57,23 @@ def shown(draw: Draw) -> str:
 
 def shown_as(draw: Draw) -> str:
     """Return a result after its analyte, within a sentence: ``potassium 6.3 mmol/L``."""
-    return f"{name(draw).lower() if draw.result.analyte is not Analyte.EGFR else name(draw)} {shown(draw)}"
+    return f"{name(draw).lower()} {shown(draw)}"
 
 
 def name(draw: Draw) -> str:
     """Return the analyte with a capital: ``Potassium``, ``Ionized calcium``."""
-    analyte = draw.result.analyte.value
-    return {"calcium_ionized": "Ionized calcium", "egfr": "eGFR"}.get(analyte, analyte.capitalize())
+    analyte = draw.result.analyte
+    return "Ionized calcium" if analyte is Analyte.CALCIUM_IONIZED else analyte.value.capitalize()
 
 
-def trend(draw: Draw, before: Draw | None) -> str:
+def trend(draw: Draw, before: Draw) -> str:
     """
-    Return the change since *before* in words, in the unit in which *draw* was sent: ``up 0.4 in 2 h``.
+    Return the change since *before*, an earlier draw, in the unit in which *draw* was sent: ``up 0.4 in 2 h``.
 
-    Empty without an earlier value, or where a comparator leaves the change unknown; ``up 3.9 or more in 2 h`` where a
+    Empty where it is too long ago, or a comparator leaves the change unknown; ``up 3.9 or more in 2 h`` where a
     comparator bounds it (RULES.md 1).
     """
-    if before is None or before.at >= draw.at or draw.at - before.at > TREND_WITHIN:
+    if draw.at - before.at > TREND_WITHIN:
         return ""
     written = as_sent(draw)
     numerator, denominator = FACTORS[draw.result.analyte][written.unit]
@@ -88,7 +85,7 @@ def trend(draw: Draw, before: Draw | None) -> str:
     since = hours(draw.at - before.at)
     hundredths = abs(difference).quantize(Decimal("0.01"), ROUND_HALF_UP)
     tenths = abs(difference).quantize(Decimal("0.1"), ROUND_HALF_UP)
-    fine = len(written.number.partition(".")[2]) >= 2 or 0 < abs(difference) < Decimal("0.05")
+    fine = len(written.number.partition(".")[2]) >= 2 or abs(difference) < Decimal("0.05")
     size = hundredths if fine or tenths != hundredths == abs(difference) else tenths
     if size == 0:
         return f"unchanged in {since}"

@@ -77,6 +77,38 @@ def test_rules_7_after_a_merge_it_is_raised_under_the_surviving_key() -> None:
     assert (raised.alert_id, raised.sequence) == (alert_id(PATIENT.key, RULE, f"potassium@{h(2)}|2823-3||{h(2)}"), 1)
 
 
+@pytest.mark.parametrize("order", ["A", "B", "C", "D"])
+def test_rules_7_of_two_that_had_the_trigger_the_one_that_it_raised_returns(order: str) -> None:
+    """Two exposures joined, the newer magnesium withdrawn: both alerts had the older one, and both were closed."""
+    play = Play(egfr("90", h(0)))
+    play.tell(dose(h(0), "2"), mg("2.3", h(3), order=order), at=h(3))
+    play.tell(dose(h(10), "2"), mg("2.3", h(12), order=order), at=h(12))
+    first, second = (t.alert_id for t in play.seen if t.rule is POST)
+    play.tell(dose(h(5), "2"), at=h(12.5))
+    play.tell(mg(None, h(12), order=order, status="W"), at=h(13))
+    play.tell(adt("A03"), visit("V1"), at=h(15))
+    *closed, raised = (t for t in [*play.seen, *play.tell(adt("A13"), visit("V1"), at=h(16))] if t.rule is POST)
+    assert {t.alert_id for t in closed if t.change is Change.CLOSED} == {first, second}
+    assert (raised.change, raised.alert_id) == (Change.RAISED, first)
+
+
+@pytest.mark.parametrize("order", ["A", "B", "C", "D"])
+def test_rules_7_of_two_that_had_the_trigger_the_one_that_ended_last_returns(order: str) -> None:
+    """The first was closed by a discharge that stands, the second by one that is undone. RULES.md 4.2, 7."""
+    play = Play(egfr("90", h(0)))
+    play.tell(dose(h(0), "2"), mg("2.3", h(3), order=order), adt("A01"), visit("V1"), at=h(3))
+    play.tell(adt("A03"), visit("V1"), at=h(4))
+    play.tell(adt("A01"), visit("V2"), at=h(29))
+    play.tell(dose(h(30), "2"), mg("2.3", h(32), order=order), at=h(32))
+    second = [t.alert_id for t in play.seen if t.rule is POST][-1]
+    play.tell(*(dose(h(hour), "2") for hour in (5, 10, 15, 20, 25)), at=h(32.5))
+    play.tell(mg(None, h(32), order=order, status="W"), at=h(33))
+    play.tell(adt("A03"), visit("V2"), at=h(34))
+    play.tell(adt("A13"), visit("V2"), at=h(35))
+    raised = play.seen[-1]
+    assert (raised.change, raised.alert_id) == (Change.RAISED, second)
+
+
 # Not raised again
 
 

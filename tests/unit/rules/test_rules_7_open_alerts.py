@@ -4,10 +4,30 @@ import pytest
 
 from rules import engine
 from rules.alert import Change, Rule, Transition
-from tests.unit.rules.builders import Fact, Play, adt, ca, changes, dose, egfr, h, k, mg, told, visit
+from rules.events import Condition, Demographics, Instant
+from rules.rulebook import load
+from tests.unit.rules.builders import (
+    ADULT,
+    Fact,
+    Play,
+    adt,
+    ca,
+    changes,
+    crea,
+    dose,
+    egfr,
+    event,
+    h,
+    k,
+    mg,
+    said,
+    told,
+    visit,
+)
 from tests.unit.words.histories import CHILD
 
 RULE, LOW = Rule.REFRACTORY_HYPERKALEMIA, Rule.HYPERKALEMIA_LOW_MAGNESIUM
+AFTER = Rule.HYPERKALEMIA_AFTER_MAGNESIUM
 POST, CALCIUM = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM
 
 
@@ -161,3 +181,132 @@ def test_rules_8_a_reminder_when_caught_up_is_what_worse_is_measured_by() -> Non
     play.caught_up(h(0.5))
     play.tell(k("7.1", h(0.6)))
     assert changes(play.seen, LOW)[-1] == "reminded critical"
+
+
+# What an end is later than
+
+
+def test_rules_7_a_magnesium_that_is_old_for_the_newest_potassium_ends_nothing() -> None:
+    """17 h before the trigger and 25 h before a newer one, told of together: the alert goes on. RULES.md 4.1, 7."""
+    play = opened()
+    play.tell(k("6.2", h(10)), mg("0.9", h(-15)), at=h(10))
+    assert changes(play.seen) == ["raised high", "reminded high"]
+
+
+def test_rules_7_the_newest_potassium_withdrawn_a_magnesium_is_recent_for_the_one_before() -> None:
+    """What was old for the newer trigger is recent for the older one, which is the newest again: resolved."""
+    play = opened()
+    play.tell(k("6.2", h(10)), mg("0.9", h(-15)), at=h(10))
+    play.tell(k(None, h(10), status="W"), at=h(11))
+    assert changes(play.seen) == ["raised high", "reminded high", "resolved magnesium_resulted"]
+
+
+# Retraction where something is missing or has changed
+
+
+@pytest.mark.parametrize("later", [20, 49], ids=["among older ones", "the oldest that is kept"])
+def test_rules_7_a_trigger_that_is_kept_can_be_taken_back(later: int) -> None:
+    """History was dropped, the trigger was not: withdrawn, its alert is retracted like any other. RULES.md 7."""
+    play = Play(rulebook=load({"parameters": {"results_at_most": "50"}}))
+    for n in range(60 - later):
+        play.tell(crea("90", h(-n / 10 - 0.1)), at=h(-0.1))
+    play.tell(k("2.4", h(0)))
+    for n in range(later):
+        play.tell(crea("90", h(n / 100 + 0.01)))
+    assert play.state is not None
+    assert play.state.history_incomplete
+    play.tell(k(None, h(0), status="W"), at=h(1))
+    assert changes(play.seen) == ["raised critical", "retracted withdrawn"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "raised", "parameters"),
+    [
+        ((dose(h(0), "4"), mg("2.2", h(3.5))), POST, {"general_high": "2.4 mmol/L", "general_warning": "2.3 mmol/L"}),
+        (
+            (k("6.2", h(0)), said(k("6.2", h(0)), Condition.CLOTTED)),
+            Rule.SPURIOUS_POTASSIUM,
+            {"potassium_onset": "6.3 mmol/L", "potassium_high": "6.4 mmol/L"},
+        ),
+    ],
+    ids=["a magnesium", "a potassium that does not count"],
+)
+def test_rules_7_a_changed_rulebook_retracts_nothing(
+    facts: tuple[Fact, ...], raised: Rule, parameters: dict[str, str]
+) -> None:
+    """An alert whose finding a new rulebook removed stays, while its trigger is a result as before. Issue 5."""
+    play = Play(egfr("90", h(0)))
+    play.tell(*facts, at=h(4))
+    play.rulebook = load({"parameters": parameters})
+    play.tell(crea("80", h(4.5)))
+    assert [alert.rule for alert in play.open] == [raised]
+
+
+# Silence
+
+
+@pytest.mark.parametrize(
+    ("catching_up", "at", "who", "mode", "awaits"),
+    [
+        pytest.param(True, h(8), ADULT, "active", 1, id="catching up"),
+        pytest.param(False, h(8), ADULT, "active", 0, id="not catching up: reminded"),
+        pytest.param(False, h(20) + 1, ADULT, "active", 0, id="stale"),
+        pytest.param(True, h(20) + 1, ADULT, "active", 0, id="catching up, stale"),
+        pytest.param(True, h(8), CHILD, "active", 0, id="catching up, a child"),
+        pytest.param(False, h(8), CHILD, "active", 0, id="a child"),
+        pytest.param(True, h(8), ADULT, "shadow", 0, id="catching up, a shadow rule"),
+        pytest.param(False, h(8), ADULT, "shadow", 0, id="a shadow rule"),
+    ],
+)
+def test_rules_8_which_reminder_waits_until_caught_up(
+    catching_up: bool, at: Instant, who: Demographics, mode: str, awaits: int
+) -> None:
+    """Only one that would notify if the task were not catching up: due, fresh, supported, active. RULES.md 7, 8."""
+    play = Play(who=who, rulebook=load({"rules": {RULE.value: {"mode": mode}}}))
+    play.tell(k("6.2", h(0)), k("6.2", h(2)), at=h(2))
+    play.wait(h(3))
+    message = event(k("6.2", h(8)), at=at)
+    judged = engine.judge(play.state, message, now=at, rulebook=play.rulebook, catching_up=catching_up)
+    assert [t.change for t in judged.transitions] == [
+        Change.REMINDED if at == h(8) and who is ADULT and not (catching_up or mode == "shadow") else Change.UPDATED
+    ]
+    assert judged.awaits_catch_up == awaits
+
+
+def test_rules_7_a_shadow_escalates_in_silence() -> None:
+    """An escalation of a shadow rule is published and notifies nobody. Issue 5."""
+    play = Play(rulebook=load({"rules": {LOW.value: {"mode": "shadow"}, RULE.value: {"mode": "off"}}}))
+    play.tell(k("6.2", h(0)), mg("0.6", h(0)), at=h(0))
+    play.tell(k("6.8", h(3)))
+    assert told(play.seen) == [
+        (LOW, Change.RAISED, "warning", False, None),
+        (LOW, Change.ESCALATED, "critical", False, None),
+    ]
+
+
+def test_rules_7_a_reminder_is_counted_from_an_escalation_that_was_grouped() -> None:
+    """Never notified: 4 h from when it escalated, not from when it was raised, and not at once. RULES.md 7."""
+    play = Play(egfr("90", h(-1)), k("5.0", h(-1)))
+    play.tell(dose(h(0), "1"), k("5.6", h(1)), at=h(1))
+    play.tell(k("6.2", h(3)), mg("2.6", h(3)), at=h(3))
+    for hour in (3.5, 6.9, 7):
+        play.tell(k("6.2", h(hour)))
+    assert told(play.seen, AFTER) == [
+        (AFTER, Change.RAISED, "warning", False, None),
+        (AFTER, Change.ESCALATED, "high", False, "grouped"),
+        (AFTER, Change.UPDATED, "high", False, None),
+        (AFTER, Change.UPDATED, "high", False, None),
+        (AFTER, Change.REMINDED, "high", True, None),
+    ]
+
+
+def test_rules_4_2_superseding_is_silent_up_to_the_highest_that_it_ever_was() -> None:
+    """Escalated to critical before its dose came to light: the alert that takes over is no worse. RULES.md 4.2."""
+    play = Play(egfr("90", h(-1)))
+    play.tell(mg("2.2", h(0)))
+    play.tell(mg("2.6", h(2)))
+    play.tell(dose(h(-8), "4"), at=h(3))
+    assert told(play.seen)[2:] == [
+        (POST, Change.RAISED, "critical", False, "superseding"),
+        (Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN, Change.RESOLVED, "critical", False, "superseded"),
+    ]

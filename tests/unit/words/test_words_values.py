@@ -67,8 +67,15 @@ def test_a_number_that_no_unit_explains_gives_way_to_the_judged_value() -> None:
     """Whatever was sent, what is shown is what was judged."""
     odd = sent(MG, "2.0", "mg/dL", Unit.MG_DL).result._replace(original_value="7.7")
     assert shown(draw(odd)) == "0.82 mmol/L"
-    exact = result(MG, "0.695", h(0))._replace(original_value="")
-    assert shown(draw(exact)) == "0.70 mmol/L"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("0.7", "0.7"), ("0.70", "0.70"), ("2", "2"), ("0.695", "0.70"), ("0.685", "0.69"), ("0.82288", "0.82")],
+)
+def test_a_value_without_a_number_sent_has_two_decimals_at_most(value: str, text: str) -> None:
+    """What the laboratory did not write itself is rounded half up to hundredths, and no zeros are added."""
+    assert shown(draw(result(MG, value, h(0))._replace(original_value=""))) == f"{text} mmol/L"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +90,8 @@ def test_a_number_that_no_unit_explains_gives_way_to_the_judged_value() -> None:
         ("6.0", "6.25", 2, "up 0.25 in 2 h"),
         ("6.15", "6.2", 2, "up 0.05 in 2 h"),
         ("5.95", "6.1", 2, "up 0.15 in 2 h"),
+        ("6.00", "6.40", 2, "up 0.40 in 2 h"),
+        ("6.0", "6.125", 2, "up 0.13 in 2 h"),
     ],
 )
 def test_the_trend_in_words(before: str, value: str, hours: float, text: str) -> None:
@@ -94,6 +103,9 @@ def test_the_trend_is_in_the_unit_of_the_newest() -> None:
     """A laboratory that changed its unit between two results changes no trend."""
     before = sent(MG, "0.80", "mmol/L", Unit.MMOL_L)
     assert trend(sent(MG, "4.4", "mg/dL", Unit.MG_DL, at=h(4)), before) == "up 2.5 in 4 h"
+    assert trend(sent(MG, "2.0", "mg/dL", Unit.MG_DL, at=h(4)), sent(MG, "0.81", "mmol/L", Unit.MMOL_L)) == (
+        "up 0.03 in 4 h"
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,6 +117,8 @@ def test_the_trend_is_in_the_unit_of_the_newest() -> None:
         ("<", "2.0", "2.5", "down 0.5 or more in 2 h"),
         (">", "8.0", "8.4", ""),
         ("<", "2.0", "1.8", ""),
+        (">", "8.0", "8.0", ""),
+        ("<", "2.0", "2.0", ""),
     ],
 )
 def test_a_censored_value_bounds_its_trend(comparator: str, number: str, before: str, text: str) -> None:
@@ -126,9 +140,13 @@ def test_no_trend_from_a_censored_value() -> None:
         (2, "2 h"),
         (30, "30 h"),
         (1, "1 h"),
+        (1.01, "1 h"),
+        (1.02, "61 min"),
         (2.5, "3 h"),
         (71.4, "71 h"),
         (72, "3 days"),
+        (83.9, "3 days"),
+        (84, "4 days"),
         (200, "8 days"),
     ],
 )
