@@ -26,7 +26,8 @@ from _pytest.runner import runtestprotocol
 
 from tests.mutation.mutants import FOLDER, MODULES, Mutant, functions, mutants_of
 
-TESTS = ("tests/unit/rules", "tests/unit/words")
+TESTS = ("tests/unit/rules", "tests/unit/words", "tests/mutation/table.py")
+"""Where the tests are; the last of them is the golden table without its histories."""
 MEMORY_BYTES = 2 << 30
 NONE_FAILED, FAILED = 0, 1
 
@@ -136,10 +137,16 @@ class Runner:
         return found
 
     def _ordered(self, name: str) -> list[int]:
-        """Return the tests of a function, quick ones first, before them those that killed a mutant of it."""
-        killers = self._killers[name]
+        """
+        Return the tests of a function: the table, those that killed a mutant of it, then quick ones first.
+
+        The words are held to by their own tests alone: every play of a rule says something, and looks at little of it.
+        """
+        killers, table = self._killers[name], TESTS[-1]
+        reached = self._reach.tests.get(name, [])
         return sorted(
-            self._reach.tests.get(name, []), key=lambda test: (test not in killers, self._reach.seconds[test])
+            (n for n in reached if not (name.startswith("words.") and TESTS[0] in self._items[n].nodeid)),
+            key=lambda n: (table not in self._items[n].nodeid, n not in killers, self._reach.seconds[n]),
         )
 
     def _ended(self, running: dict[int, tuple[Mutant, str, int]]) -> Outcome:

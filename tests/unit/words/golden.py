@@ -27,11 +27,12 @@ def rendered(cases: Iterable[Case]) -> str:
         for one in listed:
             if one.rule is rule:
                 lines.append(f"### {one.title}\n")
-                lines += [_said(transition) for transition in one.transitions]
+                lines += [said(transition) for transition in one.transitions]
     return "\n".join(lines) + "\n"
 
 
-def _said(one: Transition) -> str:
+def said(one: Transition) -> str:
+    """Return what a transition says, as the table shows it."""
     how = "notifies" if one.notify else "silent"
     reason = f", {one.reason}" if one.reason else ""
     criterion = f" ({one.criterion})" if one.criterion else ""
