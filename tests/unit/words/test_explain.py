@@ -10,6 +10,7 @@ from rules.__main__ import main
 from rules.alert import Rule
 from rules.explain import COMMON, RULES, explain, named, parameters
 from rules.rulebook import DEFAULT, load
+from rules.words.endings import TITLES
 from tests.unit.words.regenerate import PAGE, page
 
 
@@ -53,17 +54,33 @@ def test_the_command_explains_one_rule(capsys: pytest.CaptureFixture[str]) -> No
     assert "hypokalemia_apart" not in text
 
 
-def test_the_command_explains_all(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a rule it prints all of them."""
-    assert main([]) == 0
-    text = capsys.readouterr().out
-    assert all(f"{rule.value}: " in text for rule in Rule)
+@pytest.mark.parametrize("arguments", [[], ["--explain"], ["--explain", "all"]], ids=" ".join)
+def test_the_command_explains_all(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a rule it prints all of them, in the order of RULES.md 5, two empty lines between."""
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == "\n\n\n".join(explain(rule) for rule in Rule) + "\n"
 
 
 def test_the_command_lists(capsys: pytest.CaptureFixture[str]) -> None:
     """`--list` names the rules, one a line."""
     assert main(["--list"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(Rule)
+    assert capsys.readouterr().out == "".join(f"{rule.value}: {TITLES[rule]}\n" for rule in Rule)
+
+
+def test_the_command_tells_how_to_use_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` says what the command is for and what each option does."""
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "usage: python -m rules [-h] [--list] [--explain [RULE]]"
+    assert "The clinical rules in plain words." in lines
+    assert "--list name the rules" in lines
+    assert (
+        "--explain [RULE] one rule, or all of them: what fires it, severity, ends, parameters with units, bounds and "
+        "sources"
+    ) in lines
 
 
 def test_python_m_rules_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

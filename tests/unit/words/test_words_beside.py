@@ -3,7 +3,7 @@
 import pytest
 
 from rules.alert import Rule, Transition
-from tests.unit.rules.builders import Play, adt, h, k, mg
+from tests.unit.rules.builders import Play
 from tests.unit.words.histories import low_magnesium, single_high_with_low_magnesium
 
 LOW = Rule.HYPERKALEMIA_LOW_MAGNESIUM
