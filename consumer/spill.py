@@ -101,8 +101,9 @@ def fit(record: PatientRecord, limit: int, version: int) -> Fitted:
         return Fitted(packed)
     spilled: tuple[bytes, ...] = ()
     refused: tuple[Waiting, ...] = ()
+    cut = 0
     if version == FORMAT:
-        spilled, refused = _spilled(record.inbox, limit)
+        spilled, refused, cut = _spilled(record.inbox, limit)
         record = record._replace(inbox=())
     had = _facts(record.state)
     while len(packed := encode_patient(record, version)) > limit:
@@ -115,7 +116,7 @@ def fit(record: PatientRecord, limit: int, version: int) -> Fitted:
             record = record._replace(inbox=record.inbox[:kept])
         else:
             break
-    return Fitted(packed, spilled, had - _facts(record.state), refused)
+    return Fitted(packed, spilled, cut + had - _facts(record.state), refused)
 
 
 def fit_event(message: EventRecord, limit: int, version: int) -> tuple[bytes, int]:
@@ -150,21 +151,23 @@ def _facts(state: PatientState | None) -> int:
     return 0 if state is None else len(state.results) + len(state.administrations)
 
 
-def _spilled(inbox: Sequence[Waiting], limit: int) -> tuple[tuple[bytes, ...], tuple[Waiting, ...]]:
-    """Return what waits in records of at most *limit* bytes, and what is beyond the last of them or fits in none."""
+def _spilled(inbox: Sequence[Waiting], limit: int) -> tuple[tuple[bytes, ...], tuple[Waiting, ...], int]:
+    """Return what waits in records of at most *limit* bytes, what can't, and how many facts were cut from histories."""
     records: list[bytes] = []
     refused: list[Waiting] = []
+    cut = 0
     for together in _together(inbox, limit - limit // UNSHRUNK - UNSHRUNK):
         packed = encode_patient(PatientRecord(inbox=together))
         if len(packed) > limit:
             (alone,) = together
-            slim = _slim(alone.record, limit)
+            slim = _slim(alone.record, limit - UNSHRUNK)
             packed = encode_patient(PatientRecord(inbox=(alone._replace(record=slim),)))
+            cut += _facts(alone.record.history) - _facts(slim.history)
         if len(records) == BEHIND_AT_MOST or len(packed) > limit:
             refused += together
         else:
             records.append(packed)
-    return tuple(records), tuple(refused)
+    return tuple(records), tuple(refused), cut
 
 
 def _together(inbox: Sequence[Waiting], size: int) -> Iterator[tuple[Waiting, ...]]:

@@ -237,6 +237,7 @@ def test_w3_a_history_that_waits_is_cut_to_a_record() -> None:
     assert waits.history is not None
     assert waits.history.history_incomplete
     assert len(stored.inbox) == 61
+    assert home.counts["judge", "results_dropped"] == waits.history.dropped == 300 - len(waits.history.results)
     home.take(watermark=60)
     assert len(home.said) == 61
     assert home.letters == []
