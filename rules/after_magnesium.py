@@ -204,7 +204,7 @@ class MonitoringGap(Plain):
 
     def _unmeasured(self, chart: Chart) -> list[Exposure]:
         """Return the exposures whose timer no discharge or death has ended, and that lack a measurement."""
-        if not chart.exposures or chart.deceased:
+        if not chart.exposures:
             return []
         return chart.once("unmeasured", self._find, self._reads)
 
