@@ -83,7 +83,7 @@ def test_rules_5_a_discharge_ends_the_timer_of_what_was_told_before_it(
 ) -> None:
     """A dose told before the discharge is asked about no more, also when a merge brings both. RULES.md 4.1, 5, 7."""
     play, other = Play(), Play(patient=OTHER)
-    tells = [(told, dose(given, "4")), (h(3), adt("A03"))]
+    tells: list[tuple[Instant, Fact]] = [(told, dose(given, "4")), (h(3), adt("A03"))]
     for at, fact in sorted(tells, key=lambda one: one[0]):
         (other if merged else play).tell(fact, at=at)
     if merged:
