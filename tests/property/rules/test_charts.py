@@ -60,7 +60,9 @@ _once = Following.once
 
 
 def narrowly(self: Chart, name: str, compute: Callable[[Any], Any], reads: tuple[str, ...]) -> Any:
-    """Compute a value with nothing but its parts to read."""
+    """Compute a value with nothing but its parts to read; a chart that looks back hands nothing on."""
+    if self.looks_back:
+        return _once(self, name, compute, reads)
     return _once(self, name, lambda chart: compute(Narrow(chart, reads)), reads)
 
 
