@@ -291,6 +291,7 @@ class Play:
         self.rulebook = rulebook
         self.patient = patient
         self.state: PatientState | None = None
+        self.chart: Chart | None = None  # of the last judgement: the next one goes on from it
         self.seen: list[Transition] = []
         self.now: Instant = T0 - HOUR
         opening: tuple[Fact, ...] = (*((who,) if who is not None else ()), *facts)
@@ -308,8 +309,10 @@ class Play:
         """Fire what is due by the message's `received_at`, then judge it."""
         self.now = max(self.now, message.received_at)
         before = self.wait(self.now)
-        judged = engine.judge(self.state, message, now=self.now, rulebook=self.rulebook, catching_up=catching_up)
-        self.state = well_shaped(judged.state)
+        judged = engine.judge(
+            self.state, message, now=self.now, rulebook=self.rulebook, catching_up=catching_up, chart=self.chart
+        )
+        self.state, self.chart = well_shaped(judged.state), judged.chart
         self.seen += judged.transitions
         return [*before, *judged.transitions]
 
