@@ -87,7 +87,7 @@ def exposure_of(chart: Chart, draw: Draw) -> Exposure | None:
 
 def belonging(chart: Chart, exposure: Exposure) -> list[Draw]:
     """Return the counted magnesiums that belong to *exposure*, oldest first."""
-    return owned(chart).by_exposure.get(exposure.first_dose, [])
+    return owned(chart).by_exposure[exposure.first_dose]
 
 
 def owned(chart: Chart) -> Owned:
@@ -219,7 +219,7 @@ class PostInfusion(Plain):
                     stood_on=names(results),
                     value=trigger.value,
                     exposure=exposure,
-                    notes={"ladder": rungs, "steps": stepped, "phase": exposure.phase(trigger.at, chart.rulebook)},
+                    notes={"ladder": rungs, "steps": stepped},
                 )
             )
         return found
