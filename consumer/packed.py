@@ -8,6 +8,7 @@ of some hundred results an event reads a few and adds one or two.
 
 import struct
 from bisect import bisect_right
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
@@ -16,7 +17,7 @@ import msgspec
 
 from rules.events import Analyte, Condition, Instant, Result
 from rules.results import Results
-from rules.series import Columns, Series
+from rules.series import Columns, Rows, Series
 from rules.versions import StoredResult
 
 _END: Final = struct.Struct("<I")
@@ -87,6 +88,17 @@ class PackedRows:
         self._analyte = analyte
         self.ends = ends
         self.entries = entries
+        self._read: dict[int, StoredResult] = {}
+
+    @classmethod
+    def of(cls, analyte: Analyte, head: Rows, tail: Sequence[StoredResult]) -> "PackedRows":
+        """Return what lies packed and what came since as one, the latter known as it is."""
+        packed = head if isinstance(head, PackedRows) else cls(analyte, b"", b"")
+        rows = [_encoder.encode(_row(entry)) for entry in tail]
+        ends = packed.ends + _ends(*accumulate(map(len, rows), initial=len(packed.entries)))[_END_BYTES:]
+        made = cls(analyte, ends, b"".join((packed.entries, *rows)))
+        made._read = packed._read | dict(enumerate(tail, len(packed)))  # noqa: SLF001  (one of its own)
+        return made
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -98,7 +110,13 @@ class PackedRows:
         return end
 
     def read(self, n: int, at: Instant, value: Decimal | None, came: int) -> StoredResult:
-        """Unpack one, of which the columns say this much."""
+        """Unpack one, of which the columns say this much; once."""
+        known = self._read.get(n)
+        if known is None:
+            known = self._read[n] = self._unpack(n, at, value, came)
+        return known
+
+    def _unpack(self, n: int, at: Instant, value: Decimal | None, came: int) -> StoredResult:
         row = _rows.decode(self._entry(n))
         return StoredResult(
             Result(
@@ -201,13 +219,13 @@ def _unpacked(packed: PackedSeries) -> Series:
 
 
 def _packed(analyte: Analyte, series: Series) -> PackedSeries:
-    head = series.head
-    ends, entries = (head.ends, head.entries) if isinstance(head, PackedRows) else (b"", b"")
-    if not series.tail:
-        return PackedSeries(analyte, *series.columns, ends, entries)
-    rows = [_encoder.encode(_row(entry)) for entry in series.tail]
-    ends += _ends(*accumulate(map(len, rows), initial=len(entries)))[_END_BYTES:]
-    return PackedSeries(analyte, *series.columns, ends, b"".join((entries, *rows)))
+    """Return what is written of a series, whose entries then all lie packed: the next event packs its own alone."""
+    rows = series.head
+    if series.tail:
+        rows = PackedRows.of(analyte, series.head, series.tail)
+        series.settle(rows)
+    assert isinstance(rows, PackedRows)
+    return PackedSeries(analyte, *series.columns, rows.ends, rows.entries)
 
 
 def _ends(*places: int) -> bytes:

@@ -6,8 +6,9 @@ A chart is made anew for each judgement; its parts are those of `rules/parts.py`
 retraction).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import TypeVar
 
 from rules.alert import Rule
 from rules.draws import Draw
@@ -16,6 +17,8 @@ from rules.exposure import key_text
 from rules.parts import NOTHING, Parts
 from rules.patient import Alert, PatientState
 from rules.rulebook import Rulebook
+
+T = TypeVar("T")
 
 OF_ALERTS = (
     *("alerts", "holds", "stood_on", "owned"),
@@ -35,6 +38,7 @@ class Chart(Parts):
         """Return this chart as the next one takes it up, over what was kept in the end; it lets go of its own past."""
         self.state = state
         self.before = NOTHING
+        self.words = {}
         return self
 
     def known_by(self, count: int, now: Instant) -> "Chart":
@@ -62,6 +66,13 @@ class Chart(Parts):
         """Return the number of the event that first told of the dose named *dose*, and when it was received last."""
         stored = self.administrations
         return next((e.came, e.administration.received_at) for e in stored if key_text(e.administration) == dose)
+
+    def told(self, name: tuple[str, ...], compute: Callable[[], T]) -> T:
+        """Return what the words of this moment make of something, once; nothing of it is taken over."""
+        told = self.words
+        if name not in told:
+            told[name] = compute()
+        return told[name]  # type: ignore[no-any-return]
 
     # Magnesium, as two rules ask for it
 

@@ -58,6 +58,7 @@ class Parts(Following):
         self.rulebook = rulebook
         self._base = base
         self.count = state.seen if count is None else count
+        self.words: dict[tuple[str, ...], Any] = {}
         self.before = NOTHING if before is None else before.__dict__
 
     @property

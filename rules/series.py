@@ -111,6 +111,10 @@ class Series:
             return self.head.read(n, self.at[n], self.values[n], self.came[n])
         return self.tail[n - packed]
 
+    def settle(self, rows: Rows) -> None:
+        """Take all entries as *rows* have them packed: it is the same series, with nothing that came since."""
+        self.head, self.tail = rows, ()
+
     def identity(self, n: int) -> str:
         """Return the identity of one (`rules.versions.identity`)."""
         packed = len(self.head)

@@ -40,6 +40,10 @@ def worst_of(chart: Chart, finding: Finding) -> Draw | None:
     """
     if not finding.evidence:
         return None
+    return chart.told(("worst of", finding.rule, finding.subject, finding.trigger), lambda: _worst_of(chart, finding))
+
+
+def _worst_of(chart: Chart, finding: Finding) -> Draw | None:
     trigger, book = finding.evidence[0], chart.rulebook
     episode, ladder, lowest = (finding.notes.get(name) for name in ("episode", "ladder", "lowest"))
     if isinstance(episode, Episode):
@@ -63,6 +67,10 @@ def which_worst(trigger: Draw, worst: Draw) -> str:
 
 def worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
     """Return a potassium beside magnesium, a calcium, a creatinine that is worse than the headline (issue 5)."""
+    return chart.told(("worse beside", trigger.key), lambda: _worse_beside(chart, trigger))
+
+
+def _worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
     book = chart.rulebook
     found = []
     if trigger.result.analyte is Analyte.MAGNESIUM:
