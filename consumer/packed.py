@@ -3,7 +3,8 @@ A patient's results to MessagePack and back (`rules/series.py`).
 
 Of each analyte the columns are written as they are, then the entries one behind the other, each a packed `Row`, and
 where each ends. So a state is opened without unpacking an entry, and packed again without packing one that was there:
-of some hundred results an event reads a few and adds one or two.
+of some hundred results an event reads a few and adds one or two. All of it is compressed apart from the rest of the
+patient: an event without a result leaves it as it lies.
 """
 
 import struct
@@ -13,6 +14,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
+import cramjam
 import msgspec
 
 from rules.events import Analyte, Condition, Instant, Result
@@ -74,10 +76,14 @@ class PackedSeries(NamedTuple):
     entries: bytes
 
 
+UNPACKED_AT_MOST: Final = 256 * 1024 * 1024
+"""No record of ours is larger unpacked; a damaged size must not take the memory of a process."""
+
 _encoder: Final = msgspec.msgpack.Encoder()
 _rows: Final = msgspec.msgpack.Decoder(Row)
 _name: Final = msgspec.msgpack.Decoder(Name)
 _names: Final = msgspec.msgpack.Decoder(list[Name])
+_all_series: Final = msgspec.msgpack.Decoder(list[PackedSeries])
 _ARRAY: Final = struct.Struct(">BI")  # MessagePack's array 32: what stands before so many entries
 
 
@@ -190,9 +196,12 @@ class PackedRows:
         return found
 
 
-def pack_results(results: Results) -> list[PackedSeries]:
-    """Return what is written of results."""
-    return [_packed(analyte, series) for analyte, series in sorted(results.series.items())]
+def pack_results(results: Results) -> bytes:
+    """Return what is written of results, compressed; of the very same ones it is written once."""
+    if results.packed is None:
+        series = [_packed(analyte, series) for analyte, series in sorted(results.series.items())]
+        results.packed = bytes(cramjam.lz4.compress_block(_encoder.encode(series)))
+    return results.packed
 
 
 def unpack_results(packed: Any) -> Results:
@@ -200,13 +209,27 @@ def unpack_results(packed: Any) -> Results:
     Return results from what was written of them: packed series, or (format 1) all versions one by one.
 
     Raises:
-        ValueError, msgspec.ValidationError: They are damaged; a damaged entry shows when it is read.
+        ValueError, msgspec.ValidationError, cramjam.DecompressionError: They are damaged; a damaged entry shows when it
+            is read.
     """
-    try:
-        series = msgspec.convert(packed, list[PackedSeries])
-    except msgspec.ValidationError:
+    if not isinstance(packed, bytes):
         return Results.of(msgspec.convert(packed, list[StoredResult], strict=False))
-    return Results({one.analyte: _unpacked(one) for one in series})
+    series = _all_series.decode(decompressed(packed))
+    results = Results({one.analyte: _unpacked(one) for one in series})
+    results.packed = packed
+    return results
+
+
+def decompressed(block: bytes) -> bytes:
+    """
+    Return what an LZ4 block holds; its size stands before it.
+
+    Raises:
+        ValueError, cramjam.DecompressionError: It is damaged.
+    """
+    if int.from_bytes(block[:4], "little") > UNPACKED_AT_MOST:
+        raise ValueError("larger than any of ours")
+    return bytes(cramjam.lz4.decompress_block(block))
 
 
 def _unpacked(packed: PackedSeries) -> Series:

@@ -9,7 +9,7 @@ what n added, for a fleet that is being updated (docs/adr/0010).
 | format | added |
 |---|---|
 | 1 | |
-| 2 | results as a series an analyte (`consumer/packed.py`) |
+| 2 | results as a series an analyte, compressed by themselves (`consumer/packed.py`) |
 | | what a home remembers to know a message that is sent again, and the keys that lead to it |
 | | what waits of a patient in records behind the patient's own (`consumer/spill.py`) |
 """
@@ -21,7 +21,7 @@ import cramjam
 import msgspec
 
 from consumer.errors import CorruptRecord, NewerVersion
-from consumer.packed import pack_results, unpack_results
+from consumer.packed import decompressed, pack_results, unpack_results
 from rules.events import Instant, Patient, PatientEvent
 from rules.patient import PatientState
 from rules.results import Results
@@ -35,9 +35,6 @@ FORMATS_AHEAD: Final = 32
 
 FORMAT_BEFORE: Final = FORMAT - 1
 """What members of the version before ours can read."""
-
-UNPACKED_AT_MOST: Final = 256 * 1024 * 1024
-"""No record of ours is larger unpacked; a damaged size must not take the memory of a process."""
 
 COMPRESS_FROM_BYTES: Final = 1_024
 """A smaller record gains less than the call costs (measured: a ten-day inpatient shrinks to about a third)."""
@@ -230,9 +227,7 @@ def _read(value: bytes, decoder: "msgspec.msgpack.Decoder[_T]", what: str) -> _T
     body = value[_PREFIX_BYTES:]
     try:
         if value[1] == _Packing.LZ4:
-            if int.from_bytes(body[:4], "little") > UNPACKED_AT_MOST:  # the size stands before the block
-                raise CorruptRecord(f"{what} says that it is larger than any of ours")
-            body = bytes(cramjam.lz4.decompress_block(body))
+            body = decompressed(body)
         elif value[1] != _Packing.PLAIN:
             raise CorruptRecord(f"{what} is packed in an unknown way ({value[1]})")
         return decoder.decode(body)

@@ -14,13 +14,14 @@ class Results:
     The stored versions of a patient's results; a value, like the state that holds it.
 
     They do not depend on the order in which messages arrive: of one identity, draw and status the newest stays, with
-    the earliest ``came``.
+    the earliest ``came``. ``packed`` is for those who write it down: what they wrote, as long as it is this value.
     """
 
-    __slots__ = ("series",)
+    __slots__ = ("packed", "series")
 
     def __init__(self, series: Mapping[Analyte, Series]) -> None:
         self.series = series
+        self.packed: bytes | None = None
 
     @classmethod
     def of(cls, entries: Iterable[StoredResult]) -> Self:

@@ -214,14 +214,15 @@ def test_rules_7_a_state_survives_packing(life: Life) -> None:
 
 @given(history=histories)
 def test_rules_7_a_patient_packed_after_each_event_is_judged_the_same(history: list[PatientEvent]) -> None:
-    """What is read from a packed state one by one, and derived when it came, gives what the open state gives."""
-    kept, packed = Run(), Run()
+    """What is packed and read again, what is packed and stays open, and what is never packed: all say the same."""
+    kept, packed, warm = Run(), Run(), Run()
     for one in history:
-        kept.take(one)
-        packed.take(one)
-        assert packed.transitions == kept.transitions
+        for run in (kept, packed, warm):
+            run.take(one)
+        assert packed.transitions == warm.transitions == kept.transitions
         packed.state = decode_patient(encode_patient(PatientRecord(packed.state))).state
-        assert packed.state == kept.state
+        encoded = encode_patient(PatientRecord(warm.state))
+        assert packed.state == warm.state == kept.state == decode_patient(encoded).state
 
 
 @given(history=histories)

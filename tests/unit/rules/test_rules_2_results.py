@@ -52,8 +52,7 @@ def test_rules_2_a_late_result_stands_where_it_belongs() -> None:
     for order in permutations(stored):
         results = Results.of(order[:2])
         for entry in order[2:]:
-            (packed,) = pack_results(results)
-            results = unpack_results([packed]).taking([entry])
+            results = unpack_results(pack_results(results)).taking([entry])
         (series,) = results.series.values()
         assert list(series) == stored
         assert series.identities(0, 4) == [series.identity(n) for n in range(4)]
