@@ -1,4 +1,9 @@
-"""What judging one event costs beside decoding one of ten OBX: by kind of patient, and as the history grows."""
+"""
+What judging one event costs beside decoding one of ten OBX: by kind of patient, and as the history grows.
+
+Of patients in memory, as the stage has those that it judged last (`consumer/warm.py`), some in turn; and of patients that
+have to be unpacked.
+"""
 
 import random
 from collections.abc import Iterator
@@ -7,15 +12,18 @@ from bench.figures import seconds, show
 from bench.patients import KINDS, LOINC, NOW, Kind, message, patient, set_of
 from consumer.wire import PatientRecord, decode_patient, encode_patient
 from rules import engine
-from rules.alert import Transition
-from rules.events import Analyte, Encounter, PatientEvent
+from rules.chart import Chart
+from rules.events import MINUTE, Analyte, Encounter, PatientEvent
+from rules.patient import PatientState
 from rules.rulebook import Rulebook
 
 RULEBOOK = Rulebook()
 RESULTS = 200
 GROWTH = (50, 100, 200, 400)
-AT_ONCE = 4
+IN_TURN = 16
 SHORT_ROUNDS = 100
+
+Warm = tuple[PatientState, Chart | None]
 
 
 def judging(decoded: float) -> None:
@@ -23,53 +31,81 @@ def judging(decoded: float) -> None:
     for kind in KINDS:
         stored = packed(kind, RESULTS)
         for what, event in events(kind):
-            said = judge(stored, event)
-            words = f"{len(said)} transition" if said else "nothing to say"
-            took, alone = judged(stored, event), judged_alone(stored, event)
-            note = f"{took / decoded:.1f} times a decode, {alone / decoded:.1f} without unpacking and packing"
-            show(f"{kind.name}: {what}, {words}", took, "us", note)
+            said = len(judge(stored, event).transitions)
+            words = f"{said} transition" if said else "nothing to say"
+            alone, kept, anew = judged(stored, event), judged_and_packed(stored, event), unpacked_too(stored, event)
+            note = (
+                f"{alone / decoded:.1f} times a decode in memory, {kept / decoded:.1f} with packing, "
+                f"{anew / decoded:.1f} with unpacking too"
+            )
+            show(f"{kind.name}: {what}, {words}", alone, "us", note)
     for kind in KINDS:
         for what, event in (
             (f"a new {_asked_of(kind).value}", own(kind)),
             ("one that concerns no rule", ADMINISTRATIVE),
         ):
-            grown = [judged(packed(kind, results), event) for results in GROWTH]
-            beside = ", ".join(f"{took / decoded:.1f}" for took in grown)
-            show(
-                f"{kind.name}: {what}, {GROWTH[-1]} results beside {GROWTH[0]}",
-                grown[-1] / grown[0],
-                "times",
-                f"{beside} times a decode",
-            )
+            grown = [packed(kind, results) for results in GROWTH]
+            kept = [judged_and_packed(stored, event) for stored in grown]
+            anew = [unpacked_too(stored, event) for stored in grown]
+            note = f"{beside(kept, decoded)} times a decode; with unpacking {anew[-1] / anew[0]:.2f} times"
+            show(f"{kind.name}: {what}, {GROWTH[-1]} results beside {GROWTH[0]}", kept[-1] / kept[0], "times", note)
 
 
-def judge(stored: bytes, event: PatientEvent) -> tuple[Transition, ...]:
-    """Judge one event as the stage does: unpack, judge, pack."""
-    record = decode_patient(stored)
-    judgement = engine.judge(record.state, event, now=event.received_at, rulebook=RULEBOOK)
+def beside(took: list[float], decoded: float) -> str:
+    """Return figures as multiples of *decoded*."""
+    return ", ".join(f"{one / decoded:.1f}" for one in took)
+
+
+def judge(stored: bytes, event: PatientEvent) -> engine.Judgement:
+    """Judge one event of a patient who was not here lately: unpack, judge, pack."""
+    state = decode_patient(stored).state
+    judgement = engine.judge(state, event, now=event.received_at, rulebook=RULEBOOK)
     encode_patient(PatientRecord(judgement.state))
-    return judgement.transitions
+    return judgement
+
+
+def warmed(stored: bytes) -> list[Warm]:
+    """Return some such patients as the stage has them after an event of a minute ago."""
+    early = ADMINISTRATIVE._replace(received_at=NOW - MINUTE)
+    found: list[Warm] = []
+    for _ in range(IN_TURN):
+        judgement = judge(stored, early)
+        assert judgement.state is not None
+        found.append((judgement.state, judgement.chart))
+    return found
 
 
 def judged(stored: bytes, event: PatientEvent) -> float:
-    """Return the microseconds of judging one event, unpacking and packing included."""
+    """Return the microseconds of judging one event of a patient in memory."""
+    patients = warmed(stored)
 
     def work() -> None:
-        for _ in range(AT_ONCE):
+        for state, chart in patients:
+            engine.judge(state, event, now=event.received_at, rulebook=RULEBOOK, chart=chart)
+
+    return seconds(work, SHORT_ROUNDS) / IN_TURN * 1e6
+
+
+def judged_and_packed(stored: bytes, event: PatientEvent) -> float:
+    """Return the microseconds of judging one event of a patient in memory, who is packed for the changelog."""
+    patients = warmed(stored)
+
+    def work() -> None:
+        for state, chart in patients:
+            judgement = engine.judge(state, event, now=event.received_at, rulebook=RULEBOOK, chart=chart)
+            encode_patient(PatientRecord(judgement.state))
+
+    return seconds(work, SHORT_ROUNDS) / IN_TURN * 1e6
+
+
+def unpacked_too(stored: bytes, event: PatientEvent) -> float:
+    """Return the microseconds of judging one event of a patient who was not here lately."""
+
+    def work() -> None:
+        for _ in range(IN_TURN):
             judge(stored, event)
 
-    return seconds(work, SHORT_ROUNDS) / AT_ONCE * 1e6
-
-
-def judged_alone(stored: bytes, event: PatientEvent) -> float:
-    """Return the microseconds of the judging alone, of a patient that was just unpacked."""
-    states = [decode_patient(stored).state for _ in range(AT_ONCE * SHORT_ROUNDS)]  # none twice: a state remembers
-
-    def work() -> None:
-        for _ in range(AT_ONCE):
-            engine.judge(states.pop(), event, now=event.received_at, rulebook=RULEBOOK)
-
-    return seconds(work, SHORT_ROUNDS) / AT_ONCE * 1e6
+    return seconds(work, SHORT_ROUNDS // 2) / IN_TURN * 1e6
 
 
 def packed(kind: Kind, results: int) -> bytes:

@@ -56,24 +56,18 @@ class Following:
         if name in known:
             return known[name]  # type: ignore[no-any-return]
         before = self.before
-        if name not in before:
+        if name not in before:  # and what was not computed then was not read either
             value = compute(self)
-        elif self._same(reads):
-            value = before[name]
         else:
-            value = compute(self)
-            if value == before[name]:
-                value = before[name]
+            value = before[name]
+            for read in reads:
+                if read in before and (known[read] if read in known else getattr(self, read)) is not before[read]:
+                    anew = compute(self)
+                    if anew != value:
+                        value = anew
+                    break
         known[name] = value
         return value
-
-    def _same(self, reads: tuple[str, ...]) -> bool:
-        """Say whether all parts are what they were; one that was not computed then was not read either."""
-        known, before = self.__dict__, self.before
-        for read in reads:
-            if read in before and (known[read] if read in known else getattr(self, read)) is not before[read]:
-                return False
-        return True
 
 
 class _Fact(lazy[T]):

@@ -95,7 +95,7 @@ def test_a_patient_restored_anew_is_read_anew() -> None:
 
 def test_w3_results_that_had_to_go_are_gone_from_the_unpacked_patient_too() -> None:
     """What is judged next is what is stored. KAFKA.md W3."""
-    judge = home(state_bytes=450)
+    judge = home(state_bytes=300)
     for n in range(12):
         feed(judge, event(k("4.1", h(n)), at=h(n)))
     kept = judge.stored(PATIENT.key)
