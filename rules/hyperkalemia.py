@@ -273,15 +273,12 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the refractory potassium that no recent magnesium goes with."""
-        if newest_refractory(chart) is None:
-            return []
-        return chart.once(self.rule.value, self._found, self._reads)
-
-    def _found(self, chart: Chart) -> list[Finding]:
         found = newest_refractory(chart)
         if found is None:
             return []
-        episode, trigger, name = found
+        return chart.once(self.rule.value, lambda chart: self._of(chart, *found), self._reads)
+
+    def _of(self, chart: Chart, episode: Episode, trigger: Draw, name: str) -> list[Finding]:
         if chart.recent_magnesium(trigger.at) is not None:
             return []
         book = chart.rulebook
@@ -346,16 +343,14 @@ class WithLowMagnesium(Hyperkalemia):
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the newest potassium that is refractory, or valid and >= 6.0, with a recent low magnesium."""
-        low: Decimal = chart.rulebook.magnesium_low
-        if latest_episode(chart) is None or not chart.may_lie_below(Analyte.MAGNESIUM, low):
-            return []
-        return chart.once(self.rule.value, self._found, self._reads)
-
-    def _found(self, chart: Chart) -> list[Finding]:
-        book = chart.rulebook
         episode = latest_episode(chart)
-        if episode is None:
+        low: Decimal = chart.rulebook.magnesium_low
+        if episode is None or not chart.may_lie_below(Analyte.MAGNESIUM, low):
             return []
+        return chart.once(self.rule.value, lambda chart: self._of(chart, episode), self._reads)
+
+    def _of(self, chart: Chart, episode: Episode) -> list[Finding]:
+        book = chart.rulebook
         found = newest_refractory(chart)
         for trigger in reversed(episode.draws):
             refractory = found[2] if found is not None and trigger is found[1] else None

@@ -191,9 +191,9 @@ class PostInfusion(Plain):
         """Return one finding an exposure that has a magnesium at or above warning."""
         if not chart.exposures or not chart.magnesium:
             return []
-        return chart.once(self.rule.value, self._found, _READS)
+        return chart.once(self.rule.value, self._of, _READS)
 
-    def _found(self, chart: Chart) -> list[Finding]:
+    def _of(self, chart: Chart) -> list[Finding]:
         rungs = ladder(chart)
         found = []
         for exposure in chart.exposures:
@@ -257,9 +257,9 @@ class ExposureUnknown(Plain):
         least = min(chart.rulebook.unknown_level, chart.rulebook.unknown_level_rising)
         if not chart.may_reach(Analyte.MAGNESIUM, least):
             return []
-        return chart.once(self.rule.value, self._found, _READS)
+        return chart.once(self.rule.value, self._of, _READS)
 
-    def _found(self, chart: Chart) -> list[Finding]:
+    def _of(self, chart: Chart) -> list[Finding]:
         trigger = self._trigger(chart)
         if trigger is None:
             return []

@@ -89,15 +89,12 @@ class RefractoryHypokalemia(Plain):
 
     def findings(self, chart: Chart) -> list[Finding]:
         """Return the run's newest potassium with a magnesium that is low or missing."""
-        if self._trigger(chart) is None:
-            return []
-        return chart.once(self.rule.value, self._found, self._reads)
-
-    def _found(self, chart: Chart) -> list[Finding]:
         found = self._trigger(chart)
         if found is None:
             return []
-        run, trigger, magnesium = found
+        return chart.once(self.rule.value, lambda chart: self._of(chart, *found), self._reads)
+
+    def _of(self, chart: Chart, run: list[Draw], trigger: Draw, magnesium: Draw | None) -> list[Finding]:
         book = chart.rulebook
         if magnesium is not None and magnesium.value >= book.magnesium_low:
             return []
