@@ -1,8 +1,8 @@
 """
 What judging one event costs beside decoding one of ten OBX: by kind of patient, and as the history grows.
 
-Of patients in memory, as the stage has those that it judged last (`consumer/warm.py`), some in turn; and of patients that
-have to be unpacked.
+Of patients in memory, as the stage has those that it judged last (`consumer/warm.py`), some in turn; and of patients
+that have to be unpacked.
 """
 
 import random
