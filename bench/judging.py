@@ -45,10 +45,10 @@ def judging(decoded: float) -> None:
             ("one that concerns no rule", ADMINISTRATIVE),
         ):
             grown = [packed(kind, results) for results in GROWTH]
-            kept = [judged_and_packed(stored, event) for stored in grown]
-            anew = [unpacked_too(stored, event) for stored in grown]
-            note = f"{beside(kept, decoded)} times a decode; with unpacking {anew[-1] / anew[0]:.2f} times"
-            show(f"{kind.name}: {what}, {GROWTH[-1]} results beside {GROWTH[0]}", kept[-1] / kept[0], "times", note)
+            warm = [judged_and_packed(stored, event) for stored in grown]
+            cold = [unpacked_too(stored, event) for stored in grown]
+            note = f"{beside(warm, decoded)} times a decode; with unpacking {cold[-1] / cold[0]:.2f} times"
+            show(f"{kind.name}: {what}, {GROWTH[-1]} results beside {GROWTH[0]}", warm[-1] / warm[0], "times", note)
 
 
 def beside(took: list[float], decoded: float) -> str:
