@@ -72,17 +72,17 @@ def worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
 
 def _worse_beside(chart: Chart, trigger: Draw) -> list[Draw]:
     book = chart.rulebook
-    found = []
+    found: list[Draw] = []
     if trigger.result.analyte is Analyte.MAGNESIUM:
-        found += _near(chart.potassium, trigger, book.magnesium_step_within, lambda value: value >= book.potassium_high)
+        found = _near(chart.potassium, trigger, book.magnesium_step_within, lambda value: value >= book.potassium_high)
     if trigger.result.analyte not in (Analyte.CALCIUM, Analyte.CALCIUM_IONIZED):
         found += _near(chart.calcium, trigger, book.calcium_near, lambda value: value < book.calcium_low) or _near(
             chart.ionized, trigger, book.calcium_near, lambda value: value < book.hypocalcemia_ionized
         )
-    creatinine = chart.renal.creatinine
-    if creatinine is not None and (chart.renal.why[:1] or ("",))[0].startswith("eGFR"):
+    creatinine, why = chart.renal.creatinine, " ".join(chart.renal.why)
+    if creatinine is not None and why.startswith("eGFR"):
         found.append(creatinine)
-    elif creatinine is not None and "acute kidney injury" in chart.renal.why:
+    elif creatinine is not None and "acute kidney injury" in why:
         since = creatinine.at - book.aki_within
         lowest = min(draw.value for draw in chart.creatinine if draw.at >= since)
         found += [creatinine] if creatinine.value - lowest >= book.aki_rise else []

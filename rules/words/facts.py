@@ -72,7 +72,7 @@ def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
         newest = chart.magnesium[-1]
         if newest.at >= t_n - chart.rulebook.magnesium_recent:
             return f"last magnesium {shown(newest)}, but its draw time is not known", "last magnesium of unknown time"
-        aged = hours(max(0, chart.now - newest.at))
+        aged = hours(chart.now - newest.at)
         if aged == hours(chart.rulebook.magnesium_recent):
             aged = f"over {aged}"
         return f"last magnesium {shown(newest)}, {aged} old", f"last magnesium {aged} old"
@@ -136,7 +136,7 @@ def no_exposure(chart: Chart, draw: Draw) -> str:
         return "no magnesium dose on record" + (" before it" if chart.exposures else "")
     last = before[-1]
     what = "infusion ended" if any(course.infusion for course in last.courses) else "dose"
-    return f"last magnesium {what} {hours(max(0, draw.at - last.end))} before it"
+    return f"last magnesium {what} {hours(draw.at - last.end)} before it"
 
 
 def unexplained(chart: Chart, finding: Finding) -> bool:

@@ -188,7 +188,7 @@ def _dose(scene: Scene, exposure: Exposure, rank: int, *, drug: bool = False) ->
 
 def _of_magnesium(words: str) -> str:
     """Name the drug in an exposure's words: ``magnesium infusion running``, ``last magnesium dose 4 h ago``."""
-    return words.replace("infusion", "magnesium infusion", 1).replace("last dose", "last magnesium dose", 1)
+    return words.replace("infusion", "magnesium infusion").replace("last dose", "last magnesium dose")
 
 
 def _gap(scene: Scene) -> str:

@@ -27,6 +27,7 @@ from tests.unit.rules.builders import (
     ordered,
     said,
 )
+from tests.unit.words.crowded import crowded
 from tests.unit.words.histories import (
     CHILD,
     Case,
@@ -170,6 +171,9 @@ def what_is_missing() -> Iterator[Case]:
     yield first("magnesium: stale, a dose after it", mg("0.55", h(0)), dose(h(0.1)))
     yield first("magnesium: unmapped", unmapped=h(0))
     yield first("magnesium: drawn at a time not known", mg("0.9", h(0), flags=("time_degraded",)))
+    crowded = (ca("1.6", h(0.9)), crea("480", h(1)))
+    unknown_time = mg("0.9", h(0), flags=("time_degraded",))
+    yield first("magnesium: drawn at a time not known, calcium and creatinine worse", unknown_time, *crowded)
     yield first("magnesium: old, in mg/dL", in_other_units(mg("1", h(-30)), "2.0", "mg/dL"))
     yield first("magnesium: old, a spelling of mg/dL", in_other_units(mg("1", h(-30)), "2.0", "mg%", unit=Unit.MG_DL))
 
@@ -275,6 +279,13 @@ def what_the_severity_is_by() -> Iterator[Case]:
 
 def doses_that_do_not_explain() -> Iterator[Case]:
     """Yield magnesiums that the doses on record do not own, or do not explain (RULES.md 4.2)."""
+    slow = Play(adt("A01", diagnoses=["N18.5"]))
+    yield then(
+        R.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN,
+        "no dose on record, kidneys impaired",
+        slow,
+        told(mg("2.3", h(0)), at=h(0.5)),
+    )
     long_ago = Play(adt("A01"))
     long_ago.tell(crea("90", h(0)), infusion(h(-44), h(-40), grams="4"), at=h(0.1))
     yield then(R.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN, "a dose too long ago", long_ago, told(mg("2.3", h(0)), at=h(0.5)))
@@ -360,5 +371,6 @@ def all_cases() -> tuple[Case, ...]:
         *what_the_severity_is_by(),
         *doses_that_do_not_explain(),
         *how_it_is_published(),
+        *crowded(),
     ]
     return tuple(one for one in found if one.transitions)

@@ -2,8 +2,29 @@
 
 import pytest
 
-from rules.alert import Rule, Transition
-from tests.unit.rules.builders import Play
+from rules.alert import Change, Rule, Transition
+from rules.chart import Chart
+from rules.events import DAY, Analyte, Condition, Dialysis, Drug, Instant
+from rules.rulebook import DEFAULT
+from rules.words.transitions import transition
+from tests.unit.rules.builders import (
+    Fact,
+    Play,
+    adt,
+    ca,
+    crea,
+    dialysis,
+    dose,
+    given,
+    h,
+    hemolyzed,
+    ica,
+    infusion,
+    k,
+    mg,
+    ordered,
+    said,
+)
 from tests.unit.words.histories import low_magnesium, single_high_with_low_magnesium
 
 LOW = Rule.HYPERKALEMIA_LOW_MAGNESIUM
@@ -23,3 +44,266 @@ def test_rules_5_the_thresholds_name_the_criterion_that_was_met(play: Play, name
     """Beside a low magnesium the criterion of 4.1 is told where the potassium meets one. RULES.md 4.1, 5."""
     assert ("persistence_after" in last(play, LOW).thresholds) is named
     assert ("persistence_fall" in last(play, LOW).thresholds) is named
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        pytest.param(
+            [mg("0.6", h(0)), dialysis(h(0.5), h(1)), mg("0.9", h(1.5), flags=("time_degraded",))],
+            "magnesium 0.6 mmol/L is from before dialysis",
+            id="a later one whose draw time is not known",
+        ),
+        pytest.param(
+            [mg("0.6", h(-22)), dialysis(h(0.5), h(1))],
+            "magnesium 0.6 mmol/L is from before dialysis",
+            id="drawn just 24 h before",
+        ),
+        pytest.param(
+            [mg("0.6", h(0)), dialysis(h(2), h(5))],
+            "magnesium 0.6 mmol/L is from before dialysis",
+            id="dialysis begins as potassium is drawn",
+        ),
+        pytest.param(
+            [mg("0.6", h(0)), dialysis(h(0), h(1)), dose(h(0.5), "2")],
+            "magnesium 0.6 mmol/L is from before a magnesium dose",
+            id="drawn as dialysis begins, a dose after it",
+        ),
+        pytest.param(
+            [mg("0.6", h(-22), flags=("time_degraded",))],
+            "last magnesium 0.6 mmol/L, but its draw time is not known",
+            id="just 24 h before, at a time not known",
+        ),
+        pytest.param(
+            [mg("0.6", h(-22) - 1, flags=("time_degraded",))],
+            "last magnesium 0.6 mmol/L, 24 h old",
+            id="longer ago, at a time not known",
+        ),
+    ],
+)
+def test_rules_4_1_why_a_magnesium_is_not_recent(facts: list[Fact], words: str) -> None:
+    """A stale one with what made it stale, one of a time not known: the newest that it is true of. RULES.md 4.1."""
+    play = Play(adt("A01"))
+    play.tell(*facts, k("6.6", h(0)), k("6.6", h(2)), at=h(2))
+    assert words.replace(", 24 h", ", over 24 h") in last(play, Rule.REFRACTORY_HYPERKALEMIA).summary
+
+
+@pytest.mark.parametrize(("given_at", "seen"), [(h(2), True), (h(2) + 1, False)], ids=["at that moment", "ahead"])
+def test_rules_4_1_a_treatment_is_seen_from_the_moment_of_its_start(given_at: Instant, seen: bool) -> None:
+    """One that is recorded ahead of its time is not told as seen. RULES.md 4.1."""
+    play = Play(adt("A01"))
+    play.tell(k("6.2", h(0)), k("6.2", h(2)), mg("0.6", h(2)), given(Drug.INSULIN, given_at), at=h(2))
+    assert ("insulin 0 min ago" in last(play, LOW).summary) is seen
+
+
+@pytest.mark.parametrize(("hours", "missing"), [(-22, False), (-23, True)], ids=["24 h before it", "25 h before it"])
+def test_rules_4_1_without_a_finding_treatment_of_the_day_before_the_trigger_is_seen(hours: int, missing: bool) -> None:
+    """An open alert that finds nothing by now says that treatment data is missing only where none is. RULES.md 4.1."""
+    play = Play(adt("A01"))
+    play.tell(k("6.6", h(0)), k("6.6", h(2)), given(Drug.INSULIN, h(hours)), at=h(2))
+    (alert,) = play.open
+    assert play.state is not None
+    one = transition(Chart(play.state, h(6), DEFAULT), alert, Change.REMINDED, received_at=h(6))
+    assert any(words.startswith("treatment data: not available") for words in one.missing) is missing
+
+
+CLOTTED = mg("0.9", h(0))
+
+
+@pytest.mark.parametrize(
+    ("facts", "unmapped", "words"),
+    [
+        pytest.param([ordered(h(0))], None, "magnesium pending", id="pending"),
+        pytest.param([CLOTTED, said(CLOTTED, Condition.CLOTTED)], None, "magnesium specimen doubtful", id="invalid"),
+        pytest.param([mg("0.6", h(0)), dialysis(h(0.1), h(0.5))], None, "magnesium from before dialysis", id="stale"),
+        pytest.param([mg("0.6", h(0)), dose(h(0.1), "2")], None, "magnesium from before a dose", id="stale, a dose"),
+        pytest.param([], h(0), "magnesium under an unmapped code", id="unmapped"),
+        pytest.param([mg("0.8", h(-30))], None, "last magnesium 34 h old", id="old"),
+        pytest.param([mg("0.8", h(0), flags=("time_degraded",))], None, "last magnesium of unknown time", id="no time"),
+        pytest.param([], None, "no magnesium result", id="never"),
+    ],
+)
+def test_rules_4_1_the_short_words_for_a_missing_magnesium(
+    facts: list[Fact], unmapped: Instant | None, words: str
+) -> None:
+    """With calcium and creatinine worse beside it the sentence has room for the short form alone. RULES.md 4.1."""
+    play = Play(adt("A01"))
+    play.tell(*facts, at=h(0.8), unmapped=unmapped)
+    play.tell(k("6.1", h(1)), ca("1.60", h(0.9)), crea("1480.5", h(1)), at=h(1.3))
+    play.tell(k("6.2", h(3)), at=h(3.4))
+    play.wait(h(5))
+    summary = last(play, Rule.REFRACTORY_HYPERKALEMIA).summary
+    assert words in (part.rstrip(".") for part in summary.split("; ")), summary
+
+
+POST, UNKNOWN = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("until", "words"),
+    [(h(4) + 1, "infusion running, recorded to end in 0 min"), (h(4), "infusion ended 0 min ago")],
+    ids=["a millisecond before its end", "at its end"],
+)
+def test_rules_4_2_an_infusion_has_ended_at_its_end(until: Instant, words: str) -> None:
+    """Up to its recorded end it runs, from then on it has ended. RULES.md 4.2."""
+    play = Play(adt("A01"))
+    play.tell(infusion(h(0), until, grams="4"), mg("2.6", h(4)), at=h(4))
+    assert words in last(play, POST).summary
+
+
+@pytest.mark.parametrize(
+    ("fact", "words"),
+    [
+        (dose(h(1), "2"), "no magnesium dose on record before it"),
+        (dose(h(-50), "2"), "last magnesium dose 50 h before it"),
+        (infusion(h(-54), h(-50), grams="2"), "last magnesium infusion ended 50 h before it"),
+    ],
+    ids=["after it", "a dose too long ago", "an infusion too long ago"],
+)
+def test_rules_4_2_what_is_on_record_of_a_dose_that_owns_nothing(fact: Fact, words: str) -> None:
+    """Of a magnesium of no exposure what came before it is told, and that something came after. RULES.md 4.2."""
+    play = Play(adt("A01"))
+    play.tell(fact, mg("2.3", h(0)), at=h(1.5))
+    one = last(play, UNKNOWN)
+    assert words in one.summary
+    assert any(text.startswith(f"{words}: exposure unknown") for text in one.considerations)
+
+
+# Worse beside the headline (issue 5)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        pytest.param([k("6.0", h(-6))], "potassium 6.0 mmol/L", id="K 6.0, 6 h before"),
+        pytest.param([k("6.0", h(-6) - 1)], None, id="longer before"),
+        pytest.param([k("5.99", h(0))], None, id="K below 6.0"),
+        pytest.param([k("6.4", h(-2)), k("6.2", h(-1))], "potassium 6.2 mmol/L", id="the newest of two"),
+        pytest.param([k("6.4", h(-2)), k("5.0", h(-1))], "potassium 6.4 mmol/L", id="the newest that is worse"),
+        pytest.param([*hemolyzed(k("6.4", h(-2)))], None, id="a hemolyzed one"),
+        pytest.param([ca("1.8", h(-24))], "calcium 1.8 mmol/L", id="calcium, 24 h before"),
+        pytest.param([ca("1.8", h(-24) - 1)], None, id="calcium, longer before"),
+        pytest.param([ica("0.99", h(-1))], "ionized calcium 0.99 mmol/L", id="ionized below 1.0"),
+        pytest.param([ica("1.0", h(-1))], None, id="ionized 1.0"),
+        pytest.param([ca("1.8", h(-2)), ica("0.9", h(-1))], "calcium 1.8 mmol/L", id="total rather than ionized"),
+    ],
+)
+def test_what_is_worse_than_a_magnesium_stands_beside_it(facts: list[Fact], words: str | None) -> None:
+    """A potassium of 6.0 or more within 6 h, a total calcium below 1.9, else an ionized below 1.0 within 24 h."""
+    play = Play(adt("A01"))
+    play.tell(crea("90", h(-30)), *facts, mg("2.6", h(0)), at=h(0.2))
+    beside = [words.removeprefix("beside it: ") for words in last(play, UNKNOWN).considerations if "beside it" in words]
+    assert [one.partition(",")[0] for one in beside] == ([words] if words else [])
+    shown = [one.result for one in last(play, UNKNOWN).evidence[1:] if one.result.analyte is not Analyte.CREATININE]
+    assert [f"{one.original_value} mmol/L" in (words or "") for one in shown] == ([True] if words else [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "beside"),
+    [
+        pytest.param([crea("480", h(-1))], True, id="impaired by its eGFR"),
+        pytest.param([crea("480", h(-1)), dialysis(h(-9), h(-6))], True, id="and dialyzed"),
+        pytest.param([crea("90", h(-1)), dialysis(h(-9), h(-6))], False, id="dialyzed, a creatinine that is well"),
+        pytest.param([crea("90", h(-1))], False, id="not impaired"),
+        pytest.param([crea("60", h(-100)), crea("60", h(-30)), crea("90", h(-1))], True, id="an injury"),
+        pytest.param([crea("60", h(-1) - 7 * DAY), crea("95", h(-1))], True, id="an injury, the lowest 7 days before"),
+        pytest.param([crea("100", h(-100)), crea("130", h(-1))], False, id="higher, and no injury"),
+    ],
+)
+def test_a_creatinine_that_is_worse_stands_beside_a_potassium(facts: list[Fact], beside: bool) -> None:
+    """One that makes the renal function impaired by its eGFR, or is 26.5 umol/L above the lowest of 7 days."""
+    play = Play(adt("A01"))
+    play.tell(*facts, k("6.6", h(0)), mg("0.6", h(0)), at=h(0.2))
+    assert any("beside it: creatinine" in words for words in last(play, LOW).considerations) is beside
+
+
+def test_a_calcium_has_no_other_calcium_beside_it() -> None:
+    """An alert on ionized calcium names no total calcium as worse, nor the other way about. Issue 5."""
+    play = Play(adt("A01"))
+    play.tell(infusion(h(0), h(4), grams="4"), ca("1.6", h(5)), ica("0.75", h(5)), at=h(5.5))
+    alerts = [one for one in play.seen if one.rule is Rule.HYPOCALCEMIA_AFTER_MAGNESIUM]
+    assert len(alerts) == 2
+    assert not any("beside it" in words for one in alerts for words in one.considerations)
+
+
+# Doubts, doses, flags
+
+
+@pytest.mark.parametrize(
+    ("value", "session", "told"),
+    [
+        pytest.param("0.49", dialysis(h(-2), h(20), continuous=True), True, id="0.49, during"),
+        pytest.param("0.50", dialysis(h(-2), h(20), continuous=True), False, id="0.50"),
+        pytest.param("0.42", dialysis(h(-2), h(20)), False, id="not continuous"),
+        pytest.param("0.42", dialysis(h(6), h(20), continuous=True), True, id="as it begins"),
+        pytest.param("0.42", dialysis(h(6) + 1, h(20), continuous=True), False, id="before it begins"),
+        pytest.param("0.42", dialysis(h(-2), h(6), continuous=True), True, id="as it ends"),
+        pytest.param("0.42", dialysis(h(-2), h(6) - 1, continuous=True), False, id="after its end"),
+        pytest.param("0.42", dialysis(h(-2), h(-2), continuous=True), True, id="without an end: it runs"),
+    ],
+)
+def test_rules_5_a_post_filter_sample(value: str, session: Dialysis, told: bool) -> None:
+    """An ionized calcium below 0.5 mmol/L during continuous dialysis may be of the filter. RULES.md 5."""
+    play = Play(adt("A01"))
+    play.tell(session, infusion(h(0), h(4), grams="4"), ica(value, h(6)), at=h(6.5))
+    words = "during continuous dialysis this may be a post-filter sample"
+    assert (words in last(play, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM).considerations) is told
+
+
+def test_rules_4_1_three_newest_treatments_are_told() -> None:
+    """Of many treatments the newest three stand beside the sentence, the newest first. RULES.md 4.1."""
+    play = Play(adt("A01"))
+    drugs = (Drug.INSULIN, Drug.BICARBONATE, Drug.LOOP_DIURETIC, Drug.BINDER)
+    play.tell(*(given(drug, h(0.1 * n)) for n, drug in enumerate(drugs, 1)), k("6.6", h(0)), mg("0.6", h(0)), at=h(1))
+    assert "seen in the feed: potassium binder 36 min ago, loop diuretic 42 min ago, bicarbonate 48 min ago" in (
+        last(play, LOW).considerations
+    )
+
+
+def test_rules_5_what_stepped_up_nothing_is_not_told() -> None:
+    """A recovering potassium is a warning whatever the steps: none is said to have counted. RULES.md 5."""
+    play = Play(adt("A01"))
+    play.tell(k("2.8", h(0)), k("3.1", h(6)), mg("0.45", h(6)), at=h(6.2))
+    one = last(play, Rule.REFRACTORY_HYPOKALEMIA)
+    assert one.severity.label == "warning"
+    assert not any("counted towards the severity" in words for words in one.considerations)
+
+
+def test_rules_1_what_was_assumed_is_told_of_the_results_that_are_shown() -> None:
+    """Of fourteen potassiums without a unit the twelve that are shown say so. RULES.md 1."""
+    play = Play(adt("A01"))
+    facts = [k(f"6.{n:02}", h(n / 4), flags=("unit_assumed",)) for n in range(14)]
+    play.tell(*facts, mg("0.6", h(0)), at=h(4))
+    flagged = [words for words in last(play, LOW).considerations if "unit not sent" in words]
+    shown = [one for one in last(play, LOW).evidence if one.result.flags]
+    assert (len(flagged), len(last(play, LOW).evidence)) == (11, 12)
+    assert len(shown) == 11
+
+
+def test_rules_4_1_a_trigger_from_before_the_reopening_names_no_worse_one() -> None:
+    """The episode was reopened by a hemolyzed potassium: the severity is that of the draws since, the trigger older."""
+    play = Play(adt("A01"))
+    play.tell(k("6.2", h(0)), k("6.2", h(2)), at=h(2))
+    play.wait(h(3))
+    play.tell(k("5.0", h(3)), *hemolyzed(k("6.6", h(4))), at=h(4))
+    one = last(play, Rule.REFRACTORY_HYPERKALEMIA)
+    assert (one.change, one.severity.label) == (Change.ESCALATED, "critical")
+    assert "highest" not in one.summary
+
+
+def test_rules_4_2_a_severity_by_a_valid_magnesium_as_high_as_a_doubtful_one_says_so() -> None:
+    """The newest is hemolyzed, and no higher than the valid one that the severity is by. RULES.md 3, 4.2."""
+    play = Play(adt("A01"))
+    play.tell(infusion(h(0), h(4), grams="4"), crea("90", h(0)), mg("2.1", h(8)), at=h(8))
+    play.tell(*hemolyzed(mg("2.1", h(10))), at=h(10))
+    assert "highest valid 2.1 mmol/L" in last(play, POST).summary
+
+
+@pytest.mark.parametrize(("at", "told"), [(h(2) - 7 * DAY, True), (h(2) - 7 * DAY - 1, False)], ids=["7 d", "longer"])
+def test_rules_6_a_creatinine_of_7_days_is_what_the_renal_function_rests_on(at: Instant, told: bool) -> None:
+    """Shown with its age, and among the results, up to 7 days. RULES.md 6."""
+    play = Play(adt("A01"))
+    play.tell(crea("90", at), k("6.6", h(2)), mg("0.6", h(2)), at=h(2))
+    one = last(play, LOW)
+    assert any("creatinine 90 umol/L drawn 7 days ago" in words for words in one.considerations) is told
+    assert (len(one.evidence) == 3) is told

@@ -182,6 +182,7 @@ def test_every_alert_leads_with_what_was_measured() -> None:
         "Calcium ",
         "Ionized calcium ",
         "More than the recorded dose",
+        "Beyond the recorded dose",
         "Last magnesium",
     )
     for case in all_cases():
