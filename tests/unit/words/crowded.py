@@ -38,7 +38,7 @@ def _high_potassium() -> Iterator[Case]:
         assert late.state is not None
         judged = engine.tick(late.state, watermark=h(3), rulebook=late.rulebook, behind=25 * MINUTE)
         yield case(R.REFRACTORY_HYPERKALEMIA, f"crowded: the feed is behind, {title}", list(judged.transitions))
-    for title, facts in (
+    for title, beside_it in (
         ("everything at once", (*worse, given(Drug.BETA2_AGONIST, h(1)))),
         ("everything at once, untreated", worse),
         ("the highest is hemolyzed", (crea("90", h(2)),)),
@@ -46,8 +46,8 @@ def _high_potassium() -> Iterator[Case]:
         ("kidneys impaired", (dialysis(h(-9), h(-6)),)),
     ):
         low = Play(adt("A01"))
-        low.tell(*hemolyzed(k("7.1", h(0))), *([] if facts else [k("6.0", h(1))]), at=h(1))
-        low.tell(k("6.2", h(2)), mg("0.60", h(1.5)), *facts, at=h(2.5))
+        low.tell(*hemolyzed(k("7.1", h(0))), *([] if beside_it else [k("6.0", h(1))]), at=h(1))
+        low.tell(k("6.2", h(2)), mg("0.60", h(1.5)), *beside_it, at=h(2.5))
         yield case(R.HYPERKALEMIA_LOW_MAGNESIUM, f"crowded: {title}", low.seen)
 
 
