@@ -278,6 +278,16 @@ def test_rules_4_1_hold_of_15_min(at: Instant, finding: Finding) -> None:
     assert standing(RULE, *PAIR, until=at) == finding
 
 
+@pytest.mark.parametrize("fact", [mg("0.9", h(1)), k("5.0", h(2) + 1)], ids=["magnesium", "a closing potassium"])
+@pytest.mark.parametrize(("at", "raised"), moments(h(2) + 15 * MINUTE, (False, True, True), "15 min"))
+def test_rules_4_1_what_comes_in_the_hold_prevents_the_alert(fact: Fact, at: Instant, raised: bool) -> None:
+    """In that time: a timer due at the message's own moment fires before it. RULES.md 4.1, 8."""
+    play = Play()
+    play.tell(*PAIR, at=h(2))
+    play.tell(fact, at=at)
+    assert [one.change.value for one in play.seen] == (["raised", "resolved"] if raised else [])
+
+
 @pytest.mark.parametrize(("at", "finding"), moments(h(3), (None, WARNING, WARNING), "60 min"))
 def test_rules_4_1_hold_of_60_min_while_pending(at: Instant, finding: Finding) -> None:
     """60 min while an Mg is pending, counted from the same moment. RULES.md 4.1."""
