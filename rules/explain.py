@@ -34,10 +34,10 @@ RULES: dict[Rule, Explanation] = {
         "4.1",
         "An episode of hyperkalemia is open (it opens at {potassium_onset} and closes at one valid potassium below "
         "{potassium_clear}, at two valid ones in a row below {potassium_onset}, or after {episode_silence} without "
-        "any; within {reopen_within} of its close it reopens), its newest valid potassium at or above "
-        "{potassium_onset} is refractory, and no valid total magnesium was drawn in the {magnesium_recent} before it "
-        "or since, at a known time. A magnesium from before a dialysis is stale, and so is one below {magnesium_low} "
-        "from before a dose.\n"
+        "any; within {reopen_within} of its close it reopens), a valid potassium of it at or above "
+        "{potassium_onset} is refractory (the newest such one triggers), and no valid total magnesium was drawn in the "
+        "{magnesium_recent} before it or since, at a known time. A magnesium from before a dialysis is stale, and so "
+        "is one below {magnesium_low} from before a dose.\n"
         "Refractory by persistence: a second specimen at or above {potassium_onset}, {persistence_after} after the "
         "first ({persistence_after_severe} when a valid one reached {potassium_critical} or the kidneys are "
         "impaired), not lower than the first by {persistence_fall} or more; or {potassium_high} or above "
@@ -91,7 +91,7 @@ RULES: dict[Rule, Explanation] = {
         "higher), for a valid potassium of {potassium_high} or more, or a total calcium below {calcium_low}, within "
         "{magnesium_step_within}. A rise of more than {unexplained_rise_per_gram} per gram recorded is said to be "
         "more than the dose explains.",
-        "Resolved by a valid magnesium at least {clearing_margin} below the warning, drawn more than {early_phase} "
+        "Resolved by a valid magnesium more than {clearing_margin} below the warning, drawn more than {early_phase} "
         "after the end; closed after {magnesium_silence} without a magnesium, and not while the infusion runs. "
         "The end of the infusion resolves nothing.",
         ("specimen", "kidneys", "life"),
@@ -99,7 +99,7 @@ RULES: dict[Rule, Explanation] = {
     Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN: Explanation(
         "4.2",
         "A valid magnesium that belongs to no exposure is {unknown_level} or more, or is {unknown_level_rising} or "
-        "more and {unknown_rise} above one of the {unknown_rise_within} before it.",
+        "more and at least {unknown_rise} above one of the {unknown_rise_within} before it.",
         "Not held.",
         "By the ladder of the patient's profile, at least a warning (general: {general_warning}, {general_high}, "
         "{general_critical}); one step up for a valid potassium of {potassium_high} or more, or a total calcium below "
@@ -192,7 +192,7 @@ COMMON: dict[str, tuple[str, str]] = {
         (
             "Renal function is impaired by the newest eGFR of {renal_within} below {egfr_impaired}; a dialysis "
             "within that time; a diagnosis of the visit among {renal_diagnoses}; or acute kidney injury: creatinine "
-            "{aki_rise} above one of the {aki_rise_within} before it, or {aki_ratio} times the lowest of "
+            "{aki_rise} or more above one of the {aki_rise_within} before it, or {aki_ratio} times the lowest of "
             "{aki_within} and at least {aki_minimum}, not followed within {aki_undone_within} by one below "
             "{aki_undone_ratio} times that lowest. Without data it is unknown. Below the age of {adult_years} "
             "(years) nobody is notified, unless under the obstetric protocol: a diagnosis among "
@@ -205,12 +205,13 @@ COMMON: dict[str, tuple[str, str]] = {
             "High and critical alerts notify. A new triggering result reminds after {remind_high} (critical: "
             "{remind_critical}), at most {remind_at_most} times in 24 h; sooner when it is markedly worse: potassium "
             "{worse_potassium} higher, or {worse_potassium_low} lower in hypokalemia, magnesium {worse_magnesium} "
-            "higher. A trigger drawn more than {stale_after} ago (critical: {stale_after_critical}) notifies nobody. "
+            "higher. A trigger drawn more than {stale_after} ago (critical: {stale_after_critical}) notifies nobody "
+            "(of a monitoring gap and a doubtful potassium there is no such limit). "
             "An admission within {readmission_within} undoes a discharge. At most {results_at_most} results of a "
             "patient are kept; a patient is forgotten {retire_after} after the last event ({retire_context_after} "
             "with nothing but context). A message judged more than {catching_up_after} late notifies nobody until the "
             "service has caught up; a critical alert waits {critical_awaits} for that at most. A hold ends by the wall "
-            "clock when the feed has hung {stuck_after} or more behind for as long."
+            "clock when the feed has hung more than {stuck_after} behind, and come no closer, for as long."
         ),
     ),
 }
