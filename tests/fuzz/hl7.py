@@ -12,7 +12,6 @@ import contextlib
 import random
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from types import FrameType
@@ -31,8 +30,10 @@ from tests.fuzz.messages import generate
 from tests.fuzz.mutations import mutate
 
 SLOWEST_SECONDS = 1.0
-HUNG_SECONDS = 5.0
-"""Of this process; then a record that never ends is given up."""
+"""Of this process; then a record is given up."""
+
+TRIES = 3
+"""A record that is slow is slow each time; a pause of the garbage collector in a large process is not the record's."""
 
 TELL_EVERY = 10_000
 
@@ -80,14 +81,9 @@ class Checker:
             AssertionError: A record or an observation is lost, the prefilter drops something, or it took too long.
         """
         for decoder, prefilter in self._pairs:
-            with _giving_up():
-                begun = time.process_time()  # of this process: others may keep the machine busy
-                decoded = decoder.decode(raw, received_at=RECEIVED, source=Source("fuzz", 0, 0))
-                worth = prefilter.worth_decoding(raw)
-                took = time.process_time() - begun
+            decoded, worth = in_time(decoder, prefilter, raw)
             check_decoded(decoded)
             assert worth or decoded.holds_nothing, "the prefilter drops what the decoder would use"
-            assert took < SLOWEST_SECONDS, f"took {took:.1f} s"
             self.outcomes[decoded.outcome.value] += 1
         self._check_taken_in(raw)
 
@@ -105,19 +101,32 @@ class Checker:
         assert not any(what == "dead_letters" and "error" in reason for what, reason in batch.counts), "it tripped"
 
 
+def in_time(decoder: Decoder, prefilter: Prefilter, raw: bytes) -> tuple[Decoded, bool]:
+    """Return what a record holds, and whether the prefilter lets it through; raises `Hung` when it is always slow."""
+    for tried in range(1, TRIES + 1):
+        try:
+            with _giving_up():
+                decoded = decoder.decode(raw, received_at=RECEIVED, source=Source("fuzz", 0, 0))
+                return decoded, prefilter.worth_decoding(raw)
+        except Hung:
+            if tried == TRIES:
+                raise
+    raise AssertionError("not reached")
+
+
 class Hung(AssertionError):
-    """A record took far too long."""
+    """A record took too long."""
 
 
 @contextlib.contextmanager
 def _giving_up() -> Iterator[None]:
-    """Raise `Hung` in the block when it takes more than `HUNG_SECONDS` of processor time."""
+    """Raise `Hung` in the block when it takes more than `SLOWEST_SECONDS` of processor time."""
 
     def give_up(number: int, frame: FrameType | None) -> None:
-        raise Hung(f"took more than {HUNG_SECONDS} s")
+        raise Hung(f"took more than {SLOWEST_SECONDS} s")
 
     before = signal.signal(signal.SIGVTALRM, give_up)
-    signal.setitimer(signal.ITIMER_VIRTUAL, HUNG_SECONDS)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SLOWEST_SECONDS)
     try:
         yield
     finally:
