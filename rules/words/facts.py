@@ -70,12 +70,13 @@ def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
     status = chart.magnesium_status(t_n)
     if status == "old":
         newest = chart.magnesium[-1]
+        value = f"{shown(newest)}{'' if newest.valid else ' (possibly spurious)'}"
         if newest.at >= t_n - chart.rulebook.magnesium_recent:
-            return f"last magnesium {shown(newest)}, but its draw time is not known", "last magnesium of unknown time"
+            return f"last magnesium {value}, but its draw time is not known", "last magnesium of unknown time"
         aged = hours(chart.now - newest.at)
         if aged == hours(chart.rulebook.magnesium_recent):
             aged = f"over {aged}"
-        return f"last magnesium {shown(newest)}, {aged} old", f"last magnesium {aged} old"
+        return f"last magnesium {value}, {aged} old", f"last magnesium {aged} old"
     if status == "stale":
         stale, what = stale_magnesium(chart, t_n)
         brief = what.replace("magnesium ", "")
