@@ -120,7 +120,7 @@ def _doubts(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
         why = WHY_DOUBTFUL.get(draw.why, "specimen doubtful")
         agrees = "; an earlier specimen agrees with it" if draw.valid else ""
         if rule is Rule.REFRACTORY_HYPOKALEMIA and draw.why == "hemolysis":
-            agrees += "; hemolysis only raises potassium, it may be lower"
+            agrees = "; hemolysis only raises potassium, it may be lower"
         found.append(f"{SPURIOUS} ({shown_as(draw)}, {age(draw, chart.now)}: {why}{agrees})")
     if trigger is None:
         return found

@@ -6,7 +6,7 @@ from rules.alert import Rule
 from rules.chart import Chart
 from rules.draws import Draw
 from rules.exposure import key_text
-from rules.finding import Finding, ended_by, result_of
+from rules.finding import Finding, result_of
 from rules.patient import Alert
 from rules.versions import drawn_at, identity_at
 from rules.words.beside import renal_basis, worse_beside, worst_of
@@ -35,9 +35,7 @@ def ending_of(chart: Chart, alert: Alert) -> Draw | None:
     """Return the result that ended the alert, where one did; of several the first that is named."""
     if alert.ended_by is None:
         return None
-    first = alert.ended_by.split("\n", 1)[0]
-    draw = chart.named(result_of(first))
-    return draw if draw is not None and ended_by(draw) == first else None
+    return chart.named(result_of(alert.ended_by.partition("\n")[0]))
 
 
 def evidence(chart: Chart, finding: Finding | None, trigger: Draw | None, ending: Draw | None) -> Sequence[Draw]:

@@ -5,7 +5,8 @@ import pytest
 from rules.alert import Change, Rule, Transition
 from rules.chart import Chart
 from rules.events import DAY, Analyte, Condition, Dialysis, Drug, Instant
-from rules.rulebook import DEFAULT
+from rules.rulebook import DEFAULT, RULE_VERSION, load
+from rules.words.considerations import UNMEASURED
 from rules.words.transitions import transition
 from tests.unit.rules.builders import (
     Fact,
@@ -14,6 +15,7 @@ from tests.unit.rules.builders import (
     ca,
     crea,
     dialysis,
+    dig,
     dose,
     given,
     h,
@@ -25,6 +27,8 @@ from tests.unit.rules.builders import (
     ordered,
     said,
 )
+from tests.unit.rules.shapes import is_well_shaped
+from tests.unit.words.cases import all_cases
 from tests.unit.words.histories import low_magnesium, single_high_with_low_magnesium
 
 LOW = Rule.HYPERKALEMIA_LOW_MAGNESIUM
@@ -140,15 +144,20 @@ POST, UNKNOWN = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.HYPERMAGNESEMIA_EXPOSUR
 
 
 @pytest.mark.parametrize(
-    ("until", "words"),
-    [(h(4) + 1, "infusion running, recorded to end in 0 min"), (h(4), "infusion ended 0 min ago")],
+    ("until", "words", "record"),
+    [
+        (h(4) + 1, "infusion running, recorded to end in 0 min", "its record ends later than now"),
+        (h(4), "infusion ended 0 min ago", "last record 0 min ago"),
+    ],
     ids=["a millisecond before its end", "at its end"],
 )
-def test_rules_4_2_an_infusion_has_ended_at_its_end(until: Instant, words: str) -> None:
+def test_rules_4_2_an_infusion_has_ended_at_its_end(until: Instant, words: str, record: str) -> None:
     """Up to its recorded end it runs, from then on it has ended. RULES.md 4.2."""
     play = Play(adt("A01"))
     play.tell(infusion(h(0), until, grams="4"), mg("2.6", h(4)), at=h(4))
-    assert words in last(play, POST).summary
+    one = last(play, POST)
+    assert words in one.summary
+    assert [text.rpartition(", ")[2] for text in one.considerations if text.startswith(words)] == [record]
 
 
 @pytest.mark.parametrize(
@@ -296,7 +305,9 @@ def test_rules_4_2_a_severity_by_a_valid_magnesium_as_high_as_a_doubtful_one_say
     play = Play(adt("A01"))
     play.tell(infusion(h(0), h(4), grams="4"), crea("90", h(0)), mg("2.1", h(8)), at=h(8))
     play.tell(*hemolyzed(mg("2.1", h(10))), at=h(10))
-    assert "highest valid 2.1 mmol/L" in last(play, POST).summary
+    one = last(play, POST)
+    assert "highest valid 2.1 mmol/L" in one.summary
+    assert one.considerations[0].startswith("possibly spurious: repeat the specimen, look at the ECG (magnesium 2.1")
 
 
 @pytest.mark.parametrize(("at", "told"), [(h(2) - 7 * DAY, True), (h(2) - 7 * DAY - 1, False)], ids=["7 d", "longer"])
@@ -307,3 +318,76 @@ def test_rules_6_a_creatinine_of_7_days_is_what_the_renal_function_rests_on(at: 
     one = last(play, LOW)
     assert any("creatinine 90 umol/L drawn 7 days ago" in words for words in one.considerations) is told
     assert (len(one.evidence) == 3) is told
+
+
+def test_an_open_alert_that_finds_nothing_says_no_more_than_that_magnesium_has_not_been_measured() -> None:
+    """Why a magnesium is not recent is said of the finding's potassium; without one nothing is known of that."""
+    play = Play(adt("A01"))
+    play.tell(mg("0.85", h(-30)), k("6.6", h(0)), k("6.6", h(2)), at=h(2))
+    (alert,) = play.open
+    assert play.state is not None
+    one = transition(Chart(play.state, h(6), DEFAULT), alert, Change.REMINDED, received_at=h(6))
+    assert [words for words in one.considerations if words.startswith(UNMEASURED)] == [UNMEASURED]
+
+
+# What is known of the patient and of the judging
+
+
+def test_rules_7_dropped_history_is_told() -> None:
+    """The context says whether all that came of the patient was considered. RULES.md 7."""
+    for limit, incomplete in (("50", True), ("400", False)):
+        play = Play(adt("A01"), rulebook=load({"parameters": {"results_at_most": limit}}))
+        play.tell(*(crea("90", h(-n / 10 - 0.1)) for n in range(60)), at=h(-0.1))
+        play.tell(k("6.6", h(0)), mg("0.6", h(0)))
+        assert last(play, LOW).context["history_incomplete"] is incomplete
+
+
+def test_an_alert_names_the_rulebook_that_it_is_judged_with_where_it_has_changed() -> None:
+    """Beside the hash of the rulebook that raised it stands that of now; the same one is not told twice. Issue 5."""
+    play = Play(adt("A01"))
+    play.tell(k("6.6", h(0)), mg("0.6", h(0)), at=h(0))
+    assert "judged_with_rulebook" not in last(play, LOW).context
+    play.rulebook = load({"parameters": {"remind_high": "1 h"}})
+    play.tell(k("6.6", h(2)))
+    assert last(play, LOW).context["judged_with_rulebook"] == play.rulebook.fingerprint() != DEFAULT.fingerprint()
+    assert last(play, LOW).rulebook == DEFAULT.fingerprint()
+
+
+def test_every_alert_is_of_the_shape_that_is_promised() -> None:
+    """Identity, sequence, version, mode, times: no field of any transition is of another type. DESIGN.md 2."""
+    told = [one for case in all_cases() for one in case.transitions]
+    assert all(is_well_shaped(one) for one in told)
+    assert {one.rule_version for one in told} == {RULE_VERSION}
+    assert {one.mode for one in told} == {"active", "shadow"}
+
+
+# The results that are shown
+
+
+@pytest.mark.parametrize(
+    ("facts", "shown"),
+    [
+        pytest.param([dig("2.4", h(-1))], ["2.4"], id="a toxic level"),
+        pytest.param([dig("2.4", h(-3)), dig("2.6", h(-1))], ["2.6"], id="the newest of two"),
+        pytest.param([dig("2.4", h(-60))], [], id="too long ago to count"),
+        pytest.param([dig("2.0", h(-1)), given(Drug.DIGOXIN, h(-2))], [], id="2.0 is not toxic, though it was given"),
+        pytest.param([dig("2.1", h(-1)), given(Drug.DIGOXIN, h(-2))], ["2.1"], id="2.1 is"),
+    ],
+)
+def test_rules_4_1_the_digoxin_level_that_counted_is_shown(facts: list[Fact], shown: list[str]) -> None:
+    """A level above 2.0 ng/mL stands among the results where digoxin raised the severity. RULES.md 4.1."""
+    play = Play(adt("A01"))
+    play.tell(*facts, k("6.2", h(0)), mg("0.6", h(0)), at=h(0.5))
+    levels = [one.result for one in last(play, LOW).evidence if one.result.analyte is Analyte.DIGOXIN]
+    assert [level.original_value for level in levels] == shown
+
+
+@pytest.mark.parametrize("order", ["M1", "M 1"], ids=["a plain order number", "one with a space"])
+def test_what_ended_an_alert_stands_first(order: str) -> None:
+    """Of the two results by which a gap was measured the first that is named leads. RULES.md, intended use."""
+    play = Play(adt("A01"))
+    play.tell(dose(h(0), "6"), at=h(0.2))
+    play.wait(h(12.5))
+    play.tell(k("4.4", h(13)), mg("1.0", h(13), order=order), at=h(13.5))
+    one = last(play, Rule.MAGNESIUM_MONITORING_GAP)
+    assert (one.reason, one.evidence[0].result.original_value) == ("measured", "1.0")

@@ -36,3 +36,4 @@ def test_an_open_alert_whose_trigger_is_gone_gives_its_age() -> None:
     said = transition(Chart(empty, h(6), DEFAULT), alert, Change.REMINDED, received_at=h(6))
     assert said.summary.startswith("Last finding 4 h ago; the alert is still open")
     assert said.evidence == ()
+    assert said.observed_offset == 0
