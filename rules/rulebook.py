@@ -17,6 +17,7 @@ from typing import Any
 
 from rules.alert import Rule
 from rules.events import DAY, HOUR, MINUTE, Analyte
+from rules.lazy import lazy
 from rules.units import Unit, canonical
 
 RULE_VERSION = "1.0"
@@ -89,7 +90,7 @@ def _milliseconds(text: str) -> int:
     return int(Decimal(number) * _TIMES[unit])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rulebook:
     """
     The parameters of every rule; thresholds in canonical units, durations in milliseconds.
@@ -280,20 +281,29 @@ class Rulebook:
 
     def shown(self, name: str) -> str:
         """Return a parameter as a quantity with its unit, for reading: ``5.5 mmol/L``, ``24 h``."""
+        texts = self._texts
+        if name not in texts:
+            texts[name] = self._shown(name)
+        return texts[name]
+
+    @lazy
+    def _texts(self) -> dict[str, str]:
+        return {}
+
+    def _shown(self, name: str) -> str:
         value = getattr(self, name)
         unit = self.__dataclass_fields__[name].metadata["unit"]
         return _shown_decimal(str(value), unit) if isinstance(value, Decimal) else _shown(value, unit)
 
     def fingerprint(self) -> str:
         """Return ``sha256:…`` of all values; every alert carries it."""
-        return _fingerprint(self)
+        return self._fingerprint
 
-
-@lru_cache(maxsize=8)
-def _fingerprint(book: Rulebook) -> str:
-    lines = [f"{name}={value}" for name, value, *_ in book.rows()]
-    lines += [f"{rule.value}={book.mode(rule)}" for rule in Rule]
-    return "sha256:" + hashlib.sha256("\n".join([RULE_VERSION, *lines]).encode()).hexdigest()
+    @lazy
+    def _fingerprint(self) -> str:
+        lines = [f"{name}={value}" for name, value, *_ in self.rows()]
+        lines += [f"{rule.value}={self.mode(rule)}" for rule in Rule]
+        return "sha256:" + hashlib.sha256("\n".join([RULE_VERSION, *lines]).encode()).hexdigest()
 
 
 def readable(value: Decimal) -> Decimal:

@@ -18,6 +18,7 @@ from rules.words.facts import (
     WHY_DOUBTFUL,
     exposure_words,
     last_record,
+    magnesium_status,
     no_exposure,
     stale_magnesium,
     treated_from,
@@ -229,7 +230,7 @@ def _of_hyperkalemia(chart: Chart, alert: Alert, finding: Finding | None) -> lis
 
 def _not_measured(chart: Chart, t_n: Instant) -> str:
     """Return that magnesium has not been measured, and why there is none (RULES.md 4.1 and intended use)."""
-    status = chart.magnesium_status(t_n)
+    status = magnesium_status(chart, t_n)
     return f"{UNMEASURED} since {stale_magnesium(chart, t_n)[1]}" if status == "stale" else _NOT_MEASURED[status]
 
 

@@ -65,9 +65,14 @@ def stale_magnesium(chart: Chart, t_n: Instant) -> tuple[Draw, str]:
     return stale, "dialysis" if any(stale.at < s.started_at <= t_n for s in chart.dialyses) else "a magnesium dose"
 
 
+def magnesium_status(chart: Chart, t_n: Instant) -> str:
+    """Return why there is no recent magnesium (RULES.md 4.1): what several of the words begin with."""
+    return chart.told(("magnesium status", str(t_n)), lambda: chart.magnesium_status(t_n))
+
+
 def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
     """Return why there is no recent magnesium, for the end of a sentence: in full, and short (RULES.md 4.1)."""
-    status = chart.magnesium_status(t_n)
+    status = magnesium_status(chart, t_n)
     if status == "old":
         newest = chart.magnesium[-1]
         value = f"{shown(newest)}{'' if newest.valid else ' (possibly spurious)'}"

@@ -6,7 +6,7 @@ from rules.events import DAY, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode
 from rules.patient import Alert
-from rules.words.facts import HYPERKALEMIA_RULES, missing_magnesium, treated_from, treatments_since
+from rules.words.facts import HYPERKALEMIA_RULES, magnesium_status, missing_magnesium, treated_from, treatments_since
 
 
 def missing(chart: Chart, alert: Alert, finding: Finding | None) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def _treated(chart: Chart, alert: Alert, finding: Finding | None) -> bool:
 
 def _magnesium(chart: Chart, t_n: Instant) -> str:
     """Return the magnesium status of RULES.md 4.1; of an old one its value and age."""
-    status = chart.magnesium_status(t_n)
+    status = magnesium_status(chart, t_n)
     if status in ("old", "stale"):
         return f"magnesium: {missing_magnesium(chart, t_n)[0].replace('magnesium ', '', 1)}"
     return {

@@ -136,6 +136,13 @@ def in_both_units(mmol_l: Decimal) -> str:
     >>> in_both_units(Decimal("1.5"))
     '1.5 mmol/L (3.6 mg/dL)'
     """
+    return _in_both_units(str(mmol_l))
+
+
+@lru_cache(maxsize=256)
+def _in_both_units(text: str) -> str:
+    """Return it of a value's text, as 1.5 and 1.50 are equal and are not written alike."""
+    mmol_l = Decimal(text)
     return (
         f"{readable(mmol_l)} mmol/L ({(mmol_l * MAGNESIUM_G_MOL / 10).quantize(Decimal('0.1'), ROUND_HALF_UP)} mg/dL)"
     )
