@@ -145,13 +145,13 @@ class Series:
         """Return the values."""
         return list(map(_DECIMALS.__getitem__, self.columns.values.split(" ")))
 
-    @property
+    @lazy
     def newest_at(self) -> Instant:
         """Return the newest draw time."""
         at: Instant = _AT.unpack_from(self.columns.at, len(self.columns.at) - _AT.size)[0]
         return at
 
-    @property
+    @lazy
     def oldest_at(self) -> Instant:
         """Return the oldest draw time."""
         at: Instant = _AT.unpack_from(self.columns.at)[0]

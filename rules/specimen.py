@@ -72,16 +72,14 @@ class Drawn:
         Potassium, calcium and magnesium are judged together by the K-EDTA pattern: where it may show, before or now,
         they go together or not at all. Elsewhere a verdict rests on the analyte's own versions and its tubes.
         """
-        same = {analyte for analyte in before.speaking if before.series.get(analyte) is self.series.get(analyte)}
-        together = all(before.series.get(analyte) is self.series.get(analyte) for analyte in _JUDGED_TOGETHER)
-        if (self.edta or before.edta) and not together:
-            same -= _JUDGED_TOGETHER
-        self.judged = before.judged and Analyte.POTASSIUM in same
-        for analyte in same:
-            self.speaking[analyte] = before.speaking[analyte]
-            self.announced[analyte] = before.announced[analyte]
-            if analyte in before.counting:
-                self.counting[analyte] = before.counting[analyte]
+        ours, theirs = self.series, before.series
+        apart = (self.edta or before.edta) and any(ours.get(a) is not theirs.get(a) for a in _JUDGED_TOGETHER)
+        for analyte, speaking in before.speaking.items():
+            if ours.get(analyte) is theirs.get(analyte) and not (apart and analyte in _JUDGED_TOGETHER):
+                self.speaking[analyte], self.announced[analyte] = speaking, before.announced[analyte]
+                if analyte in before.counting:
+                    self.counting[analyte] = before.counting[analyte]
+        self.judged = before.judged and Analyte.POTASSIUM in self.speaking
 
     def of(self, analyte: Analyte) -> Draws:
         """Return the speaking draws of *analyte*, invalid ones too."""
