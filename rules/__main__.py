@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from rules.alert import Rule
 from rules.explain import explain
-from rules.rulebook import DEFAULT
 from rules.words.endings import TITLES
 
 
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.writelines(f"{rule.value}: {TITLES[rule]}\n" for rule in Rule)
         return 0
     rules = [rule for rule in Rule if chosen.explain in ("all", rule.value)]
-    sys.stdout.write("\n\n\n".join(explain(rule, DEFAULT) for rule in rules) + "\n")
+    sys.stdout.write("\n\n\n".join(explain(rule) for rule in rules) + "\n")
     return 0
 
 

@@ -273,8 +273,8 @@ class Rulebook:
             yield (
                 entry.name,
                 _shown(value, meta["unit"]),
-                "" if meta["low"] is None else _shown(meta["low"], meta["unit"]),
-                "" if meta["high"] is None else _shown(meta["high"], meta["unit"]),
+                _shown(meta["low"], meta["unit"]),
+                _shown(meta["high"], meta["unit"]),
                 meta["section"],
                 meta["source"],
             )
@@ -326,7 +326,7 @@ def _shown_decimal(text: str, unit: str) -> str:
 def _shown(value: object, unit: str) -> str:
     if unit == "list":
         return ", ".join(value) if isinstance(value, tuple) else ""
-    if unit in _TIMES and isinstance(value, int):
+    if isinstance(value, int):  # milliseconds
         number = Decimal(value) / _TIMES[unit]
         return f"{number.normalize():f} {unit}"
     return f"{value}" if unit == "1" else f"{value} {unit}"
@@ -413,8 +413,8 @@ def _table(name: str, data: Mapping[str, Any], faults: list[str]) -> Mapping[str
 
 
 def _near(name: str, known: object) -> str:
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)  # type: ignore[call-overload]
-    return f"; the nearest known key is {matches[0]}" if matches else ""
+    nearest, *_ = difflib.get_close_matches(name, list(known), cutoff=0.0)  # type: ignore[call-overload]
+    return f"; the nearest known key is {nearest}"
 
 
 def _parse(raw: object, meta: Mapping[str, Any]) -> tuple[object, str]:
@@ -424,7 +424,7 @@ def _parse(raw: object, meta: Mapping[str, Any]) -> tuple[object, str]:
         if isinstance(raw, list) and all(isinstance(item, str) for item in raw):
             return tuple(item.replace(".", "").upper() for item in raw), ""
         return None, "a list of strings is needed"
-    match = _QUANTITY.fullmatch(str(raw)) if isinstance(raw, str | int | float) and not isinstance(raw, bool) else None
+    match = _QUANTITY.fullmatch(str(raw))
     if match is None:
         return None, f"{raw!r} is no quantity; write it as {meta['low']} with its unit, {unit}"
     number, given = Decimal(match[1]), match[2] or ""

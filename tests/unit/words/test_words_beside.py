@@ -359,6 +359,8 @@ def test_every_alert_is_of_the_shape_that_is_promised() -> None:
     assert all(is_well_shaped(one) for one in told)
     assert {one.rule_version for one in told} == {RULE_VERSION}
     assert {one.mode for one in told} == {"active", "shadow"}
+    assert {one.timer for one in told} == {None, "hold", "gap", "expiry", "catch_up"}
+    assert all(one.observed_at is not None for one in told)
 
 
 # The results that are shown
