@@ -83,7 +83,8 @@ def _hyperkalemia(scene: Scene) -> str:
     assert isinstance(episode, Episode)
     failed = treatment_failure(chart, episode, trigger)
     if finding.criterion == "treatment_failure" and failed is not None:
-        seen = Part(f"still high after {treatment_words(*failed, chart.now)}", 2)
+        treated = treatment_words(*failed, chart.now)
+        seen = Part(f"still high after {treated}", 2, shorter=treated)
     elif episode.reopened_at is not None and trigger.at >= episode.reopened_at:
         seen = _seen(chart, episode, "high again after clearing, {}", "high again, {}")
     else:

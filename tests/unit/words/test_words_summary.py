@@ -119,6 +119,22 @@ def test_a_value_beyond_what_is_measured_stays_so_in_short() -> None:
     assert "highest >8.0" in one.summary
 
 
+def test_what_was_seen_is_told_in_the_fewest_words_before_it_is_left_out() -> None:
+    """Still high after a dialysis, a calcium beside it, a magnesium that is doubted: the dialysis is told. Issue 5."""
+    doubted = mg("0.9", h(0))
+    one = last(
+        Rule.REFRACTORY_HYPERKALEMIA,
+        (h(0), (mg("0.9", h(-40)), k("7.4", h(-2)), k("6.2", h(-1)), *doubtful(doubted), dialysis(h(-1.8), h(-0.9)))),
+        (h(2.5), (ica("0.85", h(0.9)), k("6.0", h(0.9)))),
+        until=h(3),
+    )
+    assert one.criterion == "treatment_failure"
+    assert one.summary == (
+        "Potassium 6.0 mmol/L, down 0.2 in 114 min, drawn 96 min ago, highest 7.4, ionized calcium 0.85 mmol/L; "
+        "dialysis recorded 3 h ago; magnesium specimen doubtful."
+    )
+
+
 def test_a_brief_lead_stands_before_anything_is_left_out() -> None:
     """Parts are shortened first, then the lead, then parts again, then parts are left out by rank."""
     part = Part("p" * 60, 1, "p" * 50, shorter="p" * 20)
