@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from rules.chart import Chart
-from rules.events import HOUR, Condition, Demographics, Drug
+from rules.events import HOUR, Condition, Demographics, Drug, Result
 from rules.patient import PatientState, advance, join_histories, new_state
 from rules.rulebook import DEFAULT
 from tests.unit.rules.builders import (
@@ -117,6 +117,18 @@ SAME = h(9)
         ),
         pytest.param([ordered(h(0), "A"), ordered(h(1), "B")], pending, [0, 1], id="two orders"),
         pytest.param(
+            [ordered(h(1), "A"), mg(None, h(0), order="B", status="I")],
+            pending,
+            [0, 1],
+            id="an order, and one announced",
+        ),
+        pytest.param(
+            [dialysis(h(5), h(6)), dialysis(h(0), h(2))._replace(procedure_code="99999")],
+            sessions,
+            ["0-2", "5-6"],
+            id="of two kinds, by start",
+        ),
+        pytest.param(
             [ordered(h(0), "A"), ordered(h(1), "B"), mg("0.9", h(2), order="B")],
             pending,
             [0],
@@ -180,6 +192,27 @@ def test_rules_3_a_word_on_a_tube_beside_its_calcium_touches_its_potassium(
     assert [draw.verdict for draw in drawn.calcium] == ["valid"] * (len(messages) - 1)
 
 
+@pytest.mark.parametrize("condition", [Condition.CLOTTED, Condition.HEMOLYZED], ids=str)
+@pytest.mark.parametrize("make", [k, ca, mg], ids=["potassium", "calcium", "magnesium"])
+def test_rules_3_what_was_said_beside_a_result_goes_with_its_correction(
+    make: Callable[..., Result], condition: Condition
+) -> None:
+    """Told in the message of the result, taken back by a correction that no longer says so. RULES.md 3."""
+    first = make("2.1", h(0), order="A")
+    again = make("2.1", h(0), order="A", status="C", resulted=h(1))
+    touched = condition is Condition.CLOTTED or make is not ca
+    state = told((first, said(first, condition)))
+    series = {k: "all_potassium", ca: "calcium", mg: "all_magnesium"}[make]
+    before = getattr(Chart(state, h(2), DEFAULT), series)
+    assert [draw.why for draw in before if draw.why] == (
+        ([] if series == "calcium" else ["clot"])
+        if condition is Condition.CLOTTED
+        else (["hemolysis"] if touched else [])
+    )
+    after = getattr(Chart(advance(state, event(again, at=h(2)), h(2)), h(2), DEFAULT), series)
+    assert [draw.verdict for draw in after] == ["valid"]
+
+
 @pytest.mark.parametrize(
     ("told_of", "birth", "sex"),
     [
@@ -204,6 +237,10 @@ def test_rules_7_a_message_without_a_place_leaves_the_place() -> None:
     for at, place in ((h(1) - 1, "WARD1"), (h(1), "WARD2")):
         state = advance(play.state, event(visit("V2", location="WARD2"), at=at), h(3))
         assert (state.location, state.visit_number) == (place, "V2" if place == "WARD2" else "V1")
+    play.tell(adt("A08", diagnoses=["I50"]), at=h(4))  # tells of no place
+    last = play.state.encounters[-1]
+    assert (last.visit_number, last.location, last.hospital_service) == ("", "", "")
+    assert advance(play.state, event(visit("V2", location="WARD2"), at=h(3)), h(5)).location == "WARD2"
 
 
 def test_rules_4_1_of_two_unmapped_magnesiums_the_newest_is_told() -> None:
@@ -228,3 +265,23 @@ def test_rules_7_a_merge_keeps_what_either_side_knows() -> None:
     assert join_histories(theirs, mine, h(1)).history_incomplete
     assert not join_histories(mine, mine, h(1)).history_incomplete
     assert (join_histories(mine, None, h(1)).seen, join_histories(mine, None, h(1)).last_event_at) == (1, h(1))
+
+
+def test_rules_7_a_merge_brings_all_that_was_known() -> None:
+    """Results, tubes, doses, dialyses, orders, context: all of the retired patient, in order. RULES.md 7."""
+    doubted = ca("2.0", h(0), container="T")
+    theirs = told(
+        (adt("A01"), visit("V1", location="W1")),
+        (k("5", h(0), container="T"),),
+        (said(doubted, Condition.CLOTTED),),
+        (dose(h(0), "2"), given(Drug.INSULIN, h(0))),
+        (dialysis(h(0), h(1)), ordered(h(0))),
+    )
+    mine = told((adt("A08", diagnoses=["I50"]), visit("V2")), (said(doubted, Condition.HEMOLYZED),), (mg("0.9", h(1)),))
+    joined = join_histories(mine, theirs, h(6))
+    assert len(joined.results) == 2
+    assert [entry.tube.condition for entry in joined.tubes] == [Condition.CLOTTED, Condition.HEMOLYZED]
+    assert (len(joined.administrations), len(joined.dialyses), len(joined.magnesium_orders)) == (2, 1, 1)
+    assert [fact.visit_number for fact in joined.encounters] == ["V2", "V1"]
+    assert {entry.came for entry in joined.administrations} == {joined.seen} == {4}
+    assert {entry.came for entry in joined.dialyses} == {4}

@@ -161,3 +161,13 @@ def test_rules_7_of_a_visit_the_admission_and_the_newest_facts_are_kept(facts: i
     assert len(encounters) == left
     assert (encounters[0].trigger, encounters[1].location) == ("A01", f"WARD{facts - left + 1}")
     assert encounters[-1].location == f"WARD{facts - 1}"
+
+
+def test_rules_7_context_without_an_admission_is_one_visit() -> None:
+    """Where no admission was ever told, all facts are of the current visit, however old; at most 60. RULES.md 6, 7."""
+    play = Play()
+    for n in range(70):
+        play.tell(adt("A08"), visit("V1", location=f"WARD{n}"), at=h(0) + n)
+    assert play.state is not None
+    assert [fact.location for fact in kept(play.state, h(0) + 40 * DAY).encounters][-1] == "WARD69"
+    assert len(kept(play.state, h(0) + 40 * DAY).encounters) == 60
