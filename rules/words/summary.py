@@ -47,13 +47,13 @@ class Scene(NamedTuple):
     @property
     def late(self) -> Part:
         """Return how far the feed is behind, where a timer was overruled because of it (RULES.md 8)."""
-        return Part("" if self.behind is None else f"the feed is {hours(self.behind)} behind", 0)
+        return Part("" if self.behind is None else f"the feed is {hours(self.behind)} behind")
 
     @property
     def renal(self) -> Part:
         """Return the renal function, where magnesium may leave slowly."""
         renal = self.chart.renal
-        return Part("" if renal.status == "not impaired" else f"renal function {renal.status}", OPTIONAL, "", ", ")
+        return Part("" if renal.status == "not impaired" else f"renal function {renal.status}", OPTIONAL, joint=", ")
 
 
 def _lead(
@@ -169,7 +169,6 @@ def _after_magnesium(scene: Scene) -> str:
         known = Part("magnesium not measured since")
     return fit(
         _lead(scene, last, nothing="baseline not known"),
-        _worst(scene),
         *_worse_beside(scene),
         Part(was, 3),
         _dose(scene, exposure, 2, drug=True),

@@ -1,14 +1,13 @@
 """Every case of the golden table: `histories` told to their ends, and one small history for each thing to be said."""
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from functools import cache
 
 from rules import engine
 from rules.alert import Rule
-from rules.events import MINUTE, Condition, Drug, Instant, Result
+from rules.events import MINUTE, Condition, Drug, Instant
 from rules.rulebook import load
-from rules.units import Unit, canonical
+from rules.units import Unit
 from tests.unit.rules.builders import (
     OTHER,
     Play,
@@ -27,7 +26,7 @@ from tests.unit.rules.builders import (
     ordered,
     said,
 )
-from tests.unit.words.crowded import crowded
+from tests.unit.words.crowded import crowded, in_other_units
 from tests.unit.words.histories import (
     CHILD,
     Case,
@@ -66,12 +65,6 @@ def told(*facts: object, at: Instant, **more: object) -> Step:
 def until(at: Instant) -> Step:
     """Return the step that lets time pass."""
     return lambda play: play.wait(at)
-
-
-def in_other_units(result: Result, number: str, units: str, comparator: str = "", unit: Unit | None = None) -> Result:
-    """Return *result* as a laboratory sent it that writes *number* and *units*, which means *unit*."""
-    value = canonical(result.analyte, Decimal(number), unit or Unit(units))
-    return result._replace(value=value, original_value=comparator + number, original_units=units, comparator=comparator)
 
 
 def resolutions() -> Iterator[Case]:

@@ -1,11 +1,20 @@
 """Histories in which a sentence has more to say than room: what is shortened, and what is left out (issue 5)."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from rules import engine
-from rules.events import MINUTE, Drug
+from rules.alert import Change, Transition
+from rules.events import MINUTE, Drug, Result
+from rules.units import Unit, canonical
 from tests.unit.rules.builders import Play, adt, ca, crea, dialysis, dose, given, h, hemolyzed, ica, infusion, k, mg
 from tests.unit.words.histories import Case, R, case, later
+
+
+def in_other_units(result: Result, number: str, units: str, comparator: str = "", unit: Unit | None = None) -> Result:
+    """Return *result* as a laboratory sent it that writes *number* and *units*, which means *unit*."""
+    value = canonical(result.analyte, Decimal(number), unit or Unit(units))
+    return result._replace(value=value, original_value=comparator + number, original_units=units, comparator=comparator)
 
 
 def crowded() -> Iterator[Case]:
@@ -14,6 +23,13 @@ def crowded() -> Iterator[Case]:
     yield from _low_potassium()
     yield from _magnesium()
     yield from _after_magnesium()
+
+
+def overruled(play: Play, minutes: int) -> list[Transition]:
+    """Return what is said when the hold ends by the wall clock, the feed being *minutes* behind (RULES.md 8)."""
+    assert play.state is not None
+    judged = engine.tick(play.state, watermark=h(9), rulebook=play.rulebook, behind=minutes * MINUTE)
+    return [one for one in judged.transitions if one.change is Change.RAISED]
 
 
 def _high_potassium() -> Iterator[Case]:
@@ -35,9 +51,20 @@ def _high_potassium() -> Iterator[Case]:
         late = Play(adt("A01"))
         late.tell(k("6.1", h(0)), mg("0.85", h(-30)), at=h(0.5))
         late.tell(k("6.2", h(2)), *more, at=h(2.5))
-        assert late.state is not None
-        judged = engine.tick(late.state, watermark=h(3), rulebook=late.rulebook, behind=25 * MINUTE)
-        yield case(R.REFRACTORY_HYPERKALEMIA, f"crowded: the feed is behind, {title}", list(judged.transitions))
+        yield case(R.REFRACTORY_HYPERKALEMIA, f"crowded: the feed is behind, {title}", overruled(late, 25))
+    binder = Play(adt("A01"))
+    facts = [k("6.95", h(0)), k("6.55", h(0.4)), given(Drug.BINDER, h(0.5)), k("6.35", h(2.6)), ca("1.605", h(2.5))]
+    binder.tell(*facts, crea("1480.5", h(2)), at=h(4.35), unmapped=h(1))
+    yield case(R.REFRACTORY_HYPERKALEMIA, "crowded: a binder that failed, all else worse", binder.seen)
+    stuck = Play(adt("A01"))
+    stuck.tell(k("6.15", h(0)), ica("0.855", h(1)), crea("1480.5", h(1)), at=h(1), unmapped=h(0))
+    stuck.tell(in_other_units(k("6.40", h(1.95)), "6.40", "mmol/L", ">"), at=h(3.6))
+    yield case(R.REFRACTORY_HYPERKALEMIA, "crowded: the feed is far behind, all else worse", overruled(stuck, 115))
+    longer = Play(adt("A01"))
+    longer.tell(k("6.05", h(0)), ca("1.605", h(1)), mg("0.605", h(1.85)), at=h(1.9))
+    longer.seen = []
+    longer.tell(k("6.25", h(1.9)), at=h(3.7))
+    yield case(R.HYPERKALEMIA_LOW_MAGNESIUM, "crowded: calcium worse, untreated", longer.seen)
     for title, beside_it in (
         ("everything at once", (*worse, given(Drug.BETA2_AGONIST, h(1)))),
         ("everything at once, untreated", worse),
@@ -65,6 +92,13 @@ def _low_potassium() -> Iterator[Case]:
         play.tell(*hemolyzed(k("2.8", h(6))), *facts, at=h(6.5))
         play.wait(h(7))
         yield case(R.REFRACTORY_HYPOKALEMIA, f"crowded: {title}", play.seen)
+    stuck = Play(adt("A01"))
+    stuck.tell(k("2.95", h(0)), at=h(0.1), unmapped=h(0))
+    stuck.tell(*hemolyzed(k("2.85", h(5.9))), ica("0.855", h(5.9)), at=h(7.6))
+    yield case(R.REFRACTORY_HYPOKALEMIA, "crowded: the feed is far behind, calcium worse", overruled(stuck, 115))
+    stuck = Play(adt("A01"))
+    stuck.tell(k("2.9", h(0)), k("2.8", h(6)), at=h(6.2))
+    yield case(R.REFRACTORY_HYPOKALEMIA, "the feed is behind", overruled(stuck, 25))
 
 
 def _magnesium() -> Iterator[Case]:
@@ -73,6 +107,7 @@ def _magnesium() -> Iterator[Case]:
         ("more than the dose explains, all else worse", infusion(h(0), h(4), grams="2"), "3.45", worse),
         ("more than the dose explains, kidneys impaired", infusion(h(0), h(4), grams="2"), "3.45", ()),
         ("an end that is assumed, all else worse", infusion(h(-26), grams="2.5"), "2.15", worse),
+        ("as much as the dose explains, all else worse", infusion(h(0), h(4), grams="12.5"), "3.45", worse),
     ):
         play = Play(adt("A01", diagnoses=["N18.5"] if not more else []))
         play.tell(mg("0.85", h(-28)), drug, at=h(4.1))
@@ -112,6 +147,10 @@ def _after_magnesium() -> Iterator[Case]:
         first = later(play)
         first.tell(k("6.65", h(6)), *more, at=h(6.5))
         yield case(R.HYPERKALEMIA_AFTER_MAGNESIUM, f"crowded: {title}", first.seen)
+        if title == "all else worse":
+            longest = later(play)
+            longest.tell(k("6.65", h(6.75)), *more, at=h(8.5))
+            yield case(R.HYPERKALEMIA_AFTER_MAGNESIUM, "crowded: all else worse, and late", longest.seen)
         second = later(play)
         total = [fact for fact in more if fact != ca("1.65", h(6))]
         second.tell(ca("1.60", h(6)), *total, at=h(6.5))

@@ -393,3 +393,12 @@ def test_what_ended_an_alert_stands_first(order: str) -> None:
     play.tell(k("4.4", h(13)), mg("1.0", h(13), order=order), at=h(13.5))
     one = last(play, Rule.MAGNESIUM_MONITORING_GAP)
     assert (one.reason, one.evidence[0].result.original_value) == ("measured", "1.0")
+
+
+def test_rules_5_a_potassium_drawn_as_magnesium_begins_is_where_the_change_is_counted_from() -> None:
+    """It is of the time of the dose; the one before it is told as what was before magnesium. RULES.md 5."""
+    play = Play(adt("A01"))
+    play.tell(k("4.6", h(-4)), infusion(h(0), h(4), grams="4"), k("4.9", h(0)), k("6.1", h(6)), at=h(6.2))
+    summary = last(play, Rule.HYPERKALEMIA_AFTER_MAGNESIUM).summary
+    assert "up 1.2 in 6 h" in summary
+    assert "4.6 mmol/L before magnesium" in summary
