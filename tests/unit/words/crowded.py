@@ -53,8 +53,9 @@ def _high_potassium() -> Iterator[Case]:
         late.tell(k("6.2", h(2)), *more, at=h(2.5))
         yield case(R.REFRACTORY_HYPERKALEMIA, f"crowded: the feed is behind, {title}", overruled(late, 25))
     binder = Play(adt("A01"))
-    facts = [k("6.95", h(0)), k("6.55", h(0.4)), given(Drug.BINDER, h(0.5)), k("6.35", h(2.6)), ca("1.605", h(2.5))]
-    binder.tell(*facts, crea("1480.5", h(2)), at=h(4.35), unmapped=h(1))
+    binder.tell(k("6.95", h(0)), k("6.55", h(0.4)), given(Drug.BINDER, h(0.5)), at=h(0.6), unmapped=h(0))
+    binder.seen = []
+    binder.tell(k("6.35", h(2.6)), ca("1.605", h(2.5)), crea("1480.5", h(2)), at=h(4.35))
     yield case(R.REFRACTORY_HYPERKALEMIA, "crowded: a binder that failed, all else worse", binder.seen)
     stuck = Play(adt("A01"))
     stuck.tell(k("6.15", h(0)), ica("0.855", h(1)), crea("1480.5", h(1)), at=h(1), unmapped=h(0))
