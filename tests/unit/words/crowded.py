@@ -71,6 +71,7 @@ def _high_potassium() -> Iterator[Case]:
         ("everything at once, untreated", worse),
         ("the highest is hemolyzed", (crea("90", h(2)),)),
         ("the highest is hemolyzed, one before it", ()),
+        ("the highest is hemolyzed, insulin", (crea("90", h(2)), given(Drug.INSULIN, h(1.5)))),
         ("kidneys impaired", (dialysis(h(-9), h(-6)),)),
     ):
         low = Play(adt("A01"))
