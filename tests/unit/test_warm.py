@@ -12,7 +12,6 @@ from consumer.wire import EMPTY, FORMAT_BEFORE, EventRecord, Kind, PatientRecord
 from rules import engine
 from rules.chart import Chart
 from rules.events import PatientEvent
-from rules.patient import new_state
 from rules.rulebook import DEFAULT
 from tests.unit.rules.builders import PATIENT, event, h, k
 
@@ -136,13 +135,3 @@ def test_an_erased_patient_is_not_kept() -> None:
         warm.commit({"A": gone})
         assert warm.get("A") is None
         assert warm.chart("A") is None
-
-
-def test_a_chart_of_another_state_is_not_looked_at() -> None:
-    """Only that of the judgement which gave the very state serves, under the very rulebook."""
-    first = engine.judge(None, COURSE[0], now=h(0), rulebook=DEFAULT)
-    other = engine.judge(new_state(PATIENT), COURSE[3], now=h(5), rulebook=DEFAULT)
-    assert first.state is not None
-    assert other.chart is not None
-    second = engine.judge(first.state, COURSE[1], now=h(3), rulebook=DEFAULT)
-    assert engine.judge(first.state, COURSE[1], now=h(3), rulebook=DEFAULT, chart=other.chart)[:5] == second[:5]
