@@ -83,6 +83,12 @@ SAME = h(9)
             ["2@0-0", "3@0-2"],
             id="an amount and a rate of one order and start are two records",
         ),
+        pytest.param(
+            [dose(h(0), None, order="A"), dose(h(0), "2", order="B")],
+            doses,
+            ["None@0-0", "2@0-0"],
+            id="two orders of one minute, of one the amount unknown: by their names",
+        ),
         pytest.param([infusion(h(2), h(3)), dose(h(0), "2")], doses, ["2@0-0", "None@2-3"], id="by start"),
         pytest.param(
             [dialysis(h(0), h(2), received=h(8)), dialysis(h(0), h(1), received=SAME)],

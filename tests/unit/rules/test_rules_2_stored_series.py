@@ -106,6 +106,16 @@ SETS = {
         ],
         "4.4@10 4.7@20",
     ),
+    "preliminary and final of a clotted tube, and a draw of its own": (
+        [
+            version("A", 10, "4.4", "P", clotted=True),
+            version("A", 10, "4.5", clotted=True),
+            version("B", 20, "4.6", "P"),
+            version("B", 20, "4.6", resulted=1),
+            version("C", 30, "4.7"),
+        ],
+        "4.5@10! 4.6@20 4.7@30",
+    ),
     "a clotted tube told of first, and a clean one of its time": (
         [
             version("A", 10, "4.4", clotted=True),

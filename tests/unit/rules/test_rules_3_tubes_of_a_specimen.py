@@ -31,6 +31,21 @@ def test_rules_3_what_is_said_of_a_specimen_is_said_of_both_its_tubes(
         assert [(one.verdict, one.why, one.valid) for one in (draw, other)] == [(verdict, why, verdict == "valid")] * 2
 
 
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        (Condition.CLOTTED, "clot"),
+        (Condition.CONTAMINATED, "clot"),
+        (Condition.GROSSLY_HEMOLYZED, "hemolysis"),
+        (Condition.HEMOLYZED, "hemolysis"),
+    ],
+)
+def test_rules_3_why_a_tube_is_doubted(condition: Condition, why: str) -> None:
+    """The reason goes with the verdict: the words name it. RULES.md 3."""
+    of = k("6.0", h(0))
+    assert [draw.why for draw in chart(of, said(of, condition)).all_potassium] == [why]
+
+
 def test_rules_3_asked_in_any_order_the_verdicts_are_the_same() -> None:
     """Calcium or magnesium asked for first, potassium later, or twice: the pattern is seen. RULES.md 3."""
     facts = (k("6.5", h(0)), ca("1.2", h(0)), mg("0.4", h(0)))
