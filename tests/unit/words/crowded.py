@@ -117,6 +117,12 @@ def _magnesium() -> Iterator[Case]:
         play.seen = []
         play.tell(mg(value, h(8)), *more, at=h(8.5))
         yield case(R.POST_INFUSION_HYPERMAGNESEMIA, f"crowded: {title}", play.seen)
+    explained = Play(adt("A01"))
+    explained.tell(mg("0.855", h(-28)), infusion(h(0), h(4), grams="12.5"), at=h(4.1))
+    explained.tell(
+        mg("3.455", h(8)), k("6.255", h(8)), ica("0.855", h(8)), crea("1480.5", h(8)), at=h(8) + 105 * MINUTE
+    )
+    yield case(R.POST_INFUSION_HYPERMAGNESEMIA, "crowded: explained, ionized calcium worse", explained.seen)
     unknown = Play(adt("A01"))
     unknown.tell(mg("2.45", h(8)), *worse, at=h(8.5))
     yield case(R.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN, "crowded: all else worse", unknown.seen)
