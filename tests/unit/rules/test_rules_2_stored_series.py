@@ -205,6 +205,9 @@ def test_rules_7_dropped_or_kept_a_series_is_what_is_left(packed_after: Sequence
             assert list(series) == every[count:]
             assert series.values == [entry.result.value for entry in every[count:]]
             assert (series.columns.lowest, series.columns.highest) == bounds(every[count:])
+            for start in range(5 - count):
+                some = [identity(entry.result) for entry in every[count + start : count + start + 2]]
+                assert series.identities(start, min(start + 2, len(series))) == some
             assert series.identities(0, 9) == [identity(entry.result) for entry in every[count:]]
             again = left.taking([every[0]])  # what was dropped and is told once more stands where it belongs
             assert list(again) == [every[0], *every[count:]]

@@ -3,7 +3,7 @@
 import pytest
 
 from rules.alert import Rule
-from rules.events import DAY, Drug, Instant
+from rules.events import DAY, Condition, Drug, Instant
 from rules.patient import HoldMark, PatientState, advance, new_state
 from rules.retention import retain
 from rules.rulebook import DEFAULT
@@ -22,6 +22,7 @@ from tests.unit.rules.builders import (
     k,
     mg,
     ordered,
+    said,
     visit,
 )
 
@@ -161,6 +162,17 @@ def test_rules_7_of_a_visit_the_admission_and_the_newest_facts_are_kept(facts: i
     assert len(encounters) == left
     assert (encounters[0].trigger, encounters[1].location) == ("A01", f"WARD{facts - left + 1}")
     assert encounters[-1].location == f"WARD{facts - 1}"
+
+
+def test_rules_7_a_word_on_a_tube_waits_for_its_result() -> None:
+    """Told before its potassium, it is kept while it is young, whatever else is dropped. RULES.md 3, 7."""
+    play, of = Play(), k("5.9", d(15))
+    play.tell(k("4.0", h(0)))
+    play.tell(said(of, Condition.HEMOLYZED), at=d(15))
+    play.tell(k("4.1", d(15) - 1), at=d(15) + 1)
+    play.tell(of, at=d(15) + 2)
+    assert play.chart is not None
+    assert [draw.verdict for draw in play.chart.potassium] == ["valid", "suspect"]
 
 
 def test_rules_7_context_without_an_admission_is_one_visit() -> None:
