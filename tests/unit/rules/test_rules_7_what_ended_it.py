@@ -55,7 +55,7 @@ def test_rules_7_what_ended_an_alert_taken_back_raises_it_again(
     play.tell(*facts, at=h(2))
     play.wait(h(3))
     play.tell(ending)
-    play.tell(ending._replace(status="D", value=None), at=h(5))  # type: ignore[call-arg,union-attr]  # a result
+    play.tell(ending._replace(status="D", value=None), at=h(5))  # type: ignore[call-arg]  # a result
     said = [t for t in play.seen if t.rule is rule]
     first = said[0].severity.label
     assert changes(said) == [f"raised {first}", f"resolved {reason}", f"raised {first}"]
