@@ -402,3 +402,33 @@ def test_rules_5_a_potassium_drawn_as_magnesium_begins_is_where_the_change_is_co
     summary = last(play, Rule.HYPERKALEMIA_AFTER_MAGNESIUM).summary
     assert "up 1.2 in 6 h" in summary
     assert "4.6 mmol/L before magnesium" in summary
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        pytest.param([mg("0.8", h(-1)), dose(h(0), "2"), mg("1.8", h(3))], False, id="1.0 by 2 g"),
+        pytest.param([mg("0.8", h(-1)), dose(h(0), "2"), mg("1.81", h(3))], True, id="more than 1.0 by 2 g"),
+        pytest.param([mg("0.8", h(-1)), dose(h(0), "2"), mg("2.0", h(0))], True, id="drawn as the dose begins"),
+        pytest.param(
+            [mg("0.8", h(-3)), *hemolyzed(mg("1.6", h(-1))), dose(h(0), "2"), mg("2.0", h(3))],
+            True,
+            id="above the last valid one",
+        ),
+        pytest.param([dose(h(0), "1"), mg("2.6", h(3)), mg("1.4", h(5))], False, id="none before the dose"),
+        pytest.param([mg("0.8", h(-1)), dose(h(0), None), mg("2.6", h(3))], False, id="no amount recorded"),
+    ],
+)
+def test_rules_4_2_more_than_the_recorded_dose_explains(facts: list[Fact], told: bool) -> None:
+    """A rise of more than 0.5 mmol/L for each gram of the doses that had begun, from the last valid one before them."""
+    play = Play(adt("A01"))
+    play.tell(crea("90", h(-4)), *facts, at=h(5))
+    words = "more than the recorded dose explains: a contaminated draw or a dosing error"
+    assert any(one.startswith(words) for one in last(play, POST).considerations) is told
+
+
+def test_rules_4_1_an_old_magnesium_that_is_doubtful_is_told_as_such() -> None:
+    """The value of a hemolyzed tube is shown with its doubt. RULES.md 3, 4.1."""
+    play = Play(adt("A01"))
+    play.tell(*hemolyzed(mg("0.8", h(-30))), k("6.6", h(0)), k("6.6", h(2)), at=h(2))
+    assert "last magnesium 0.8 mmol/L (possibly spurious), 32 h old" in last(play, Rule.REFRACTORY_HYPERKALEMIA).summary
