@@ -1,5 +1,7 @@
 """What stands beside an alert where it depends on what the rule found: thresholds, doubts, kidneys, doses."""
 
+from collections.abc import Callable
+
 import pytest
 
 from rules.alert import Change, Rule, Transition
@@ -41,13 +43,14 @@ def last(play: Play, rule: Rule) -> Transition:
 
 @pytest.mark.parametrize(
     ("play", "named"),
-    [(low_magnesium(), True), (single_high_with_low_magnesium(), False)],
+    [(low_magnesium, True), (single_high_with_low_magnesium, False)],
     ids=["refractory by persistence", "a single one of 6.0 or more"],
 )
-def test_rules_5_the_thresholds_name_the_criterion_that_was_met(play: Play, named: bool) -> None:
+def test_rules_5_the_thresholds_name_the_criterion_that_was_met(play: Callable[[], Play], named: bool) -> None:
     """Beside a low magnesium the criterion of 4.1 is told where the potassium meets one. RULES.md 4.1, 5."""
-    assert ("persistence_after" in last(play, LOW).thresholds) is named
-    assert ("persistence_fall" in last(play, LOW).thresholds) is named
+    thresholds = last(play(), LOW).thresholds
+    assert ("persistence_after" in thresholds) is named
+    assert ("persistence_fall" in thresholds) is named
 
 
 @pytest.mark.parametrize(

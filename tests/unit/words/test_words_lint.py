@@ -126,3 +126,9 @@ def test_fit_shortens_twice_before_it_leaves_out() -> None:
     assert fit("L" * 95, seen, missing) == f"{'L' * 95}; {'s' * 40}; {'m' * 20}."
     assert fit("L" * 120, seen, missing) == f"{'L' * 120}; {'s' * 10}; {'m' * 20}."
     assert fit("L" * 130, seen, missing) == f"{'L' * 130}; {'m' * 20}."
+
+
+def test_fit_takes_the_brief_lead_only_where_the_full_one_has_no_room() -> None:
+    """A sentence of 160 characters keeps its lead; one more, and the brief one stands in its place."""
+    assert fit("L" * 155, Part("mm"), brief="brief") == f"{'L' * 155}; mm."
+    assert fit("L" * 156, Part("mm"), brief="brief") == "brief; mm."
