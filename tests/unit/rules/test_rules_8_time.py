@@ -165,6 +165,18 @@ def test_rules_8_catching_up_forgets_no_hold() -> None:
     assert later.next_due == h(2.25)
 
 
+def test_rules_8_what_speaks_when_caught_up_has_not_expired_before_the_watermark_says_so() -> None:
+    """12 h of silence are over by the wall clock and not by the watermark: the finding stands, and is told."""
+    book = load({"parameters": {"episode_silence": "12 h"}})
+    message = event(ADULT, k("6.6", h(0)), mg("0.6", h(0)), at=h(0))
+    state = engine.judge(None, message, now=h(0), rulebook=book, catching_up=True).state
+    assert state is not None
+    (told_now,) = engine.caught_up(state, now=h(13), rulebook=book, settled=h(11)).transitions
+    (too_late,) = engine.caught_up(state, now=h(13), rulebook=book, settled=h(13)).transitions
+    assert "magnesium low, 0.6 mmol/L" in told_now.summary
+    assert "the alert is still open" in too_late.summary
+
+
 @pytest.mark.parametrize("due", [h(2.25), h(4)], ids=["due at that moment", "due before"])
 def test_rules_8_catching_up_loses_no_timer_that_is_due(due: Instant) -> None:
     """What speaks because the feed has caught up leaves a timer that is due and has not fired to fire. RULES.md 8."""
