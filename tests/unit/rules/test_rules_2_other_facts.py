@@ -116,6 +116,9 @@ SAME = h(9)
             id="two times of one order told in one moment: the later",
         ),
         pytest.param(
+            [ordered(h(3), received=h(8)), ordered(h(1), received=SAME)], pending, [1], id="an order set right"
+        ),
+        pytest.param(
             [ordered(h(0), cancelled=True, received=h(8)), ordered(h(2), received=SAME)],
             pending,
             [2],

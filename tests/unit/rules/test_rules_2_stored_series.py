@@ -195,9 +195,13 @@ def test_rules_2_the_order_of_arrival_does_not_matter(
 
 
 @PACKED
-def test_rules_7_dropped_or_kept_a_series_is_what_is_left(packed_after: Sequence[int]) -> None:
+@pytest.mark.parametrize("reverse", [False, True], ids=["the highest third", "the highest and lowest first"])
+def test_rules_7_dropped_or_kept_a_series_is_what_is_left(packed_after: Sequence[int], reverse: bool) -> None:
     """Of five potassiums any number of the oldest dropped, by count or by age: the rest are as if alone. RULES.md 7."""
     versions, _ = SETS["draws of their own"]
+    if reverse:
+        values = ("5.9", "4.0", "4.4", "4.2", "4.3")
+        versions = [version(f"O{n}", n, value) for n, value in enumerate(values)]
     results, every = stored(versions, packed_after), newest(versions)
     for count in range(1, 5):
         for left in (results.without_oldest(count), results.since(every[count].result.observed_at, h(9))):

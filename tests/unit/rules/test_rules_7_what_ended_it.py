@@ -124,6 +124,7 @@ def update(number: str, code: str) -> tuple[Fact, Fact]:
         pytest.param([update("V1", "I50"), (adt("A01"), visit("V1")), update("V1", "I50")], 3, id="after an admission"),
         pytest.param([(adt("A03"), visit("V1"))] * 2, 2, id="a discharge told twice"),
         pytest.param([(adt("A13"), visit("V1"))] * 2, 2, id="its cancel told twice"),
+        pytest.param([(adt("A11"), visit("V1"))] * 2, 2, id="an admission's cancel told twice"),
         pytest.param([*[update("V1", f"K{n}") for n in range(8)], update("V1", "K0")], 8, id="the eighth before"),
         pytest.param([*[update("V1", f"K{n}") for n in range(9)], update("V1", "K0")], 10, id="the ninth before"),
     ],

@@ -1,0 +1,146 @@
+"""RULES.md 2, 4, 6, 7: edges that two facts of one moment, or a millisecond apart, show."""
+
+from decimal import Decimal
+
+import pytest
+
+from rules.alert import Rule
+from rules.events import DAY, MINUTE, Condition, Demographics, Drug, Result
+from tests.unit.rules.builders import (
+    OTHER,
+    Fact,
+    Play,
+    adt,
+    chart,
+    crea,
+    d,
+    dose,
+    given,
+    h,
+    infusion,
+    k,
+    mg,
+    said,
+)
+
+RULE = Rule.REFRACTORY_HYPERKALEMIA
+
+
+def one(value: str | None, status: str, at: int = 0, *, resulted: int = 0) -> Result:
+    """Return a version of the potassium of order A, drawn and resulted so many minutes into the play."""
+    return k(value, h(0) + at * MINUTE, status=status, order="A", resulted=h(1) + resulted * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("versions", "stands"),
+    [
+        pytest.param(
+            [one("5.6", "P"), one("5.1", "R"), one(None, "U", resulted=1)], ["5.6"], id="P before R of a time"
+        ),
+        pytest.param(
+            [one("5.1", "P"), one("5.6", "R"), one(None, "U", resulted=1)], ["5.1"], id="whatever their values"
+        ),
+        pytest.param([one("5.0", "P"), one("5.4", "U", 90)], ["5.4"], id="a U with a value of its own, drawn later"),
+        pytest.param([one("5.0", "P"), one(None, "U", 90)], ["5.0"], id="a U without one"),
+    ],
+)
+def test_rules_2_what_a_u_makes_final(versions: list[Result], stands: list[str]) -> None:
+    """The newest of the other versions by time and rank; a value of its own stands for itself. RULES.md 2."""
+    for order in (versions, versions[::-1]):
+        assert [str(draw.value) for draw in chart(*order, now=h(9)).potassium] == stands
+
+
+@pytest.mark.parametrize(
+    ("facts", "recent"),
+    [
+        pytest.param([mg("0.8", h(7)), mg("0.9", h(8))], "0.9", id="the newest"),
+        pytest.param(
+            [mg("0.8", h(7)), mg("0.9", h(8)), mg("1.0", h(9), container="T")], "0.9", id="but a hemolyzed one"
+        ),
+        pytest.param(
+            [mg("0.8", h(7)), mg("0.9", h(8), flags=("time_degraded",)), mg("1.0", h(9), container="T")],
+            "0.8",
+            id="and but one of no known time",
+        ),
+    ],
+)
+def test_rules_4_1_the_newest_magnesium_that_is_recent(facts: list[Fact], recent: str) -> None:
+    """What is suspect, or of no known time, is passed over one by one. RULES.md 4.1."""
+    word = said(mg("1.0", h(9), container="T"), Condition.HEMOLYZED)
+    found = chart(*facts, word, now=h(10)).recent_magnesium(h(10))
+    assert found is not None
+    assert found.value == Decimal(recent)
+
+
+@pytest.mark.parametrize(("after", "steps"), [(-1, ["fast rise"]), (1, None)], ids=["just before", "just after"])
+def test_rules_4_1_a_fast_rise_is_above_one_drawn_before(after: int, steps: list[str] | None) -> None:
+    """5.5 a millisecond before 6.0 shows a rise, a millisecond after it none. RULES.md 4.1."""
+    play = Play()
+    play.tell(k("5.9", h(0)), k("6.0", h(2)), k("5.5", h(2) + after), at=h(3))
+    play.wait(h(4))
+    assert [t.context.get("stepped_up_by") for t in play.seen if t.rule is RULE] == [steps]
+
+
+def test_rules_7_an_episode_that_may_be_reopened_keeps_its_first_potassium() -> None:
+    """For 6 h after it closed all of it is kept; then what is older than 14 days goes. RULES.md 4.1, 7."""
+    play = Play()
+    for hour in range(0, 20 * 24, 12):
+        play.tell(k("5.6", h(hour)))
+    play.tell(k("5.0", d(20)))
+    assert play.state is not None
+    for at, oldest in ((d(20), h(0)), (d(20.25), h(0)), (d(20.25) + 1, d(6.5))):
+        play.tell(crea("80", at), at=at)
+        assert play.state.results.oldest_at == oldest
+
+
+def test_rules_7_a_hold_that_is_over_outweighs_one_of_an_earlier_draw() -> None:
+    """Merged with a hold that began later, of potassiums drawn earlier: it stays over, and raises at once."""
+    mine, theirs = Play(), Play(patient=OTHER)
+    theirs.tell(k("5.8", h(2)), k("5.8", h(4)), at=h(4))
+    theirs.wait(h(4.3))
+    mine.tell(k("5.7", h(1)), k("5.7", h(3)), at=h(4.3))
+    said_then = mine.merge_from(theirs, h(4.35))
+    assert [t.time for t in said_then if t.change.value == "raised"] == [h(4.35)]
+
+
+def test_rules_4_1_an_ordered_diuretic_is_a_risk_factor() -> None:
+    """Given or only ordered, it is listed; it changes no severity. RULES.md 4.1."""
+    for intention in (True, False):
+        play = Play()
+        play.tell(given(Drug.LOOP_DIURETIC, h(-9), intention=intention), k("6.6", h(0)), mg("0.6", h(0)), at=h(0))
+        factors = play.seen[0].context["risk_factors"]
+        assert isinstance(factors, list)
+        assert len(factors) == 1
+
+
+def test_rules_6_what_is_said_without_an_admission_counts() -> None:
+    """The first fact that was ever told of a patient is of the current visit. RULES.md 6."""
+    assert chart(adt("A08", diagnoses=["N18.5"]), now=h(0)).renal.why == ("diagnosis",)
+
+
+def test_rules_6_a_known_sex_is_used() -> None:
+    """A creatinine of 200 umol/L at 64 years: 32 in a man, 24 in a woman, the lower where unknown. RULES.md 6."""
+    of = {sex: chart(crea("200", h(0)), who=Demographics("19600101", sex)).renal.egfr for sex in ("M", "F", "")}
+    assert of["F"] == of[""]
+    assert of["M"] is not None
+    assert of["F"] is not None
+    assert of["F"] < 30 <= of["M"]
+
+
+def test_rules_4_2_what_ran_at_a_moment_that_is_past() -> None:
+    """An infusion until its own end, also beside a later dose of its exposure; a dose over hours never. RULES.md 4.2."""
+    (exposure,) = chart(infusion(h(0), h(4)), dose(h(9)), now=h(10)).exposures
+    assert [exposure.ran(at) for at in (h(4) - 1, h(4), h(8))] == [True, False, False]
+    (slow,) = chart(dose(h(0), until=h(4)), now=h(10)).exposures
+    assert not slow.ran(h(2))
+
+
+def test_rules_7_three_weeks_of_doses_whatever_their_orders_are_called() -> None:
+    """A chain of doses 5 h apart is kept from its first, in whatever order their numbers stand. RULES.md 4.2, 7."""
+    play = Play()
+    for n in range(21 * 24 // 5):
+        play.tell(dose(h(5 * n), "1", order=f"N{999 - n}"), crea("80", h(5 * n)))
+    assert play.state is not None
+    assert play.state.administrations[0].administration.started_at == h(0)
+    assert play.state.results.oldest_at is not None
+    assert play.state.results.oldest_at >= play.state.now - 14 * DAY
