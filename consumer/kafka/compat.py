@@ -22,6 +22,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
@@ -84,6 +85,24 @@ def _telling(write: Callable[..., Any]) -> Callable[..., Any]:
             raise KafkaConnectionError(f"connection broken: {error}") from error
 
     return told
+
+
+def look_up_without_brokers() -> None:
+    """
+    Have the question for a coordinator fail as aiokafka expects while no broker is known.
+
+    A broker that has just started may name no broker at all; an assertion of aiokafka's then passed for a bug of ours,
+    and stopped the partition. (Found by the soak.)
+    """
+    look_up = AIOKafkaClient.coordinator_lookup
+
+    @functools.wraps(look_up)
+    async def looked_up(client: AIOKafkaClient, *args: Any) -> Any:
+        if client.get_random_node() is None:
+            raise GroupCoordinatorNotAvailableError("no broker is known")
+        return await look_up(client, *args)
+
+    AIOKafkaClient.coordinator_lookup = looked_up
 
 
 def own_assignor() -> type[StickyPartitionAssignor]:

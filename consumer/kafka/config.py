@@ -19,6 +19,9 @@ class Timeouts:
     no_progress_seconds: float = 30.0
     """A task that did nothing for this long is a fault (W5)."""
 
+    doubt_seconds: float = 20.0
+    """For so long an offset is asked for again that does not belong to its state, before that is believed (W6)."""
+
     backoff_seconds: tuple[float, float] = (0.1, 10.0)
     """First and longest wait before a failed task or connection is tried again."""
 

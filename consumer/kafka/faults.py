@@ -59,6 +59,10 @@ class OutcomeUnknown(LabAlertError):
     """A transactional call passed its deadline: it may still succeed (W4)."""
 
 
+class OffsetWentBack(LabAlertError):
+    """A coordinator says less than it has said before: it has not read all of its log yet."""
+
+
 class LeaseLost(LabAlertError):
     """The partition was revoked while the task was at work on it."""
 
@@ -67,6 +71,7 @@ ACTIONS: dict[type[BaseException], tuple[Action, Reason | None]] = {
     # Ours.
     LeaseLost: (Action.LOST, Reason.REVOKED),
     OutcomeUnknown: (Action.AGAIN, None),
+    OffsetWentBack: (Action.AGAIN, None),
     TimeoutError: (Action.AGAIN, None),
     OSError: (Action.AGAIN, None),
     NewerVersion: (Action.STOP, Reason.NEWER_VERSION),

@@ -11,11 +11,15 @@ MakeStage = Callable[[int], Stage]
 
 
 class Kept(NamedTuple):
-    """A stage whose committed state is known up to a changelog position, and whether there is any (W11)."""
+    """
+    A stage whose committed state is known up to a changelog position (W11).
+
+    ``last`` is the offset after the last record of it, None while it has none; behind that only markers stand.
+    """
 
     stage: Stage
     position: int | None = None
-    holds: bool = False
+    last: int | None = None
     since: float = 0.0
 
 

@@ -30,6 +30,7 @@ from consumer.kafka.handover import Kept, MakeStage, wall_clock
 from consumer.kafka.lease import Lease
 from consumer.kafka.observe import Observer
 from consumer.kafka.reach import Reach
+from consumer.kafka.recovery import Known
 from consumer.kafka.states import State
 from consumer.kafka.task import Task
 
@@ -77,6 +78,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._consumer: AIOKafkaConsumer | None = None
         self._assignor = compat.own_assignor()
         self._lease: Lease | None = None
+        self.known = Known()
         self._kept: dict[TopicPartition, Kept] = {}
         self._stopping = asyncio.Event()
         self._forced_at = 0.0
@@ -253,7 +255,15 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         for partition in sorted(assigned):
             kept = self._kept.pop(partition, None) or Kept(self._make_stage(partition.partition))
             task = Task(
-                self._config, self.stage, partition, kept, consumer, lease, self._observer, restores=self._restores
+                self._config,
+                self.stage,
+                partition,
+                kept,
+                consumer,
+                lease,
+                self._observer,
+                self.known,
+                restores=self._restores,
             )
             doing = asyncio.create_task(task.run(), name=f"{self.stage}-{partition.topic}-{partition.partition}")
             doing.add_done_callback(_ended)

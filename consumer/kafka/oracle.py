@@ -32,11 +32,15 @@ ANSWER_SECONDS = 10.0
 class Oracle:
     """One process's source of watermarks."""
 
-    def __init__(self, config: KafkaConfig, judge: Member, observer: Observer, reach: Reach) -> None:
+    def __init__(
+        self, config: KafkaConfig, judge: Member, observer: Observer, reach: Reach, ingest: Member | None = None
+    ) -> None:
+        """*ingest* is the process's other member, who learns what is committed for partitions that others have."""
         self.watermark: int | None = None
         self.behind_ms = 0
         self._config = config
         self._judge = judge
+        self._known = {"judge": judge and judge.known, "ingest": ingest and ingest.known}
         self._observer = observer
         self._reach = reach
         self._stuck = Stuck(config.stuck_after_ms)
@@ -137,7 +141,11 @@ class Oracle:
         if not found.keys() >= set(partitions):
             # aiokafka takes an error of the whole group for an answer without partitions.
             raise GroupLoadInProgressError(group)
-        return {place: offset for place, offset in found.items() if offset.offset >= 0}
+        committed = {place: offset for place, offset in found.items() if offset.offset >= 0}
+        if (known := self._known[stage]) is not None:
+            for place, offset in committed.items():
+                known.see(place, offset.offset)
+        return committed
 
     def _observe(self, low: int | None) -> None:
         self.watermark = low

@@ -9,7 +9,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
-from consumer.kafka.faults import Reason, Stop
+from consumer.kafka.faults import OffsetWentBack, Reason, Stop
 from consumer.kafka.metadata import Metadata, decode
 from consumer.stage import Output
 from consumer.wire import FORMAT
@@ -18,6 +18,45 @@ log = structlog.get_logger(__name__)
 
 SETTLE_ATTEMPTS = 5
 """How often an end below the committed offset is asked again: a new leader may not know its high watermark yet."""
+
+
+DOUBTED = frozenset({Reason.OFFSET_LOST, Reason.STATE_AHEAD})
+"""What a coordinator that has not read all of its log yet makes of a sound partition: believed when it goes on."""
+
+
+class Known:
+    """
+    The highest offset that this process has seen committed for each partition of a stage.
+
+    A coordinator that has just been elected may answer from a part of its log, with old offsets or none: seen after a
+    broker was killed, for 15 s (docs/reliability.md). Who believes it reads everything a second time.
+    """
+
+    def __init__(self) -> None:
+        self._highest: dict[TopicPartition, int] = {}
+
+    def see(self, partition: TopicPartition, offset: int) -> None:
+        """Take an offset that is committed."""
+        self._highest[partition] = max(offset, self._highest.get(partition, 0))
+
+    def check(self, partition: TopicPartition, committed: OffsetAndMetadata | None, end: int) -> None:
+        """
+        Hold an answer against what was seen before; a log that ends before that is another one, and begins anew.
+
+        Raises:
+            OffsetWentBack: It is lower, or there is none: it will be asked again.
+        """
+        if end < self._highest.get(partition, 0):
+            del self._highest[partition]
+        highest = self._highest.get(partition)
+        found = None if committed is None else committed.offset
+        if highest is not None and (found is None or found < highest):
+            raise OffsetWentBack(
+                f"{partition.topic}-{partition.partition} is said to be committed at {found}, and was at {highest}: "
+                "its coordinator is still reading; if the offset was set by hand, restart this process"
+            )
+        if found is not None:
+            self.see(partition, found)
 
 
 class Bounds(NamedTuple):
@@ -54,8 +93,6 @@ def resume_from(
     committed: OffsetAndMetadata | None,
     log_bounds: Bounds,
     restored: Restored | None,
-    *,
-    holds_state: bool,
 ) -> Start:
     """
     Return where to begin.
@@ -71,16 +108,15 @@ def resume_from(
 
         log_bounds: What the log has of it.
 
-        restored: What the changelog gave; None: the stage has no state.
-
-        holds_state: Whether any state is known, from this restore or an earlier one.
+        restored: What the changelog gave, ``last`` being that of all the stage holds, from earlier restores and its own
+            commits too; None: the stage has no state.
 
     Raises:
         Stop: Offset, log, state and P do not belong together (W6); its remedy is what the operator reads.
     """
     remedy = Remedy(config, stage, partition)
     if committed is None:
-        if holds_state:
+        if restored is not None and restored.last is not None:
             raise Stop(Reason.OFFSET_LOST, f"{remedy.place} has state but no committed offset.", remedy.set_offset())
         earliest = restored is not None or config.start == "earliest"
         offset = log_bounds.begin if earliest else log_bounds.end
@@ -100,7 +136,7 @@ def resume_from(
             remedy.set_offset(),
         )
     if restored is not None:
-        _same_state(config, remedy, metadata, restored, holds_state=holds_state)
+        _same_state(config, remedy, metadata, restored)
     return Start(committed.offset, metadata or Metadata(stream_time=None, partitions=config.partitions), first=False)
 
 
@@ -122,12 +158,10 @@ def _same_shape(config: KafkaConfig, remedy: "Remedy", metadata: Metadata) -> No
         )
 
 
-def _same_state(
-    config: KafkaConfig, remedy: "Remedy", metadata: Metadata | None, restored: Restored, *, holds_state: bool
-) -> None:
+def _same_state(config: KafkaConfig, remedy: "Remedy", metadata: Metadata | None, restored: Restored) -> None:
     changelog = config.topics[Output.STATE]
     if metadata is None:
-        if holds_state:
+        if restored.last is not None:
             raise Stop(
                 Reason.OFFSET_LOST,
                 f"{remedy.place} has an offset that another tool has set: nothing says which state belongs to it.",

@@ -169,7 +169,8 @@ async def _run(
     helpers.append(asyncio.create_task(health.presence.run(), name="presence"))
     judge = next((member for member in health.members if member.stage == "judge"), None)
     if judge is not None:
-        health.oracle = Oracle(config, judge, metrics, reach)
+        ingest = next((member for member in health.members if member.stage == "ingest"), None)
+        health.oracle = Oracle(config, judge, metrics, reach, ingest)
         helpers.append(asyncio.create_task(health.oracle.run(), name="watermark"))
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait({*members, *helpers, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -15,7 +15,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.kafka import changelog, compat, recovery
 from consumer.kafka.config import KafkaConfig
-from consumer.kafka.faults import REMEDIES, UNREACHABLE, Action, LeaseLost, Reason, Stop, judge_error
+from consumer.kafka.faults import (
+    REMEDIES,
+    UNREACHABLE,
+    Action,
+    LeaseLost,
+    OffsetWentBack,
+    Reason,
+    Stop,
+    judge_error,
+)
 from consumer.kafka.handover import Batch, Kept, wall_clock
 from consumer.kafka.inbox import Inbox
 from consumer.kafka.lease import Lease
@@ -28,6 +37,9 @@ from consumer.kafka.watermark import Readings
 from consumer.stage import Follows, Output, Record, Versioned
 
 log = structlog.get_logger(__name__)
+
+SEEN_OURSELVES = 3
+"""So many times longer an offset is doubted that we have seen further on ourselves."""
 
 
 class Task:
@@ -42,6 +54,7 @@ class Task:
         consumer: AIOKafkaConsumer,
         lease: Lease,
         observer: Observer,
+        known: recovery.Known,
         *,
         restores: bool,
     ) -> None:
@@ -58,7 +71,9 @@ class Task:
         self._consumer = consumer
         self._lease = lease
         self._observer = observer
+        self._known = known
         self._restores = restores
+        self._doubted_at: float | None = None
         self._transactor: Transactor | None = None
         self._metadata = Metadata(stream_time=None, partitions=config.partitions)
         self._pending = Pending(0, 0)
@@ -188,12 +203,22 @@ class Task:
         async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
             found = (await compat.committed(self._consumer, [self.partition])).get(self.partition)
             bounds = await recovery.bounds(self._consumer, self.partition, found)
+            try:
+                self._known.check(self.partition, found, bounds.end)
+            except OffsetWentBack:
+                # Without a state there is nothing else to hold it against: never believed while we remember.
+                if not self._restores or not self._believed(SEEN_OURSELVES * self._config.timeouts.doubt_seconds):
+                    raise
         self._to(State.RESTORING)
         # 4. And the changelog's end, asked now, has all the state that belongs to it.
         restored = await self._restore() if self._restores else None
-        start = recovery.resume_from(
-            self._config, self.name, self.partition, found, bounds, restored, holds_state=self.kept.holds
-        )
+        try:
+            start = recovery.resume_from(self._config, self.name, self.partition, found, bounds, restored)
+        except Stop as stop:
+            if stop.reason in recovery.DOUBTED and not self._believed(self._config.timeouts.doubt_seconds):
+                raise OffsetWentBack(stop.what) from stop
+            raise
+        self._doubted_at = None
         # 5. Rewind. Everything that was fetched before is void.
         if not self._lease.valid:
             raise LeaseLost
@@ -228,10 +253,15 @@ class Task:
         restored = await changelog.restore(
             self._config, source, self._stage, position=self.kept.position, progress=self._progress
         )
-        holds = self.kept.holds or restored.last is not None
-        self.kept = self.kept._replace(position=restored.position, holds=holds)
+        self.kept = self.kept._replace(position=restored.position, last=restored.last or self.kept.last)
         self._observer.restored(self.name, records=restored.records, seconds=time.monotonic() - begun)
-        return restored
+        return restored._replace(last=self.kept.last)
+
+    def _believed(self, seconds: float) -> bool:
+        """Whether the coordinator has said for so long what belongs to nothing we know that it has to be believed."""
+        now = time.monotonic()
+        self._doubted_at = self._doubted_at or now
+        return now - self._doubted_at >= seconds
 
     async def _work(self) -> None:
         """Process and commit until drained; then commit what is left."""
@@ -318,8 +348,9 @@ class Task:
         self._metadata = made._replace(changelog_end=end or made.changelog_end)
         if end is not None:
             # We are the changelog's only writer, and the stage has what we wrote.
-            self.kept = self.kept._replace(position=end, holds=True)
+            self.kept = self.kept._replace(position=end, last=end)
         self._pending = Pending(pending.offset, pending.offset, stream_time=pending.stream_time)
+        self._known.see(self.partition, pending.offset)
         self._committed_at = time.monotonic()
         self._failures = 0
         self._progress()

@@ -30,7 +30,7 @@ FROZEN_SECONDS = 7.5
 DOZED_SECONDS = 4.0
 """Between the transaction timeout of 3 s and the session timeout."""
 
-STOPPED_SECONDS = 30.0
+STOPPED_SECONDS = 60.0
 """Within which a member has to say that it has stopped a partition, and why."""
 
 COMMITS_SECONDS = 20.0

@@ -23,6 +23,7 @@ SHORT = Timeouts(
     heartbeat_ms=1_000,
     rebalance_ms=10_000,
     transaction_ms=3_000,
+    doubt_seconds=0.5,
     backoff_seconds=(0.05, 0.5),
     drain_seconds=3.0,
 )

@@ -7,9 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
+from aiokafka.structs import OffsetAndMetadata
 
+from consumer.kafka import compat
+from consumer.kafka.faults import OffsetWentBack
 from consumer.kafka.states import State
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Output
@@ -143,3 +147,34 @@ def test_w5_fenced_by_a_timeout(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> No
 
     play(test())
     assert "ProducerFenced" in observer.errors or "InvalidProducerEpoch" in observer.errors
+
+
+def test_w6_a_coordinator_that_has_read_a_part_of_its_log(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A coordinator that knows no offset any more, though we have seen one committed, is asked until it does again.
+
+    Red when it is believed: the partitions stop for a lost offset, and ingest would read its input a second time.
+    """
+
+    async def forgetful(*_: object) -> dict[TopicPartition, OffsetAndMetadata]:
+        return {}
+
+    async def test() -> None:
+        topic = lab.topic(Output.EVENTS)
+        config = lab.with_config(timeouts=dataclasses.replace(lab.config.timeouts, doubt_seconds=5.0))
+        async with lab.member("judge", config=config) as member:
+            await lab.write(topic, numbered(0, 20))
+            exactly_once(await counted(lab, 20), range(20))
+            tasks = [one.task for one in member.tasks.values()]
+            with monkeypatch.context() as patch:
+                patch.setattr(compat, "committed", forgetful)
+                for task in tasks:
+                    task.fail(NodeNotReadyError("restarting"))
+                await until(lambda: {task.trouble for task in tasks} == {OffsetWentBack.__name__})
+                await asyncio.sleep(1)
+                assert not any(task.state is State.STOPPED for task in tasks)
+            await until(lambda: running(member, 2))
+            await lab.write(topic, numbered(20, 40))
+            exactly_once(await counted(lab, 40), range(40))
+
+    play(test())

@@ -81,10 +81,10 @@ def test_w5_a_long_restore_is_progress(lab: Lab, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(changelog, "PROGRESS_SECONDS", 0.5)
     resume = recovery.resume_from
 
-    def first(*found: Any, holds_state: bool) -> recovery.Start:
+    def first(*found: Any) -> recovery.Start:
         """Take the state although no offset belongs to it."""
-        del holds_state
-        return resume(*found, holds_state=False)
+        config, stage, place, committed, log, restored = found
+        return resume(config, stage, place, committed, log, restored._replace(last=None))
 
     monkeypatch.setattr(recovery, "resume_from", first)
     pages = AIOKafkaConsumer.getmany

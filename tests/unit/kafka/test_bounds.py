@@ -13,6 +13,7 @@ from consumer.kafka.config import KafkaConfig, Pace
 from consumer.kafka.handover import Batch, Kept
 from consumer.kafka.inbox import INBOX_BATCHES, Inbox
 from consumer.kafka.observe import Silent
+from consumer.kafka.recovery import Known
 from consumer.kafka.states import State
 from consumer.kafka.task import Task
 from consumer.schedule import HEAP_SLACK, Schedule, timer_turn
@@ -52,7 +53,7 @@ def test_a_backlog_behind_a_slow_broker_fills_nothing() -> None:
     """
     pace = Pace(commit_ms=3_600_000, transaction_records=5_000, batch_records=1_000)
     config, (consumer, lease) = KafkaConfig(pace=pace), member()
-    task = Task(config, "ingest", PLACE, Kept(Echo(0)), consumer, lease, Silent(), restores=False)
+    task = Task(config, "ingest", PLACE, Kept(Echo(0)), consumer, lease, Silent(), Known(), restores=False)
     broker = SlowBroker()
     inside: Any = task
     inside._transactor = broker

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import uvloop
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
+from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError, KafkaConnectionError
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.structs import OffsetAndMetadata
@@ -127,3 +128,17 @@ def test_a_closed_connection_is_a_broken_one_under_uvloop_too() -> None:
             assert not connection.connected()
 
     uvloop.run(ask())
+
+
+def test_no_broker_known_is_no_bug() -> None:
+    """
+    While the cluster names no broker a coordinator is not available, which aiokafka asks again about.
+
+    Red without `look_up_without_brokers`: an AssertionError, which stops the partition as a bug of ours.
+    """
+
+    async def ask() -> None:
+        with pytest.raises(GroupCoordinatorNotAvailableError):
+            await AIOKafkaClient(bootstrap_servers="kafka.test:9092").coordinator_lookup(0, "ward-judge")
+
+    asyncio.run(ask())

@@ -32,7 +32,7 @@ HELD: dict[type, tuple[str, ...]] = {
     ),
     Fetcher: ("_fetch_task",),
     AIOKafkaConnection: ("send", "_send_sasl_token", "close"),
-    AIOKafkaClient: ("add_topic", "force_metadata_update", "close"),
+    AIOKafkaClient: ("add_topic", "force_metadata_update", "close", "coordinator_lookup", "get_random_node"),
     AIOKafkaProducer: ("_closed", "_txn_manager", "_message_accumulator", "_sender", "client"),
     Sender: ("sender_task",),
     TransactionManager: ("_transaction_waiter", "producer_id", "producer_epoch"),
