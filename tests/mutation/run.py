@@ -230,6 +230,8 @@ class Runner:
                     if event == "call":
                         seen.add(id(frame.f_code))
 
+                for cache in self._caches:
+                    cache.cache_clear()  # what the test before it has computed it would not be seen to reach
                 sys.setprofile(calls)
                 started = time.process_time()
                 failed = _fails(item)
