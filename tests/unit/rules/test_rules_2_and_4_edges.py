@@ -1,20 +1,25 @@
 """RULES.md 2, 4, 6, 7: edges that two facts of one moment, or a millisecond apart, show."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from rules.alert import Rule
+from rules.draws import names
 from rules.events import DAY, MINUTE, Condition, Demographics, Drug, Result
+from rules.renal import civil_date
 from tests.unit.rules.builders import (
     OTHER,
     Fact,
     Play,
     adt,
+    changes,
     chart,
     crea,
     d,
     dose,
+    egfr,
     given,
     h,
     infusion,
@@ -144,3 +149,33 @@ def test_rules_7_three_weeks_of_doses_whatever_their_orders_are_called() -> None
     assert play.state.administrations[0].administration.started_at == h(0)
     assert play.state.results.oldest_at is not None
     assert play.state.results.oldest_at >= play.state.now - 14 * DAY
+
+
+@pytest.mark.parametrize(
+    "taken", [(0, 1, 2, 3), (0, 2, 3), (0, 3), (1, 2), (3, 2, 1), (2,), ()], ids=lambda taken: "-".join(map(str, taken))
+)
+def test_rules_2_results_are_named_alike_together_and_alone(taken: tuple[int, ...]) -> None:
+    """Some of four magnesiums, in any order, named at once or one by one. RULES.md 7, `alert_id`."""
+    facts = [mg(f"1.{n}", h(n)) for n in range(4)]
+    together, alone = chart(*facts).magnesium, chart(*facts).magnesium
+    assert list(names([together[n] for n in taken])) == [alone[n].key for n in taken]
+
+
+def test_rules_6_the_date_of_every_day() -> None:
+    """Of each day from 1900 to 2200 the date is the calendar's: an age changes on the birthday. RULES.md 6."""
+    first = date(1970, 1, 1)
+    for day in range((date(1900, 1, 1) - first).days, (date(2200, 1, 1) - first).days):
+        of = first + timedelta(days=day)
+        year, month, of_month = civil_date(day * DAY)
+        assert (year, month, of_month) == (of.year, of.month, of.day)
+        assert isinstance(year, int)
+
+
+def test_rules_7_a_corrected_trigger_does_not_clear_when_another_comes() -> None:
+    """The second trigger corrected to 1.0 is no clearing draw, also with 1.4 drawn after it. RULES.md 4.2, 7."""
+    play = Play(egfr("90", h(0)))
+    play.tell(dose(h(0)), mg("2.1", h(9)), at=h(9))
+    play.tell(mg("2.2", h(10), order="M"))
+    play.tell(mg("1.0", h(10), order="M", status="C", resulted=h(11)), mg("1.4", h(11)), at=h(11))
+    rule = Rule.POST_INFUSION_HYPERMAGNESEMIA
+    assert changes(play.seen, rule) == ["raised high", "updated high"]

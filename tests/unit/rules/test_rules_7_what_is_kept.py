@@ -183,3 +183,21 @@ def test_rules_7_context_without_an_admission_is_one_visit() -> None:
     assert play.state is not None
     assert [fact.location for fact in kept(play.state, h(0) + 40 * DAY).encounters][-1] == "WARD69"
     assert len(kept(play.state, h(0) + 40 * DAY).encounters) == 60
+
+
+def test_rules_7_an_admission_that_was_just_told_begins_what_is_kept() -> None:
+    """With a new admission the visit before it goes when it is older than 30 days. RULES.md 6, 7."""
+    play = Play()
+    play.tell(adt("A01"), visit("V1"), at=NOW - 31 * DAY)
+    play.tell(adt("A08", diagnoses=["I50"]), visit("V1"), at=NOW - 31 * DAY + 1)
+    play.tell(adt("A01"), visit("V2"), at=NOW)
+    assert play.state is not None
+    assert [fact.visit_number for fact in kept(play.state).encounters] == ["V2"]
+
+
+@pytest.mark.parametrize(("at", "stays"), [(OLDEST, 1), (OLDEST - 1, 0)], ids=["14 days ago", "longer ago"])
+def test_rules_7_a_word_on_a_tube_is_kept_fourteen_days(at: Instant, stays: int) -> None:
+    """Without a result of its tube it goes with the results of its time. RULES.md 3, 7."""
+    state = advance(new_state(PATIENT), event(said(k("5", at), Condition.CLOTTED), at=at), at)
+    state = advance(state, event(k("4.0", OLDEST - 1, container="OTHER"), at=at), at)
+    assert len(kept(state).tubes) == stays
