@@ -161,6 +161,8 @@ class Judge:
         """Return what has come out since the last outcome, as records."""
         if self._settings.clock is Clock.LIVE:
             for merged, stuck in self._stuck.items():
+                if merged and self.alias_homes() is None:  # no patient waits for that one
+                    continue
                 behind = stuck.behind(Marks(watermark, self._merged_watermark).of(merged=merged), wall)
                 if behind:
                     self._patients.overrule(merged=merged, behind=behind)

@@ -8,17 +8,28 @@ LOOKS: Final = 300
 
 
 class Stuck:
-    """Tells when the watermark hangs behind the wall clock and comes no closer (RULES.md 8)."""
+    """
+    Tells when the watermark hangs behind the wall clock and comes no closer (RULES.md 8).
+
+    One that is not known, because nobody answers or a partition has never said how far it is, is as old as we have been
+    asking for it.
+    """
 
     def __init__(self, after: int) -> None:
         self._after = after
         self._seen: deque[tuple[int, int]] = deque()
+        self._unknown: tuple[int, int] | None = None
 
     def behind(self, watermark: int | None, wall: int) -> int:
         """Return how far a stuck watermark is behind, in milliseconds; 0 when it is not stuck."""
         if watermark is None:
             self._seen.clear()
-            return 0
+            since, looked = self._unknown or (wall, wall)
+            if abs(wall - looked) > self._after // 5:  # nobody has asked meanwhile, or the clock was set
+                since = wall
+            self._unknown = since, wall
+            return wall - since if wall - since > self._after else 0
+        self._unknown = None
         lag = wall - watermark
         if not self._seen or abs(wall - self._seen[-1][0]) >= self._after // LOOKS:
             self._seen.append((wall, lag))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from consumer.stage import Record, Stage
 
@@ -33,3 +33,26 @@ class Batch(NamedTuple):
 def wall_clock() -> int:
     """Return the wall clock in milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+PAUSE_MS: Final = 30_000
+"""A task looks at the clock every second; when it has not for so long, the process stood still or the clock was set."""
+
+
+class Clock:
+    """The wall clock of one task, and whether it has been looked at all along."""
+
+    def __init__(self) -> None:
+        self._looked = 0
+
+    def look(self, watermark: int | None) -> tuple[int | None, int]:
+        """
+        Return the *watermark* as far as it counts now, and the wall clock.
+
+        After a pause it is as old as the pause for that reason alone. It is then not known for one look, or a stuck
+        feed would be seen where there is none, and a hold ended before what came meanwhile has been read.
+        """
+        wall = wall_clock()
+        paused = abs(wall - self._looked) > PAUSE_MS
+        self._looked = wall
+        return None if paused else watermark, wall

@@ -191,6 +191,18 @@ def test_a_stuck_watermark_is_overruled(watermarks: list[tuple[int, int]], fires
         assert words(judge.tick(watermark=0, wall=16 * MINUTE)) == []
 
 
+def test_a_watermark_that_cannot_be_had_is_overruled_too() -> None:
+    """
+    RULES.md 8: a home that was taken over, and that nobody can tell a watermark, waits 5 min for one and not for ever.
+
+    Red when an unknown watermark is never stuck: the hold does not end, and nobody hears of the potassium.
+    """
+    judge = home()
+    feed(judge, event("A", 0, "t12"), watermark=0, wall=0)
+    said = [words(judge.tick(watermark=None, wall=wall * MINUTE)) for wall in (20, 21, 22, 23, 24, 25, 26)]
+    assert said == [[], [], [], [], [], [], ["00:12 A timer behind 6"]]
+
+
 def test_a_hold_that_is_overruled_late_is_not_silent() -> None:
     """RULES.md 8: a hold fired by the wall clock long after it was due is no backlog that is caught up with."""
     judge = home()

@@ -33,7 +33,7 @@ class Hospital:
         self.homes = [self._home(number) for number in range(partitions)]
         self.changelog: list[list[Outgoing]] = [[] for _ in range(partitions)]
         self.said: list[str] = []
-        self.hops = 0
+        self.hops = self.wall = 0
         self.counts: dict[str, int] = {}
 
     def _home(self, number: int) -> Judge:
@@ -61,9 +61,9 @@ class Hospital:
                 judge = self.homes[number]
                 if self.dying:
                     # Its transaction is never seen; the next owner gets the same record from the committed offset.
-                    judge.process([record(message)], watermark=None, wall=0)
+                    judge.process([record(message)], watermark=None, wall=self.wall)
                     judge = self.kill(number)
-                outcome = judge.process([record(message)], watermark=None, wall=0)
+                outcome = judge.process([record(message)], watermark=None, wall=self.wall)
                 judge.commit()
                 self.changelog[number] += [one for one in outcome.outgoing if one.output is Output.STATE]
                 self.said += [line.split(" ", 1)[1] for line in words(outcome)]
@@ -331,3 +331,19 @@ def test_w17_a_stuck_home_is_overruled_as_a_stuck_feed_is() -> None:
     for wall in (10, 12, 14, 15):
         said += words(judge.tick(watermark=wall * MINUTE, wall=wall * MINUTE))
     assert said == ["00:12 B timer behind 15"]
+
+
+def test_w17_the_homes_of_a_first_alias_are_given_their_time() -> None:
+    """
+    Before an alias leads here nobody has asked its homes anything; that does not count as their silence.
+
+    Red when it does: hours after a start, the first merge would end holds before its homes have answered once.
+    """
+    hospital = Hospital(64, Clock.LIVE)
+    judge = hospital.home(B)
+    for wall in range(60):
+        assert words(judge.tick(watermark=wall * MINUTE, wall=wall * MINUTE)) == []
+    hospital.wall = 60 * MINUTE
+    hospital.take(merge(A, B, 0), event(B, 0, "t12"))
+    said = [words(judge.tick(watermark=wall * MINUTE, wall=wall * MINUTE)) for wall in range(60, 67)]
+    assert said == [[], [], [], [], [], [], ["00:12 B timer behind 6"]]

@@ -12,6 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.kafka import handover
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.observe import Silent
 from consumer.kafka.oracle import Oracle
@@ -136,6 +137,39 @@ def test_stuck_after_five_minutes() -> None:
     catching_up = Stuck(300_000)
     assert not any(catching_up.behind(2 * wall * minute, (30 + wall) * minute) for wall in range(20))
     assert catching_up.behind(None, 60 * minute) == 0
+
+
+def test_rules_8_a_watermark_that_is_not_known_is_as_old_as_we_have_asked() -> None:
+    """
+    Where no watermark can be had, holds wait five minutes for it, as for one that is stuck, and not for ever.
+
+    Red when an unknown one is never stuck: a hold of a home that was taken over meanwhile would never end.
+    """
+    stuck, minute = Stuck(300_000), 60_000
+    assert [stuck.behind(None, wall * minute) for wall in range(7)] == [0] * 6 + [6 * minute]
+    assert stuck.behind(6 * minute, 7 * minute) == 0, "it is known"
+    assert [stuck.behind(None, wall * minute) for wall in range(8, 14)] == [0] * 6, "not any more, anew"
+    assert stuck.behind(None, 16 * minute) == 0, "nobody has looked for three minutes: asked anew"
+
+
+def test_rules_8_a_pause_of_ours_is_no_stuck_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Frozen for ten minutes and thawed, a task takes no watermark from before for that of a feed that is stuck.
+
+    Red when it does: the hold would end at the thaw, though the magnesium may be in what has not been read yet.
+    """
+    minute = 60_000
+    clock, stuck = handover.Clock(), Stuck(300_000)
+
+    def look(wall: int) -> tuple[int | None, int]:
+        monkeypatch.setattr(handover, "wall_clock", lambda: wall)
+        watermark, now = clock.look(50 * minute)
+        return watermark, stuck.behind(watermark, now)
+
+    assert [look(50 * minute), look(50 * minute + 1_000)] == [(None, 0), (50 * minute, 0)], "unknown at first"
+    assert [look(60 * minute), look(60 * minute + 1_000)] == [(None, 0), (50 * minute, 0)], "thawed"
+    assert not any(look(wall)[1] for wall in range(60 * minute + 2_000, 65 * minute, 1_000))
+    assert look(65 * minute + 1_000)[1] == 15 * minute + 1_000, "stuck all the same, five minutes on"
 
 
 def test_w17_alias_homes() -> None:
