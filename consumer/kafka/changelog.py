@@ -14,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from consumer.kafka import compat
 from consumer.kafka.config import KafkaConfig
 
 PROGRESS_SECONDS = 5.0
@@ -21,6 +22,9 @@ PROGRESS_SECONDS = 5.0
 
 SILENCE_SECONDS = 30.0
 """A restore that gets nothing for this long is given up and begun again by the task."""
+
+CLOSE_SECONDS = 2.0
+"""A consumer without a group has nothing to lose."""
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +100,7 @@ async def restore(
         consumer.seek(partition, start)
         return await _read(consumer, partition, stage, start, end, progress)
     finally:
-        await _close(consumer)
+        await compat.close(consumer, CLOSE_SECONDS)
 
 
 async def _read(
@@ -144,12 +148,3 @@ async def _read(
             )
         await asyncio.sleep(0)
     return Restored(end, last, end, taken)
-
-
-async def _close(consumer: AIOKafkaConsumer) -> None:
-    """Close, within a bound; a consumer without a group has nothing to lose."""
-    try:
-        async with asyncio.timeout(2):
-            await consumer.stop()
-    except Exception as error:  # noqa: BLE001  (we are done with it either way)
-        log.debug("changelog.close_failed", error=type(error).__name__)

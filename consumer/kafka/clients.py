@@ -45,9 +45,7 @@ async def _consumer(
                 await consumer.seek_to_beginning(*places)
         yield consumer, places
     finally:
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(CALL_SECONDS):
-                await consumer.stop()
+        await compat.close(consumer, CALL_SECONDS)
 
 
 async def read(config: KafkaConfig, topic: str, partition: int | None = None) -> AsyncIterator[Record]:

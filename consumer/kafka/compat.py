@@ -3,11 +3,13 @@ The only module that touches what aiokafka keeps to itself (W16: the version is 
 
 Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``, ``member_id``, ``_send_req``,
 ``request_rejoin``, ``ensure_coordinator_known``, ``coordinator_dead``, ``coordinator_id``, ``check_errors``, tasks),
-``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client``, ``AIOKafkaConnection`` (``send``,
-``_send_sasl_token``, ``close``), ``AIOKafkaProducer._txn_manager``
-(``producer_id``, ``producer_epoch``, ``_transaction_waiter``), ``AIOKafkaProducer._sender``, ``_closed`` and
-``_message_accumulator`` (``_closed``, ``_batches``, ``_pending_batches`` and their two futures); and of
-``MetadataRequest`` the default of ``allow_auto_topic_creation``.
+``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client`` (``_sync_task``), ``AIOKafkaConnection``
+(``send``, ``_send_sasl_token``, ``close``, ``_request_timeout``), ``JoinGroupRequest._rebalance_timeout``,
+``FetchResult`` (``getall``, ``_topic_partition``), ``PartitionRecords._contains_abort_marker``,
+``AIOKafkaProducer._txn_manager`` (``producer_id``, ``producer_epoch``, ``_transaction_waiter``),
+``AIOKafkaProducer._sender`` (``_fail_all``), ``_closed`` and ``_message_accumulator`` (``_closed``,
+``_batches``, ``_pending_batches`` and their two futures); and of ``MetadataRequest`` the default of
+``allow_auto_topic_creation``.
 """
 
 # ruff: noqa: SLF001  (what this module is for)
@@ -24,6 +26,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
@@ -36,14 +39,19 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.protocol.commit import OffsetFetchRequest
-from aiokafka.protocol.group import HeartbeatRequest
+from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import OffsetAndMetadata
+
+from consumer.kafka.faults import Unreadable
 
 TRIED_VERSIONS = ("0.14",)
 """Releases whose private parts the W16 test has looked at."""
 
 RETRY_SECONDS = 0.1
+
+JOIN_LAPSE_SECONDS = 5.0
+"""What a join's answer may take beyond the rebalance timeout, as Kafka's own client has it."""
 
 _numbers = count()
 
@@ -71,6 +79,59 @@ def tell_closed_connections() -> None:
     """
     for name in ("send", "_send_sasl_token"):
         setattr(AIOKafkaConnection, name, _telling(getattr(AIOKafkaConnection, name)))
+
+
+def wait_longer_for_joins() -> None:
+    """
+    Give the answer to a join the time that it may take; every other request keeps the client's own timeout.
+
+    A join is answered when the slowest member has come: the rebalance timeout. aiokafka has one timeout for all
+    requests, and so would wait as long for a fetch or a heartbeat on a connection that is dead and does not say so.
+    """
+    send = AIOKafkaConnection.send
+
+    def patient(connection: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:
+        if not isinstance(request, JoinGroupRequest):
+            return send(connection, request, expect_response)
+        usual = connection._request_timeout
+        connection._request_timeout = max(usual, request._rebalance_timeout / 1000 + JOIN_LAPSE_SECONDS)
+        try:
+            return send(connection, request, expect_response)
+        finally:
+            connection._request_timeout = usual
+
+    AIOKafkaConnection.send = patient
+
+
+def name_the_unreadable() -> None:
+    """Have what can't be decoded say which partition it is of; see `Unreadable`."""
+    getall = FetchResult.getall
+
+    def named(result: FetchResult, max_records: int | None = None) -> Any:
+        try:
+            return getall(result, max_records)
+        except Exception as error:
+            raise Unreadable(result._topic_partition, error) from error
+
+    FetchResult.getall = named
+
+
+def pass_empty_markers() -> None:
+    """
+    Take a control batch without a record for what it is: one that compaction has emptied.
+
+    The broker keeps such a batch for its offset and its producer's sake, in a state topic for instance; all that
+    belonged to its transaction is gone by then (KAFKA-7467). aiokafka raises, and the partition could not be restored.
+    """
+    contains = PartitionRecords._contains_abort_marker
+
+    def aborts(records: PartitionRecords, batch: Any) -> bool:
+        try:
+            return bool(contains(records, batch))
+        except KafkaError:  # it has no record
+            return False
+
+    PartitionRecords._contains_abort_marker = aborts
 
 
 def _telling(write: Callable[..., Any]) -> Callable[..., Any]:
@@ -209,11 +270,15 @@ async def all_partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> l
     Return every partition of *topics* as the cluster has it now; a topic that is not there has none.
 
     The public call answers from memory, and would not see a partition that was added a moment ago.
+
+    Raises:
+        KafkaConnectionError: No broker said; what is in memory may be old.
     """
     client = consumer._client
     for topic in topics:
         client.add_topic(topic)
-    await client.force_metadata_update()
+    if not await client.force_metadata_update():
+        raise KafkaConnectionError("no broker has told the partitions")
     return [
         TopicPartition(topic, number)
         for topic in topics
@@ -223,22 +288,44 @@ async def all_partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> l
 
 def check_errors(consumer: AIOKafkaConsumer) -> None:
     """
-    Raise what coordination or fetching has failed with.
+    Raise what coordination, fetching or learning of the cluster has failed with.
 
-    `getmany` says the first, but is not called while nobody wants records. The second nobody says: once the task that
-    fetches has died, it returns nothing for ever.
+    `getmany` says the first, but is not called while nobody wants records. The others nobody says: once the task that
+    fetches has died, it returns nothing for ever; once the one that asks for metadata has, no new leader, coordinator
+    or partition is ever found, and who waits for one waits for ever.
 
     Raises:
         KafkaError: The consumer is of no more use.
     """
     consumer._coordinator.check_errors()
-    fetching = consumer._fetcher._fetch_task
-    if fetching.done():
-        error = None if fetching.cancelled() else fetching.exception()
-        raise KafkaError(f"nothing is fetched any more: {error!r}") from error
+    for what, task in (
+        ("nothing is fetched", consumer._fetcher._fetch_task),
+        ("no metadata are asked for", consumer._client._sync_task),
+    ):
+        if task.done():
+            error = None if task.cancelled() else task.exception()
+            raise KafkaError(f"{what} any more: {error!r}") from error
 
 
-async def abandon(consumer: AIOKafkaConsumer) -> None:
+async def close(consumer: AIOKafkaConsumer, seconds: float) -> None:
+    """
+    Leave the group and close, within so many seconds; what has not ended by then is cut.
+
+    `stop` runs by itself: it may end with the CancelledError of a fetch that it has cancelled, one that was waiting to
+    be tried again. Whoever waits would take that for an end of its own, and a task that restored ended without a word.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    stopping.add_done_callback(seen)
+    try:
+        await asyncio.wait([stopping], timeout=seconds)
+    finally:
+        ended = stopping.done() and not stopping.cancelled() and stopping.exception() is None
+        stopping.cancel()
+    if not ended:
+        await _abandon(consumer)
+
+
+async def _abandon(consumer: AIOKafkaConsumer) -> None:
     """
     Cut a consumer whose `stop` did not come back.
 
@@ -259,8 +346,18 @@ async def abandon(consumer: AIOKafkaConsumer) -> None:
         task.cancel()
     if running:
         await asyncio.wait(running, timeout=1)
-    async with asyncio.timeout(1):
-        await consumer._client.close()
+    await _close_client(consumer._client, 1)
+
+
+async def _close_client(client: AIOKafkaClient, seconds: float) -> None:
+    """Close the connections; what asked for metadata and has died would raise that again, and leave them open."""
+    if client._sync_task is not None and client._sync_task.done():
+        client._sync_task = None
+    try:
+        async with asyncio.timeout(seconds):
+            await client.close()
+    except (TimeoutError, KafkaError, OSError) as error:
+        log.debug("client.close_failed", error=type(error).__name__)
 
 
 async def dispose(producer: AIOKafkaProducer, seconds: float) -> None:
@@ -286,16 +383,16 @@ async def dispose(producer: AIOKafkaProducer, seconds: float) -> None:
     # One that was to be sent again is no longer where its own callback takes it out from, and that raises.
     accumulator._pending_batches.update(batch for queue in accumulator._batches.values() for batch in queue)
     accumulator.fail_all(ProducerClosed())
+    if sender is not None:
+        # What it fails has been failed already, and of a producer without transactions it can't.
+        sender.remove_done_callback(producer._sender._fail_all)
+        sender.add_done_callback(seen)
     for share in (2, 6):
         # Cancelled once, it waits for its requests; cancelled twice, it ends, and may leave a connection half open.
         if sender is not None and not sender.done():
             sender.cancel()
             await asyncio.wait([sender], timeout=seconds / share)
-    try:
-        async with asyncio.timeout(seconds / 3):
-            await producer.client.close()
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.debug("producer.close_failed", error=type(error).__name__)
+    await _close_client(producer.client, seconds / 3)
 
 
 def seen(future: asyncio.Future[Any]) -> None:

@@ -28,6 +28,16 @@ class Timeouts:
     drain_seconds: float = 5.0
     """What all tasks of a member share when they are revoked or stopped (W8); below the rebalance timeout."""
 
+    @property
+    def answer_ms(self) -> int:
+        """
+        How long a member waits for an answer, but for that to a join.
+
+        A connection that is dead and does not say so (no FIN, no RST) is known by nothing else; a lost heartbeat has to
+        be sent again on another one within the session.
+        """
+        return self.session_ms // 2
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

@@ -8,6 +8,7 @@ differ in what has to be true first. `STOP` is for what trying again cannot cure
 
 from enum import StrEnum
 
+from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 
 from consumer.errors import CorruptRecord, LabAlertError, NewerVersion
@@ -65,6 +66,20 @@ class OffsetWentBack(LabAlertError):
 
 class LeaseLost(LabAlertError):
     """The partition was revoked while the task was at work on it."""
+
+
+class Unreadable(kafka.KafkaError):  # type: ignore[misc]  # aiokafka has no types
+    """
+    What was fetched of one partition can't be decoded, for the reason in ``error``.
+
+    aiokafka doesn't say which it was. And what the same call had taken out for other partitions is gone with it, though
+    their positions have moved: whoever polls has to put them back.
+    """
+
+    def __init__(self, partition: TopicPartition, error: Exception) -> None:
+        super().__init__(f"{partition.topic}-{partition.partition}: {type(error).__name__}: {error}")
+        self.partition = partition
+        self.error = error
 
 
 ACTIONS: dict[type[BaseException], tuple[Action, Reason | None]] = {
@@ -173,6 +188,8 @@ def judge_error(error: BaseException) -> tuple[Action, Reason | None]:
     """
     if isinstance(error, Stop):
         return Action.STOP, error.reason
+    if isinstance(error, Unreadable):
+        return judge_error(error.error)
     for base in type(error).__mro__:
         if base in ACTIONS:
             return ACTIONS[base]

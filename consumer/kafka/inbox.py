@@ -26,6 +26,11 @@ class Inbox:
         """Whether another batch may come."""
         return len(self._batches) < INBOX_BATCHES
 
+    @property
+    def end(self) -> int:
+        """The position behind all that waits; 0: nothing does."""
+        return self._batches[-1].position if self._batches else 0
+
     def put(self, batch: Batch) -> None:
         """Take a batch."""
         assert self.has_room, "more was fetched than was asked for"

@@ -8,13 +8,12 @@ that every assigned partition has a task that gets on (W5).
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import (
-    CorruptRecordException,
     IllegalStateError,
     KafkaError,
     NoOffsetForPartitionError,
@@ -25,7 +24,8 @@ from aiokafka.structs import ConsumerRecord
 
 from consumer.kafka import compat
 from consumer.kafka.config import KafkaConfig
-from consumer.kafka.faults import UNREACHABLE
+from consumer.kafka.faults import UNREACHABLE, Unreadable
+from consumer.kafka.fetching import Fetching, Unfetched
 from consumer.kafka.handover import Kept, MakeStage, wall_clock
 from consumer.kafka.lease import Lease
 from consumer.kafka.observe import Observer
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 START_SECONDS = 30.0
 STOP_SECONDS = 3.0
-DAY_MS = 86_400_000
+NEVER_MS = 100 * 365 * 86_400_000
 
 
 class Running(NamedTuple):
@@ -49,8 +49,8 @@ class Running(NamedTuple):
 
     @property
     def orphaned(self) -> bool:
-        """Whether it has ended although nobody said so."""
-        return self.doing.done() and self.task.state is not State.STOPPED
+        """Whether it has ended although nobody asked it to."""
+        return self.doing.done() and not self.task.leaving
 
 
 class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -68,6 +68,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self.tasks: dict[TopicPartition, Running] = {}
         self.joined = False
         self.orphans: frozenset[TopicPartition] = frozenset()
+        self.unfetched: frozenset[TopicPartition] = frozenset()
         self.turned_at = time.monotonic()
         self.changed = asyncio.Event()
         self._config = config
@@ -82,6 +83,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._kept: dict[TopicPartition, Kept] = {}
         self._stopping = asyncio.Event()
         self._forced_at = 0.0
+        self._broken: Exception | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     @property
@@ -115,6 +117,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _session(self) -> None:
         """Join, poll and watch until something fails or we are stopped."""
         self._consumer = consumer = self._make_consumer()
+        self._broken = None
         try:
             async with asyncio.timeout(START_SECONDS):
                 await consumer.start()
@@ -123,11 +126,12 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await self._until_stopped(self._poll(consumer), self._watch(consumer))
         finally:
             self.joined = False
+            self.orphans = self.unfetched = frozenset()
             try:
                 await self._give_back()
             finally:
                 self._consumer = None
-                await _close(consumer)
+                await compat.close(consumer, STOP_SECONDS)
 
     def _make_consumer(self) -> AIOKafkaConsumer:
         timeouts = self._config.timeouts
@@ -142,10 +146,10 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             session_timeout_ms=timeouts.session_ms,
             heartbeat_interval_ms=timeouts.heartbeat_ms,
             rebalance_timeout_ms=timeouts.rebalance_ms,
-            # A join is answered when the slowest member has come.
-            request_timeout_ms=timeouts.rebalance_ms + 5_000,
-            # The watchdog looks after tasks that stand still; leaving the group while all of them restore would not.
-            max_poll_interval_ms=DAY_MS,
+            request_timeout_ms=timeouts.answer_ms,
+            # The watchdog looks after tasks that stand still. A member that polls for nothing, as one that stands by
+            # or whose partitions are stopped, would leave the group, and never come back.
+            max_poll_interval_ms=NEVER_MS,
             max_partition_fetch_bytes=max(1024 * 1024, self._config.inbound_max_message_bytes),
             fetch_max_wait_ms=self._config.pace.fetch_wait_ms,
             metadata_max_age_ms=30_000,
@@ -182,12 +186,25 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 # Expected between an assignment and its seek (W10).
                 await asyncio.sleep(0.01)
             except OffsetOutOfRangeError as error:
-                for partition in error.args[0]:
-                    if partition in self.tasks:
-                        self.tasks[partition].task.fail(error)
-            except (TopicAuthorizationFailedError, CorruptRecordException) as error:
-                log.warning("member.fetch_failed", stage=self.stage, error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(1)
+                self._fail(error.args[0], error)
+            except TopicAuthorizationFailedError as error:
+                self._fail([partition for partition in wanted if partition.topic == error.args[0]], error)
+            except Unreadable as error:
+                self._put_back(consumer, wanted)
+                self._fail([error.partition], error)
+
+    def _fail(self, partitions: Iterable[TopicPartition], error: Exception) -> None:
+        """Hand *error* to the tasks whose it is; the others go on."""
+        for partition in partitions:
+            if partition in self.tasks:
+                self.tasks[partition].task.fail(error)
+
+    def _put_back(self, consumer: AIOKafkaConsumer, wanted: Iterable[TopicPartition]) -> None:
+        """Have what a call of `getmany` took out and did not return be fetched again."""
+        for partition in wanted:
+            running = self.tasks.get(partition)
+            if running is not None and running.task.hungry:
+                consumer.seek(partition, running.task.fetched)
 
     async def _hand_out(
         self,
@@ -213,7 +230,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Let every task commit what it has processed, within one budget, and keep their stages (W8, W11)."""
         del revoked
-        await self._give_back()
+        with self._heard():
+            await self._give_back()
 
     async def _give_back(self) -> None:
         given = dict(self.tasks)
@@ -245,9 +263,11 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Pause, and hand each partition to a task of its own."""
-        consumer = self._consumer
-        if consumer is None:
-            return
+        if self._consumer is not None:
+            with self._heard():
+                self._take(self._consumer, assigned)
+
+    def _take(self, consumer: AIOKafkaConsumer, assigned: Iterable[TopicPartition]) -> None:
         # First of all: records would be delivered from wherever the partition stands (fact 3).
         consumer.pause(*assigned)
         self._assignor.on_generation_assignment(compat.generation(consumer))
@@ -278,15 +298,27 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             partitions=[f"{partition.topic}-{partition.partition}" for partition in sorted(assigned)],
         )
 
+    @contextlib.contextmanager
+    def _heard(self) -> Iterator[None]:
+        """End the session with what a rebalance's callback raises: aiokafka swallows it, and nobody would be joined."""
+        try:
+            yield
+        except Exception as error:
+            self._broken = error
+            raise
+
     # ---- watchdog ----
 
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
         """Once a second: tell the lag, forget what nobody came back for, and see that every task gets on."""
         missed = 0
         before: set[TopicPartition] = set()
+        fetching = Fetching(self._config.timeouts.no_progress_seconds)
         while True:
             await asyncio.sleep(1)
             compat.check_errors(consumer)
+            if self._broken is not None:
+                raise self._broken
             now = time.monotonic()
             for partition, kept in list(self._kept.items()):
                 if now - kept.since > self._config.kept_state_seconds:
@@ -298,6 +330,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 # Once is usual: a coordinator moves, or has just been elected.
                 self._reach.lost(self.stage, "no answer from the group's coordinator")
             self._tell_lag(consumer)
+            self._look_at_fetching(consumer, fetching, now)
             found = self._stuck(consumer, now)
             # Twice in a row: between an assignment and its callback a partition has no task for a moment.
             stuck, before = sorted(before & set(found)), set(found)
@@ -313,6 +346,23 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 )
                 compat.force_rejoin(consumer)
 
+    def _look_at_fetching(self, consumer: AIOKafkaConsumer, fetching: Fetching, now: float) -> None:
+        """
+        Have a task whose partition is not fetched begin again: it asks the leader for its bounds, and waits for it.
+
+        That touches nobody else, however long a leader is away. Only where all leaders answer and nothing at all is
+        fetched is the whole consumer given up.
+        """
+        assigned = consumer.assignment()
+        hungry = [place for place, running in self.tasks.items() if running.task.hungry and place in assigned]
+        starving = fetching.starving(consumer, hungry if self._reach.ok else (), now)
+        if starving:
+            self._observer.no_progress(self.stage)
+            named = [f"{place.topic}-{place.partition}" for place in starving]
+            log.error("member.not_fetched", stage=self.stage, partitions=named, next="asking the leader anew")
+            self._fail(starving, Unfetched(f"not fetched for {self._config.timeouts.no_progress_seconds:g} s"))
+        self.unfetched = fetching.tried & self.tasks.keys()
+
     def _stuck(self, consumer: AIOKafkaConsumer, now: float) -> list[TopicPartition]:
         """Return assigned partitions without a task, with one that has died, or with one that stands still."""
         limit = self._config.timeouts.no_progress_seconds
@@ -325,8 +375,11 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     def _tell_lag(self, consumer: AIOKafkaConsumer) -> None:
         wall = wall_clock()
+        assigned = consumer.assignment()
         for partition, running in self.tasks.items():
-            end = consumer.highwater(partition) if partition in consumer.assignment() else None
+            end = consumer.highwater(partition) if partition in assigned else None
+            if end is None:  # nothing has been fetched: no figure, and not a lag of none
+                continue
             records, seconds = running.task.lag(end, wall)
             self._observer.lag(self.stage, partition.topic, partition.partition, records=records, seconds=seconds)
 
@@ -335,14 +388,3 @@ def _ended(doing: "asyncio.Task[None]") -> None:
     """Say so when a task's own machinery has failed; the watchdog then finds the partition without one."""
     if not doing.cancelled() and (error := doing.exception()) is not None:
         log.error("task.died", task=doing.get_name(), exc_info=error)
-
-
-async def _close(consumer: AIOKafkaConsumer) -> None:
-    """Leave the group and close; cut off when that takes too long."""
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await consumer.stop()
-    except Exception as error:  # noqa: BLE001  (it is given up either way)
-        log.debug("member.close_failed", error=type(error).__name__)
-        with contextlib.suppress(Exception):
-            await compat.abandon(consumer)

@@ -82,10 +82,10 @@ class Oracle:
                 self._reach.back("watermark")
                 await asyncio.sleep(self._config.pace.tick_ms / 1000)
         finally:
-            for client in (consumer.stop, admin.close):
-                with contextlib.suppress(Exception):
-                    async with asyncio.timeout(2):
-                        await client()
+            await compat.close(consumer, 2)
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(2):
+                    await admin.close()
 
     async def _ask(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         """One reading, in this order: the time, the inbound ends, what is committed, the ends of our own events."""

@@ -77,6 +77,8 @@ class ServiceHealth:
                 if task.state is not State.RUNNING:
                     why = f" ({task.reason or task.trouble})" if task.reason or task.trouble else ""
                     return f"{member.stage} {place.topic}-{place.partition} is {task.state}{why}"
+            for place in member.unfetched:
+                return f"{member.stage} {place.topic}-{place.partition} is not fetched"
         return ""
 
     def details(self) -> dict[str, Any]:
@@ -178,7 +180,7 @@ async def _run(
     for task in done - {stopping}:
         # None of them ends by itself: one that did has met a bug of ours.
         code = 2
-        log.error("service.failed", part=task.get_name(), exc_info=task.exception())
+        log.error("service.failed", part=task.get_name(), exc_info=None if task.cancelled() else task.exception())
     log.info("service.draining")
     for member in health.members:
         member.stop()
@@ -275,9 +277,8 @@ class Status:
             except (KafkaError, OSError, TimeoutError) as error:
                 log.debug("status.not_written", error=type(error).__name__)
             finally:
-                with contextlib.suppress(Exception):
-                    async with asyncio.timeout(2):
-                        await producer.stop()
+                # Its `stop` would wait for what was not delivered, and cut short would leave it trying for ever.
+                await compat.dispose(producer, 2)
             await asyncio.sleep(self._config.timeouts.backoff_seconds[1])
 
     async def _write(self, producer: AIOKafkaProducer) -> None:

@@ -25,7 +25,7 @@ from consumer.kafka.faults import (
     Stop,
     judge_error,
 )
-from consumer.kafka.handover import Batch, Kept, wall_clock
+from consumer.kafka.handover import Batch, Clock, Kept
 from consumer.kafka.inbox import Inbox
 from consumer.kafka.lease import Lease
 from consumer.kafka.metadata import Metadata
@@ -77,7 +77,7 @@ class Task:
         self._transactor: Transactor | None = None
         self._metadata = Metadata(stream_time=None, partitions=config.partitions)
         self._pending = Pending(0, 0)
-        self._inbox = Inbox()
+        self._inbox, self._clock = Inbox(), Clock()
         self._follows = kept.stage if isinstance(kept.stage, Follows) else None
         self._readings, self._merged = Readings(), Readings()
         self._polled_error: Exception | None = None
@@ -121,6 +121,11 @@ class Task:
         self._drain.set()
         self._wake.set()
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it has been asked to end."""
+        return self._drain.is_set()
+
     def fail(self, error: Exception) -> None:
         """Take an error that the member met while it polled this partition."""
         self._polled_error = error
@@ -142,13 +147,18 @@ class Task:
         return self._pending.offset
 
     @property
+    def fetched(self) -> int:
+        """The next record that has not been handed over."""
+        return self._inbox.end or self._pending.offset
+
+    @property
     def committed(self) -> int:
         """The offset of the last commit."""
         return self._pending.committed_offset
 
-    def lag(self, end: int | None, wall: int) -> tuple[int, float]:
-        """Return how far the task is behind *end*: in records, and in seconds by the records' own timestamps (W14)."""
-        records = 0 if end is None or self.state is not State.RUNNING else max(0, end - self._pending.offset)
+    def lag(self, end: int, wall: int) -> tuple[int, float]:
+        """Return how far we are behind *end*, known from a fetch: in records, and in seconds by their times (W14)."""
+        records = max(0, end - self._pending.offset)
         since = self._last_timestamp if records else None
         self.last_lag = records, 0.0 if since is None else max(0.0, (wall - since) / 1000)
         return self.last_lag
@@ -240,11 +250,9 @@ class Task:
         self._consumer.resume(self.partition)
         log.info(
             "task.running",
-            stage=self.name,
-            topic=self.partition.topic,
-            partition=self.partition.partition,
             offset=start.offset,
             restored=None if restored is None else restored.records,
+            **self._where(),
         )
 
     async def _restore(self) -> changelog.Restored:
@@ -305,8 +313,8 @@ class Task:
     def _process(self, limit: int) -> None:
         """Give the stage at most *limit* records."""
         records, offset = self._inbox.take(limit)
-        wall = wall_clock()
-        outcome = self._stage.process(records, watermark=self.watermark, wall=wall)
+        watermark, wall = self._clock.look(self.watermark)
+        outcome = self._stage.process(records, watermark=watermark, wall=wall)
         self._last_timestamp = records[-1].timestamp
         self._pending.offset = offset
         self._pending.add(outcome, records=len(records))
@@ -325,7 +333,8 @@ class Task:
 
     def _tick(self) -> None:
         self._ticked_at = time.monotonic()
-        self._pending.add(self._stage.tick(watermark=self.watermark, wall=wall_clock()))
+        watermark, wall = self._clock.look(self.watermark)
+        self._pending.add(self._stage.tick(watermark=watermark, wall=wall))
 
     async def _commit(self) -> None:
         """One transaction for everything pending; the overlay is merged only after it has returned (W7)."""
@@ -396,8 +405,7 @@ class Task:
     def _stop(self, error: Exception) -> None:
         """Leave the partition unread, and say what cures it."""
         _, reason = judge_error(error)
-        self.reason = reason or Reason.BUG
-        self.trouble = str(error)
+        self.reason, self.trouble = reason or Reason.BUG, str(error)
         remedy = error.remedy if isinstance(error, Stop) else REMEDIES.get(self.reason, "")
         what = error.what if isinstance(error, Stop) else f"{type(error).__name__}: {error}"
         log.error(

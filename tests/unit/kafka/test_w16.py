@@ -11,12 +11,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v5
 
 from consumer.kafka import compat
@@ -31,10 +32,20 @@ HELD: dict[type, tuple[str, ...]] = {
         "check_errors",
     ),
     Fetcher: ("_fetch_task",),
-    AIOKafkaConnection: ("send", "_send_sasl_token", "close"),
-    AIOKafkaClient: ("add_topic", "force_metadata_update", "close", "coordinator_lookup", "get_random_node"),
+    FetchResult: ("getall", "_topic_partition"),
+    PartitionRecords: ("_contains_abort_marker",),
+    JoinGroupRequest: ("_rebalance_timeout",),
+    AIOKafkaConnection: ("send", "_send_sasl_token", "close", "_request_timeout"),
+    AIOKafkaClient: (
+        "add_topic",
+        "force_metadata_update",
+        "close",
+        "_sync_task",
+        "coordinator_lookup",
+        "get_random_node",
+    ),
     AIOKafkaProducer: ("_closed", "_txn_manager", "_message_accumulator", "_sender", "client"),
-    Sender: ("sender_task",),
+    Sender: ("sender_task", "_fail_all"),
     TransactionManager: ("_transaction_waiter", "producer_id", "producer_epoch"),
     MessageAccumulator: ("_closed", "_batches", "_pending_batches", "fail_all"),
     MessageBatch: ("_drain_waiter", "future"),
