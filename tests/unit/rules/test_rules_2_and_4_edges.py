@@ -133,7 +133,7 @@ def test_rules_6_a_known_sex_is_used() -> None:
 
 
 def test_rules_4_2_what_ran_at_a_moment_that_is_past() -> None:
-    """An infusion until its own end, also beside a later dose of its exposure; a slow dose never. (4.2)"""
+    """An infusion until its own end, also beside a later dose of its exposure; a slow dose never (4.2)."""
     (exposure,) = chart(infusion(h(0), h(4)), dose(h(9)), now=h(10)).exposures
     assert [exposure.ran(at) for at in (h(4) - 1, h(4), h(8))] == [True, False, False]
     (slow,) = chart(dose(h(0), until=h(4)), now=h(10)).exposures
