@@ -1,23 +1,19 @@
 """
-The only module that touches what aiokafka keeps to itself (W16: the version is pinned, and a test holds each name).
+What we ask of aiokafka that it keeps to itself (W16: the version is pinned, and a test holds each name).
 
 Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``, ``member_id``, ``_send_req``,
 ``request_rejoin``, ``ensure_coordinator_known``, ``coordinator_dead``, ``coordinator_id``, ``check_errors``, tasks),
-``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client`` (``_sync_task``), ``AIOKafkaConnection``
-(``send``, ``_send_sasl_token``, ``close``, ``_request_timeout``), ``JoinGroupRequest._rebalance_timeout``,
-``FetchResult`` (``getall``, ``_topic_partition``), ``PartitionRecords._contains_abort_marker``,
+``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client`` (``_sync_task``),
 ``AIOKafkaProducer._txn_manager`` (``producer_id``, ``producer_epoch``, ``_transaction_waiter``),
-``AIOKafkaProducer._sender`` (``_fail_all``), ``_closed`` and ``_message_accumulator`` (``_closed``,
-``_batches``, ``_pending_batches`` and their two futures); and of ``MetadataRequest`` the default of
-``allow_auto_topic_creation``.
+``AIOKafkaProducer._sender`` (``_fail_all``), ``_closed`` and ``_message_accumulator`` (``_closed``, ``_batches``,
+``_pending_batches`` and their two futures). What is changed in aiokafka is in `patches`; no third module uses any.
 """
 
 # ruff: noqa: SLF001  (what this module is for)
 
 import asyncio
-import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -25,8 +21,6 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
@@ -39,131 +33,17 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.protocol.commit import OffsetFetchRequest
-from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
-from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.structs import OffsetAndMetadata
-
-from consumer.kafka.faults import Unreadable
 
 TRIED_VERSIONS = ("0.14",)
 """Releases whose private parts the W16 test has looked at."""
 
 RETRY_SECONDS = 0.1
 
-JOIN_LAPSE_SECONDS = 5.0
-"""What a join's answer may take beyond the rebalance timeout, as Kafka's own client has it."""
-
 _numbers = count()
 
 log = structlog.get_logger(__name__)
-
-
-def make_no_topics() -> None:
-    """
-    Have no client of this process make a topic by asking about it.
-
-    aiokafka allows that in every question for metadata, and a broker with ``auto.create.topics.enable``, which is
-    Kafka's default, then makes a topic that was deleted: empty, with the broker's own settings and partitions. Even
-    `lab-alert topics check` would make what it finds missing.
-    """
-    init: Any = MetadataRequest.__init__
-    init.__defaults__ = (None, False)
-
-
-def tell_closed_connections() -> None:
-    """
-    Have a write to a connection that has just been closed fail with the error that aiokafka expects.
-
-    uvloop calls it a RuntimeError, asyncio an OSError; aiokafka catches the second, and the first ended the task that
-    fetches: nobody noticed, and the partition was not read again. (Found by the soak, as a broker restarted.)
-    """
-    for name in ("send", "_send_sasl_token"):
-        setattr(AIOKafkaConnection, name, _telling(getattr(AIOKafkaConnection, name)))
-
-
-def wait_longer_for_joins() -> None:
-    """
-    Give the answer to a join the time that it may take; every other request keeps the client's own timeout.
-
-    A join is answered when the slowest member has come: the rebalance timeout. aiokafka has one timeout for all
-    requests, and so would wait as long for a fetch or a heartbeat on a connection that is dead and does not say so.
-    """
-    send = AIOKafkaConnection.send
-
-    def patient(connection: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:
-        if not isinstance(request, JoinGroupRequest):
-            return send(connection, request, expect_response)
-        usual = connection._request_timeout
-        connection._request_timeout = max(usual, request._rebalance_timeout / 1000 + JOIN_LAPSE_SECONDS)
-        try:
-            return send(connection, request, expect_response)
-        finally:
-            connection._request_timeout = usual
-
-    AIOKafkaConnection.send = patient
-
-
-def name_the_unreadable() -> None:
-    """Have what can't be decoded say which partition it is of; see `Unreadable`."""
-    getall = FetchResult.getall
-
-    def named(result: FetchResult, max_records: int | None = None) -> Any:
-        try:
-            return getall(result, max_records)
-        except Exception as error:
-            raise Unreadable(result._topic_partition, error) from error
-
-    FetchResult.getall = named
-
-
-def pass_empty_markers() -> None:
-    """
-    Take a control batch without a record for what it is: one that compaction has emptied.
-
-    The broker keeps such a batch for its offset and its producer's sake, in a state topic for instance; all that
-    belonged to its transaction is gone by then (KAFKA-7467). aiokafka raises, and the partition could not be restored.
-    """
-    contains = PartitionRecords._contains_abort_marker
-
-    def aborts(records: PartitionRecords, batch: Any) -> bool:
-        try:
-            return bool(contains(records, batch))
-        except KafkaError:  # it has no record
-            return False
-
-    PartitionRecords._contains_abort_marker = aborts
-
-
-def _telling(write: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(write)
-    def told(connection: AIOKafkaConnection, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return write(connection, *args, **kwargs)
-        except KafkaError:  # a RuntimeError too
-            raise
-        except RuntimeError as error:
-            connection.close(reason=CloseReason.CONNECTION_BROKEN)
-            raise KafkaConnectionError(f"connection broken: {error}") from error
-
-    return told
-
-
-def look_up_without_brokers() -> None:
-    """
-    Have the question for a coordinator fail as aiokafka expects while no broker is known.
-
-    A broker that has just started may name no broker at all; an assertion of aiokafka's then passed for a bug of ours,
-    and stopped the partition. (Found by the soak.)
-    """
-    look_up = AIOKafkaClient.coordinator_lookup
-
-    @functools.wraps(look_up)
-    async def looked_up(client: AIOKafkaClient, *args: Any) -> Any:
-        if client.get_random_node() is None:
-            raise GroupCoordinatorNotAvailableError("no broker is known")
-        return await look_up(client, *args)
-
-    AIOKafkaClient.coordinator_lookup = looked_up
 
 
 def own_assignor() -> type[StickyPartitionAssignor]:

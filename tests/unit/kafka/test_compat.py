@@ -25,7 +25,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import OffsetAndMetadata
 
-from consumer.kafka import compat
+from consumer.kafka import compat, patches
 from consumer.kafka.faults import Unreadable
 
 PLACE, OTHER = TopicPartition("events", 0), TopicPartition("events", 1)
@@ -213,11 +213,11 @@ def test_w4_a_join_alone_may_take_as_long_as_a_rebalance() -> None:
             connection.close()
             return took[0], took[1]
 
-    compat_lapse, compat.JOIN_LAPSE_SECONDS = compat.JOIN_LAPSE_SECONDS, 0.1
+    lapse, patches.JOIN_LAPSE_SECONDS = patches.JOIN_LAPSE_SECONDS, 0.1
     try:
         heartbeat, join = uvloop.run(ask())
     finally:
-        compat.JOIN_LAPSE_SECONDS = compat_lapse
+        patches.JOIN_LAPSE_SECONDS = lapse
     assert heartbeat < 0.5
     assert join >= 0.6
 
