@@ -61,6 +61,10 @@ def _high_potassium() -> Iterator[Case]:
     stuck.tell(k("6.15", h(0)), ica("0.855", h(1)), crea("1480.5", h(1)), at=h(1), unmapped=h(0))
     stuck.tell(in_other_units(k("6.40", h(1.95)), "6.40", "mmol/L", ">"), at=h(3.6))
     yield case(R.REFRACTORY_HYPERKALEMIA, "crowded: the feed is far behind, all else worse", overruled(stuck, 115))
+    failed = Play(adt("A01"))
+    failed.tell(k("6.15", h(0)), ica("0.855", h(1)), given(Drug.BETA2_AGONIST, h(0.5)), at=h(1), unmapped=h(0))
+    failed.tell(in_other_units(k("6.40", h(1.95)), "6.40", "mmol/L", ">"), at=h(3.6))
+    yield case(R.REFRACTORY_HYPERKALEMIA, "crowded: a treatment failed, the feed is far behind", overruled(failed, 115))
     longer = Play(adt("A01"))
     longer.tell(k("6.05", h(0)), ca("1.605", h(1)), mg("0.605", h(1.85)), at=h(1.9))
     longer.seen = []
