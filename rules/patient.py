@@ -348,13 +348,13 @@ def _turns(fact: EncounterFact) -> bool:
 
 def _repeats(facts: tuple[EncounterFact, ...], fact: EncounterFact) -> bool:
     """Say whether one of the last facts of the visit says the same; what an earlier visit said is of no use to this."""
-    if not facts or facts[-1].visit_number != fact.visit_number or facts[-1].trigger == "A03":
+    if not facts or facts[-1].visit_number != fact.visit_number:
         return False
     for old in reversed(facts[-8:]):
         if _says(old) == _says(fact):
             return True
         if old.trigger == "A01":
-            break
+            return False
     return False
 
 

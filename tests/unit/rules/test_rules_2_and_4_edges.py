@@ -101,11 +101,12 @@ def test_rules_7_an_episode_that_may_be_reopened_keeps_its_first_potassium() -> 
 def test_rules_7_a_hold_that_is_over_outweighs_one_of_an_earlier_draw() -> None:
     """Merged with a hold that began later, of potassiums drawn earlier: it stays over, and raises at once."""
     mine, theirs = Play(), Play(patient=OTHER)
-    theirs.tell(k("5.8", h(2)), k("5.8", h(4)), at=h(4))
-    theirs.wait(h(4.3))
-    mine.tell(k("5.7", h(1)), k("5.7", h(3)), at=h(4.3))
-    said_then = mine.merge_from(theirs, h(4.35))
-    assert [t.time for t in said_then if t.change.value == "raised"] == [h(4.35)]
+    theirs.tell(k("5.8", h(2)), k("5.8", h(4)), mg("0.9", h(4)), at=h(4))
+    mine.tell(k("5.7", h(1)), k("5.7", h(3)), at=h(4) + 10 * MINUTE)
+    assert mine.merge_from(theirs, h(4) + 20 * MINUTE) == []
+    mine.tell(mg(None, h(4), status="W"), at=h(4) + 21 * MINUTE)
+    mine.wait(h(5))
+    assert [t.time for t in mine.seen if t.change.value == "raised"] == [h(4) + 21 * MINUTE]
 
 
 def test_rules_4_1_an_ordered_diuretic_is_a_risk_factor() -> None:
