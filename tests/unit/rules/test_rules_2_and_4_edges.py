@@ -18,6 +18,7 @@ from tests.unit.rules.builders import (
     chart,
     crea,
     d,
+    dialysis,
     dose,
     egfr,
     given,
@@ -180,3 +181,17 @@ def test_rules_7_a_corrected_trigger_does_not_clear_when_another_comes() -> None
     play.tell(mg("1.0", h(10), order="M", status="C", resulted=h(11)), mg("1.4", h(11)), at=h(11))
     rule = Rule.POST_INFUSION_HYPERMAGNESEMIA
     assert changes(play.seen, rule) == ["raised high", "updated high"]
+
+
+@pytest.mark.parametrize(
+    ("at", "impaired"),
+    [
+        pytest.param(h(1) - 1, False, id="before it starts"),
+        pytest.param(h(1), True, id="as it starts"),
+        pytest.param(h(4) + 7 * DAY, True, id="7 days after its end"),
+        pytest.param(h(4) + 7 * DAY + 1, False, id="later"),
+    ],
+)
+def test_rules_6_a_dialysis_impairs_from_its_start(at: int, impaired: bool) -> None:
+    """From the moment it starts until 7 days after its end. RULES.md 6."""
+    assert chart(dialysis(h(1), h(4)), now=at).impaired is impaired
