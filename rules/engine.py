@@ -219,8 +219,8 @@ def caught_up(
     """
     now = max(now, state.now)
     chart = Chart(state._replace(now=now), now, rulebook, settled=settled)
-    unfired = state.next_due if state.next_due is not None and state.next_due <= chart.settled else None
-    return _spoken(chart, _caught_up(chart, least), Occasion(received_at=now, timer="catch_up"), unfired=unfired)
+    occasion = Occasion(received_at=now, timer="catch_up")
+    return _spoken(chart, _caught_up(chart, least), occasion, unfired=state.next_due)
 
 
 def _judged(chart: Chart, occasion: Occasion) -> Judgement:
@@ -260,7 +260,7 @@ def _quiet(state: PatientState, now: Instant, rulebook: Rulebook) -> Judgement:
 
 
 def _spoken(chart: Chart, lived: Lived, occasion: Occasion, *, unfired: Instant | None = None) -> Judgement:
-    """Put what was decided into words, and the next timer beside the state: one that is due and *unfired* stays."""
+    """Put what was decided into words, and the next timer beside the state: one that is *unfired* stays."""
     transitions = tuple(
         transition(
             chart,

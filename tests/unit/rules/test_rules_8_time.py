@@ -186,6 +186,18 @@ def test_rules_8_catching_up_loses_no_timer_that_is_due(due: Instant) -> None:
     assert changes(engine.tick(asked.state, watermark=due, rulebook=DEFAULT).transitions) == ["raised high"]
 
 
+def test_rules_8_what_was_derived_of_another_state_is_not_looked_at() -> None:
+    """A judgement that is given the chart of another patient says what it says without one. RULES.md 8."""
+    first = engine.judge(None, event(ADULT, k("6.6", h(0)), at=h(0)), now=h(0), rulebook=DEFAULT)
+    other = engine.judge(None, event(ADULT, k("6.6", h(0)), mg("0.9", h(0)), at=h(0)), now=h(0), rulebook=DEFAULT)
+    message = event(k("6.6", h(2)), at=h(2))
+    assert other.chart is not None
+    alone = engine.judge(first.state, message, now=h(2), rulebook=DEFAULT)
+    given_another = engine.judge(first.state, message, now=h(2), rulebook=DEFAULT, chart=other.chart)
+    assert changes(alone.transitions) == ["raised critical"]
+    assert given_another._replace(chart=None) == alone._replace(chart=None)
+
+
 # What a message did
 
 
