@@ -198,6 +198,20 @@ def test_rules_8_what_was_derived_of_another_state_is_not_looked_at() -> None:
     assert given_another._replace(chart=None) == alone._replace(chart=None)
 
 
+def test_rules_8_what_was_derived_with_another_rulebook_is_not_looked_at() -> None:
+    """A changed rulebook judges by its own ladder, whatever the last judgement had derived with the old. Issue 5."""
+    facts = (ADULT, egfr("90", h(-1)), dose(h(0), "4"), mg("1.6", h(3)))
+    first = engine.judge(None, event(*facts, at=h(3)), now=h(3), rulebook=DEFAULT)
+    higher = load({"parameters": {"general_warning": "1.7 mmol/L"}})
+    newer = event(mg("1.65", h(4)), at=h(4))
+    said_of = [
+        changes(engine.judge(first.state, newer, now=h(4), rulebook=book, chart=first.chart).transitions)
+        for book in (higher, DEFAULT)
+    ]
+    assert changes(first.transitions) == ["raised warning"]
+    assert said_of == [[], ["updated warning"]]
+
+
 # What a message did
 
 
