@@ -326,21 +326,27 @@ def _draws_of(versions: list[StoredResult]) -> Iterable[Present]:
     for at, group in groups.items():
         newest = max(group, key=lambda v: version_order(v.result))
         value, said = newest.result.value, newest.said
-        if newest.result.status == "U" and value is None:
+        if _only_finalises(newest):
             value, said = _finalised(group, newest)
         yield Present(newest.result, value, first_came(group), said, at)
 
 
 def _finalised(group: list[StoredResult], newest: StoredResult) -> tuple[Decimal | None, tuple[Condition, ...]]:
     """
-    Return the value that a U without one makes final, and what was said of its tube.
+    Return the value that a U without one makes final, and what was said of its tube; *newest* is that U.
 
-    Those of the newest other version; none after a retraction.
+    Those of the newest version that is none itself; none after a retraction.
     """
-    others = [v for v in group if v is not newest]
-    if not others:
-        return None, newest.said
-    previous = max(others, key=lambda v: version_order(v.result))
-    if previous.result.status in RETRACTING:
-        return None, newest.said
-    return previous.result.value, tuple(sorted({*previous.said, *newest.said}))
+    said = {*newest.said}
+    for version in sorted(group, key=lambda v: version_order(v.result), reverse=True):
+        said.update(version.said)
+        if not _only_finalises(version):
+            if version.result.status in RETRACTING:
+                break
+            return version.result.value, tuple(sorted(said))
+    return None, newest.said
+
+
+def _only_finalises(version: StoredResult) -> bool:
+    """Say whether a version is a U without a value; there may be several in a row."""
+    return version.result.status == "U" and version.result.value is None

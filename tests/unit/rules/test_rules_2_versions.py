@@ -57,6 +57,16 @@ def values(*versions: Fact) -> list[str]:
         pytest.param([one("5.0", "P"), one(None, "U")], ["5.0@0"], id="U makes the preliminary final"),
         pytest.param([one("5.0", "P"), one("5.4", "U")], ["5.4@0"], id="U with a value of its own"),
         pytest.param(
+            [one("5.0", at=60), one(None, "U", 30, resulted=1), one(None, "U", 0, resulted=2)],
+            ["5.0@0"],
+            id="two U, each with another time",
+        ),
+        pytest.param(
+            [one("5.0", at=60), one(None, "X", 60), one(None, "U", 30, resulted=1), one(None, "U", 0, resulted=2)],
+            [],
+            id="two U after a retraction",
+        ),
+        pytest.param(
             [one("5.6", "P"), one("5.1", "P", resulted=1), one(None, "U", resulted=2)],
             ["5.1@0"],
             id="U makes the newest of two preliminary ones final",
