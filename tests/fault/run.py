@@ -40,6 +40,7 @@ DUE_SECONDS = 3.0
 
 QUIET_SECONDS = 60.0
 PAUSE_SECONDS = 0.7
+SETTLED_SECONDS = 8.0
 
 
 class Given(NamedTuple):
@@ -200,8 +201,11 @@ class Run:
     async def _strike(self) -> None:
         """Do one fault after another, each when everything has got over the one before."""
         plan = list(self._given.only) or self._faults.plan(self._given.faults)
+        timed = [self._faults.kinds[name].delay_seconds is not None for name in plan]
         for number in range(self._given.faults):
-            await asyncio.sleep(PAUSE_SECONDS)
+            # What one delays is told before another begins, where it is asked by how much.
+            alone = timed[number % len(plan)] or timed[(number - 1) % len(plan)]
+            await asyncio.sleep(SETTLED_SECONDS if number and alone else PAUSE_SECONDS)
             recovered = await self._one(plan[number % len(plan)])
             if not recovered or (self._given.until_broken and self.struck[-1].stalled_too_long):
                 return
