@@ -104,6 +104,12 @@ SAME = h(9)
         ),
         pytest.param([dialysis(h(5), h(6)), dialysis(h(0), h(2))], sessions, ["0-2", "5-6"], id="dialyses by start"),
         pytest.param(
+            [dose(h(0), None, order="A", received=SAME), dose(h(0), "0.5", order="A", received=SAME)],
+            doses,
+            ["0.5@0-0"],
+            id="half a gram and no amount told in one moment: the amount",
+        ),
+        pytest.param(
             [ordered(h(0), received=SAME), ordered(h(0), received=SAME, cancelled=True)],
             pending,
             [],
@@ -270,7 +276,7 @@ def test_rules_7_a_merge_keeps_what_either_side_knows() -> None:
     joined = join_histories(mine, theirs, h(1))
     assert (joined.visit_number, joined.location, joined.history_incomplete) == ("V1", "W2", True)
     assert joined.demographics == Demographics("19600501", "F")
-    assert joined.patient == PATIENT
+    assert (joined.patient, joined.now) == (PATIENT, h(1))
     assert join_histories(theirs, mine, h(1)).history_incomplete
     assert not join_histories(mine, mine, h(1)).history_incomplete
     assert (join_histories(mine, None, h(1)).seen, join_histories(mine, None, h(1)).last_event_at) == (1, h(1))

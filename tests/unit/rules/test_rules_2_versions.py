@@ -264,3 +264,18 @@ def test_rules_3_a_correction_may_tell_of_the_tube_what_its_original_did_not() -
     state = advance(state, event(first, at=h(3)), h(3))
     state = advance(state, event(again, said(again, Condition.HEMOLYZED), at=h(4)), h(4))
     assert [draw.verdict for draw in Chart(state, h(4), DEFAULT).potassium] == ["suspect"]
+
+
+def test_rules_2_draws_are_read_from_the_newest_on() -> None:
+    """Each once, the newest first, the oldest last."""
+    drawn = chart(k("4.0", h(0)), k("5.0", h(1))).potassium
+    assert [draw.at for draw in reversed(drawn)] == [h(1), h(0)]
+
+
+def test_rules_2_a_draw_set_right_to_another_time_is_found_by_its_name() -> None:
+    """An alert that stood on it keeps its name; a correction moved it from 0 h to 1 h."""
+    first = k("6.0", h(0), order="A")
+    (name,) = [draw.key for draw in chart(first).potassium]
+    moved = chart(first, k("6.1", h(1), order="A", status="C", resulted=h(2))).named(name)
+    assert moved is not None
+    assert (moved.at, str(moved.value)) == (h(1), "6.1")

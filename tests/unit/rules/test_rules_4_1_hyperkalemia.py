@@ -421,6 +421,16 @@ def test_rules_4_1_the_hold_of_an_episode_is_its_own() -> None:
     assert raised == [h(2.25), h(22.25)]
 
 
+def test_rules_4_1_a_hold_stays_with_its_potassium_when_the_one_before_is_withdrawn() -> None:
+    """The episode now begins with the potassium that was waited for: the next one is told at once. RULES.md 4.1."""
+    play = Play()
+    play.tell(k("6.2", h(0)), k("6.2", h(2)), at=h(2))
+    play.tell(k(None, h(0), status="W"), at=h(2.1))
+    play.tell(k("6.2", h(4)))
+    play.wait(h(5))
+    assert [t.time for t in play.seen if t.rule is RULE and t.change.value == "raised"] == [h(4)]
+
+
 def test_rules_4_1_a_hold_that_is_over_elsewhere_stays_over() -> None:
     """A merged patient's hold that has run out holds nothing back here, whichever was set first. RULES.md 7."""
     other = Play(patient=OTHER)

@@ -240,6 +240,7 @@ def test_rules_5_an_alert_whose_exposure_is_gone_expires(rule: Rule) -> None:
     family, silent = BY_RULE[rule], (24 if rule is GAP else 48) * HOUR
     assert family.end(chart(now=alert.trigger_at + silent - 1), alert) is None
     assert family.end(chart(now=alert.trigger_at + silent), alert) == EXPIRED
+    assert family.expiry(chart(now=alert.trigger_at), alert) == alert.trigger_at + silent
 
 
 @pytest.mark.parametrize(
@@ -518,6 +519,7 @@ def test_rules_5_a_dose_after_the_discharge_has_a_timer_of_its_own() -> None:
         pytest.param([ca("1.8", h(24))], "warning", id="drawn at e + 24 h"),
         pytest.param([ca("1.8", h(24) + 1)], None, id="drawn later"),
         pytest.param([ca("1.8", h(-1))], None, id="drawn before"),
+        pytest.param([ca("1.5", h(-5)), ca("1.8", h(-1))], None, id="both drawn before, the lower one first"),
         pytest.param([ca("1.8", h(1)), ica("1.0", h(5))], None, id="an ionized one >= 1.0 within 4 h"),
         pytest.param([ca("1.8", h(1)), ica("1.0", h(5) + 1)], "warning", id="later than 4 h"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from rules.chart import Chart
 from rules.events import DAY, Demographics, Instant
 from rules.renal import age_years, civil_date, ckd_epi_2021
+from rules.rulebook import load
 from tests.unit.rules.builders import (
     ADULT,
     Fact,
@@ -228,6 +229,16 @@ def test_rules_6_an_admission_begins_a_new_visit() -> None:
     before, after = context(*visits[:1]), context(*visits)
     assert (before.obstetric, before.renal.status) == (True, "impaired")
     assert (after.obstetric, after.renal.status) == (False, "unknown")
+    assert not context(*visits, (adt("A08", diagnoses=["I50"]), visit("V2"))).obstetric
+
+
+@pytest.mark.parametrize(("location", "found"), [("LD^1", True), ("ICU^1", False), ("", False)], ids=str)
+def test_rules_6_a_patient_without_a_place_is_at_no_obstetric_one(location: str, found: bool) -> None:
+    """Even where an empty line has slipped into the site's list. RULES.md 6."""
+    site = load({"parameters": {"obstetric_locations": ["LD", ""]}})
+    play = Play(adt("A01"), visit("V1", location=location), rulebook=site)
+    assert play.state is not None
+    assert Chart(play.state, play.now, site).obstetric is found
 
 
 def test_rules_6_a_diagnosis_said_again_in_a_new_visit_counts() -> None:

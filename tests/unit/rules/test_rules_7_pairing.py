@@ -4,8 +4,9 @@ import pytest
 
 from rules.alert import Change, Rule
 from rules.events import MINUTE, Demographics
+from rules.finding import ended_by, result_of
 from rules.rulebook import load
-from tests.unit.rules.builders import Fact, Play, ca, changes, dose, egfr, h, k, mg, told
+from tests.unit.rules.builders import Fact, Play, ca, changes, chart, dose, egfr, h, k, mg, told
 
 RULE, LOW, AFTER = Rule.REFRACTORY_HYPERKALEMIA, Rule.HYPERKALEMIA_LOW_MAGNESIUM, Rule.HYPERKALEMIA_AFTER_MAGNESIUM
 GAP, POST = Rule.MAGNESIUM_MONITORING_GAP, Rule.POST_INFUSION_HYPERMAGNESEMIA
@@ -131,6 +132,8 @@ def test_rules_7_what_ended_an_alert_is_found_by_its_order_number(order: str) ->
     assert changes(play.seen, RULE) == ["raised high", "resolved magnesium_resulted"]
     play.tell(mg(None, h(3), order=order, status="W", resulted=h(5)), at=h(5))
     assert changes(play.seen, RULE)[2:] == ["raised high"]
+    (draw,) = chart(mg("0.9", h(3), order=order)).magnesium
+    assert result_of(ended_by(draw)) == draw.key
 
 
 # Superseded

@@ -177,6 +177,12 @@ def test_rules_8_what_speaks_when_caught_up_has_not_expired_before_the_watermark
     assert "the alert is still open" in too_late.summary
 
 
+def test_rules_8_a_state_without_a_timer_gets_one_when_caught_up() -> None:
+    """Its hold ends when it would have: what is looked for when nothing is known to be due. RULES.md 8."""
+    asked = engine.caught_up(refractory()._replace(next_due=None), now=h(2), rulebook=DEFAULT)
+    assert (asked.transitions, asked.next_due) == ((), h(2.25))
+
+
 @pytest.mark.parametrize("due", [h(2.25), h(4)], ids=["due at that moment", "due before"])
 def test_rules_8_catching_up_loses_no_timer_that_is_due(due: Instant) -> None:
     """What speaks because the feed has caught up leaves a timer that is due and has not fired to fire. RULES.md 8."""

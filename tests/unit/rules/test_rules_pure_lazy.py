@@ -83,3 +83,26 @@ def test_rules_pure_what_was_not_asked_before_is_computed() -> None:
     assert (second.high, second.high, second.computed) == ([6, 7], [6, 7], ["high"])
     assert Sheet.shown.reads == ("high", "note")  # type: ignore[attr-defined]  # of the decorator, for the tests
     assert Sheet.shown.__doc__ == "Return the high ones as shown."
+
+
+def test_rules_pure_a_part_is_what_its_function_says() -> None:
+    """Made here: its name, its words, what it computes and what it rests on are those of the function decorated."""
+
+    class Ward(Following):
+        before = MappingProxyType({"beds": 2, "free": 1})
+        beds = 3
+
+        @lazy
+        def names(self) -> str:
+            """Return the names of the beds."""
+            return "ABC"[: self.beds]
+
+        @resting_on("beds")
+        def free(self) -> int:
+            """Return how many are free."""
+            return self.beds - 1
+
+    ward = Ward()
+    assert (ward.names, ward.free) == ("ABC", 2)
+    assert vars(ward) == {"names": "ABC", "free": 2}
+    assert (Ward.names.__doc__, Ward.free.__doc__) == ("Return the names of the beds.", "Return how many are free.")
