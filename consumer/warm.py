@@ -15,7 +15,7 @@ from rules.chart import Chart
 
 V = TypeVar("V")
 
-WARM_AT_MOST: Final = 256
+WARM_AT_MOST: Final = 128
 """Patients of a partition that stay unpacked: 22 to 75 KB each with 200 results (docs/adr/0016)."""
 
 

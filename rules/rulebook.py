@@ -421,9 +421,11 @@ def _parse(raw: object, meta: Mapping[str, Any]) -> tuple[object, str]:
     """Return the value in canonical form, or what is wrong with it."""
     unit: str = meta["unit"]
     if unit == "list":
-        if isinstance(raw, list) and all(isinstance(item, str) for item in raw):
-            return tuple(item.replace(".", "").upper() for item in raw), ""
-        return None, "a list of strings is needed"
+        if not isinstance(raw, list) or not all(isinstance(item, str) for item in raw):
+            return None, "a list of strings is needed"
+        items = tuple(item.replace(".", "").upper() for item in raw)
+        # An empty one would be the service of every visit without one, and begins every code.
+        return (items, "") if all(map(str.strip, items)) else (None, "none of the strings may be empty")
     match = _QUANTITY.fullmatch(str(raw))
     if match is None:
         return None, f"{raw!r} is no quantity; write it as {meta['low']} with its unit, {unit}"

@@ -129,6 +129,8 @@ def test_rules_1_bounds_are_checked_at_start(name: str, good: str, bad: str) -> 
         ({"parameters": {"gap_grams": "4 mg"}}, "a quantity in g is needed"),
         ({"parameters": {"gap_grams": "4"}}, "not 'a bare number'"),
         ({"parameters": {"obstetric_services": "OB"}}, "a list of strings is needed"),
+        ({"parameters": {"obstetric_services": ["OB", ""]}}, "none of the strings may be empty"),
+        ({"parameters": {"obstetric_diagnoses": ["."]}}, "none of the strings may be empty"),
         ({"parameters": {"potassium_onse": "5.5 mmol/L"}}, "the nearest known key is potassium_onset"),
         ({"parameters": 3}, "parameters: a table is needed"),
         ({"thresholds": {}}, r"\[thresholds\]: unknown section"),
