@@ -81,7 +81,7 @@ soak: DURATION = 1800
 soak: install kafka-jars ## DURATION=1800 seconds at RATE=500 messages/s with a fault every EVERY=20 s; what everybody holds, before and after
 	$(RUN)/python -m tests.fault.soak --seed $(SEED) --duration $(DURATION) --rate $(RATE) --every $(EVERY)
 
-mutants: install ## rules/ changed in every function, one change at a time: the unit tests must notice 92 % (ten minutes or so)
+mutants: install ## rules/ changed in every function, one change at a time: the unit tests must notice 92 % (half an hour or more)
 	$(RUN)/python -m tests.mutation $(MODULES)
 
 coverage: install ## which lines and branches unit and property tests reach; of rules/ all of them, or it fails

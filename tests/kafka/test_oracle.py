@@ -64,9 +64,11 @@ def test_w17_waits_for_the_slowest_partition(lab: Lab, monkeypatch: pytest.Monke
     monkeypatch.setattr(Transactor, "commit", holding)
 
     async def test() -> None:
-        async with pipeline(lab) as (_, judge, oracle):
+        async with pipeline(lab) as (ingest, judge, oracle):
             long_ago = wall_clock() - 3_600_000
             await lab.write(lab.inbound, [(b"a", b"1")], partition=1, timestamp_ms=long_ago)
+            slow = TopicPartition(lab.inbound, 1)
+            await until(lambda: slow in ingest.tasks and ingest.tasks[slow].task.committed == 1)
             await until(lambda: (oracle.watermark or 0) > long_ago + 1)
             begun = wall_clock()
             await lab.write(lab.inbound, [(b"b", b"2")], partition=1, timestamp_ms=begun)
