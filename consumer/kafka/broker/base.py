@@ -18,7 +18,7 @@ START_SECONDS = 90
 """Four seconds on a quiet machine; far more when two cores are shared by a whole test run."""
 
 STOP_SECONDS = 120
-"""A clean stop takes ten seconds, on a busy machine half a minute; one cut short by SIGKILL loses COMMIT markers."""
+"""A clean stop takes ten seconds, on a busy machine half a minute; one cut short by SIGKILL may lose markers."""
 
 PORTS = range(20_000, 32_000)
 """
