@@ -78,6 +78,6 @@ def obstetric(visit: Sequence[EncounterFact], diagnosed: Collection[str], rulebo
         return True
     return any(
         fact.hospital_service.upper() in rulebook.obstetric_services
-        or (fact.location.split("^")[0].upper() in rulebook.obstetric_locations and fact.location != "")
+        or fact.location.split("^")[0].upper() in rulebook.obstetric_locations
         for fact in visit
     )
