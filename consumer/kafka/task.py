@@ -218,6 +218,7 @@ class Task:
             except OffsetWentBack:
                 # Without a state there is nothing else to hold it against: never believed while we remember.
                 if not self._restores or not self._believed(SEEN_OURSELVES * self._config.timeouts.doubt_seconds):
+                    await self._transactor.stir(bounds.begin if found is None else found.offset)
                     raise
         self._to(State.RESTORING)
         # 4. And the changelog's end, asked now, has all the state that belongs to it.
@@ -226,6 +227,7 @@ class Task:
             start = recovery.resume_from(self._config, self.name, self.partition, found, bounds, restored)
         except Stop as stop:
             if stop.reason in recovery.DOUBTED and not self._believed(self._config.timeouts.doubt_seconds):
+                await self._transactor.stir(bounds.begin if found is None else found.offset)
                 raise OffsetWentBack(stop.what) from stop
             raise
         self._doubted_at = None

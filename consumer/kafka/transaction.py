@@ -102,6 +102,27 @@ class Transactor:
         placed = self._place(outgoing)
         return await self._within(self._commit(placed, offset, metadata), "transaction", self._deadline)
 
+    async def stir(self, offset: int) -> None:
+        """
+        Have the group's coordinator write what changes nothing: an offset, in a transaction that is aborted.
+
+        One that has read its log in part notices it only by where its next record comes to stand, and then reads all of
+        it (Kafka 4.3.1, `CoordinatorRuntime.flushCurrentBatch`). Where every task of a group waits for that, nobody
+        else writes.
+
+        Raises:
+            OutcomeUnknown: Past the deadline.
+        """
+        await self._within(self._stir(offset), "write that is aborted", self._deadline)
+
+    async def _stir(self, offset: int) -> None:
+        await self._producer.begin_transaction()
+        self._open = True
+        place = {self._source: OffsetAndMetadata(offset, "")}
+        await self._producer.send_offsets_to_transaction(place, self._group)
+        await self._producer.abort_transaction()
+        self._open = False
+
     async def _commit(
         self,
         placed: dict[TopicPartition, list[Outgoing]],
