@@ -334,8 +334,7 @@ class Patients(Store):
         self._count("merge_cycle")
         # The alias is gone before the record is judged here.
         settled_at = max(settled_at, record.settled_at or 0)
-        due = None if record.state is None else record.due
-        self._put(key, record._replace(alias=None, due=due, settled_at=settled_at))
+        self._put(key, record._replace(alias=None, settled_at=settled_at))
         self._local.appendleft(waiting._replace(record=message))
 
     def _forward(self, message: EventRecord, waiting: Waiting) -> None:
@@ -356,7 +355,7 @@ class Patients(Store):
         if judgement.dropped:
             self._count("results_dropped", judgement.dropped)
         if judgement.state is None:
-            record = record._replace(recent=(), retired=())
+            record = record._replace(recent=(), retired=(), settled_at=None)
         due = judgement.next_due if judgement.state is not None else None
         self._put(key, record._replace(state=judgement.state, due=due, awaits=awaits, awaits_since=since))
 

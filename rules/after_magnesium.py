@@ -216,12 +216,12 @@ class MonitoringGap(Plain):
         ]
 
     def _left(self, chart: Chart, exposure: Exposure) -> bool:
-        """Say whether the patient left, or died, after the exposure's first dose had come."""
-        came, received_at = chart.dose_came(exposure.first_dose)
+        """Say whether the patient left, or died, after the exposure's first dose had been given and had come."""
+        came, received_at, started_at = chart.dose_came(exposure.first_dose)
         return any(
             came < end.came or (came == end.came and received_at <= end.at)
             for end in (*chart.discharges, *chart.deaths)
-            if exposure.start <= end.at
+            if started_at <= end.at
         )
 
     def _watched(self, chart: Chart) -> list[Exposure]:

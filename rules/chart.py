@@ -62,10 +62,10 @@ class Chart(Parts):
         analytes = (self.all_potassium, self.all_magnesium, self.calcium, self.ionized)
         return next((draw for draws in analytes if (draw := draws.named(name)) is not None), None)
 
-    def dose_came(self, dose: str) -> tuple[int, Instant]:
-        """Return the number of the event that first told of the dose named *dose*, and when it was received last."""
-        stored = self.administrations
-        return next((e.came, e.administration.received_at) for e in stored if key_text(e.administration) == dose)
+    def dose_came(self, dose: str) -> tuple[int, Instant, Instant]:
+        """Return the event that first told of the dose named *dose*, when that was received last, and its RXA-3."""
+        entry = next(e for e in self.administrations if key_text(e.administration) == dose)
+        return entry.came, entry.administration.received_at, entry.administration.started_at
 
     def told(self, name: tuple[str, ...], compute: Callable[[], T]) -> T:
         """Return what the words of this moment make of something, once; nothing of it is taken over."""

@@ -310,8 +310,8 @@ def _next_due(chart: Chart, held: list[Instant]) -> Instant | None:
     open_alerts = chart.alerts_open()
     moments += [BY_RULE[alert.rule].expiry(chart, claim_of(chart, alert)) for alert in open_alerts]
     moments += [family.due(chart) for family in families(chart.rulebook)]
-    if not open_alerts:
-        moments.append(_retires_at(chart.state, chart.rulebook))
+    if not open_alerts:  # the last one may have outlived the moment: then it retires at the next
+        moments.append(max(_retires_at(chart.state, chart.rulebook), chart.settled + 1))
     return min([at for at in moments if at is not None and at > chart.settled], default=None)
 
 

@@ -40,10 +40,9 @@ def raised_by(
     ):
         held.append(finding.held_until)
         return None
-    own = (
-        past if past is not None and past.alert_id == alert_id(state.patient.key, past.rule, past.triggers[0]) else None
-    )
-    identifier = own.alert_id if own is not None else alert_id(state.patient.key, finding.rule, finding.trigger)
+    new_id = alert_id(state.patient.key, finding.rule, finding.trigger)
+    own = _own(state.patient.key, past, past_alerts, new_id)
+    identifier = own.alert_id if own is not None else new_id
     mode = chart.rulebook.mode(finding.rule)
     stale = is_stale(finding, chart)
     severe = finding.severity >= Severity.HIGH
@@ -79,6 +78,17 @@ def _past(alerts: Iterable[Alert], finding: Finding) -> Alert | None:
         if alert.rule is finding.rule and alert.ended not in (None, "merged") and _had(alert, finding)
     ]
     return max(past, key=lambda alert: (alert.ended_at or 0, alert.triggers[0] == finding.trigger), default=None)
+
+
+def _own(patient_key: str, past: Alert | None, alerts: Iterable[Alert], new_id: str) -> Alert | None:
+    """
+    Return the alert whose id is taken up: *past*, where it is of this key; else one that has *new_id* already.
+
+    A merge closed that one, and a later one brought the patient back to the same number.
+    """
+    if past is not None and past.alert_id == alert_id(patient_key, past.rule, past.triggers[0]):
+        return past
+    return next((alert for alert in alerts if alert.ended == "merged" and alert.alert_id == new_id), None)
 
 
 def _had(alert: Alert, finding: Finding) -> bool:

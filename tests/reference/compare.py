@@ -58,6 +58,8 @@ def engine_lines(events: Sequence[PatientEvent], until: int | None = None) -> li
     patients.see(Marks(end), wall=end)
     patients.run()
     take()
+    told = {(line.alert, line.sequence) for line in lines}
+    assert len(told) == len(lines), "an event id is told twice"
     return lines
 
 

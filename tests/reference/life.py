@@ -78,6 +78,7 @@ class Patient(Speaker):
         self.who = Demographics(self.who.birth_date or old.who.birth_date, self.who.sex or old.who.sex)
         self.marks += old.marks
         self.ended += old.ended
+        self.sequences |= old.sequences
         self.stood += old.stood
         self.last_event = max(self.last_event, self.now)
         self.draws = present(self.entries)

@@ -13,6 +13,7 @@ class Reference:
     def __init__(self) -> None:
         self.patients: dict[str, Patient] = {}
         self.aliases: dict[str, tuple[str, int]] = {}
+        self.settled: dict[str, int] = {}
         self.watermark = 0
         self.came = 0
         self.lines: list[Line] = []
@@ -57,7 +58,8 @@ class Reference:
         merge = event.merge
         assert merge is not None
         old, new = merge.retired.key, merge.surviving.key
-        if old in self.aliases and merge.occurred_at <= self.aliases[old][1]:
+        known = max(self.aliases.get(old, ("", -1))[1], self.settled.get(old, -1))
+        if old == new or merge.occurred_at <= known:
             return
         now = self.watermark
         retired = self.patients.pop(old, None)
@@ -65,12 +67,14 @@ class Reference:
         if retired is not None:
             self.lines += retired.leave(now)
         self.aliases[old] = (new, merge.occurred_at)
-        key = new
+        key, circle = new, [(merge.occurred_at, new)]
         while key in self.aliases and key != old:
-            key = self.aliases[key][0]
-        if key == old:  # a circle: the newest merge says who survives
-            del self.aliases[new]
-            key = new
+            key, at = self.aliases[key]
+            circle.append((at, key))
+        if key == old:  # a circle: its newest merge says who survives
+            at, key = max(circle)
+            del self.aliases[key]
+            self.settled[key] = at
         target = self.patients.setdefault(key, Patient(key))
         self.lines += target.join(retired if retired is not None else Patient(old), closed, self.came, now)
 

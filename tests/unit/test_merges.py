@@ -131,6 +131,7 @@ def test_a_merge_there_and_back(order: tuple[int, int]) -> None:
     )
     assert hospital.living() == {A: 4}
     assert hospital.counts["merge_cycle"] >= 1
+    assert hospital.counts["merges_ignored"] == 1
 
 
 def test_events_that_wait_follow_their_patient() -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from rules.alert import Change, Rule
-from rules.events import DAY, Instant
+from rules.events import DAY, Drug, Instant
 from rules.rulebook import load
-from tests.unit.rules.builders import OTHER, Fact, Play, adt, changes, crea, d, dose, egfr, h, infusion, k, mg
+from tests.unit.rules.builders import OTHER, Fact, Play, adt, changes, crea, d, dose, egfr, given, h, infusion, k, mg
 
 GAP = Rule.MAGNESIUM_MONITORING_GAP
 
@@ -90,6 +90,17 @@ def test_rules_5_a_discharge_ends_the_timer_of_what_was_told_before_it(
         play.merge_from(other, h(4))
     play.wait(d(3))
     assert raised_at(play) == [pytest.approx(hour) for hour in asked]
+
+
+def test_rules_5_a_discharge_before_the_dose_that_names_the_exposure_ends_no_timer() -> None:
+    """A stop told the infusion's earlier start; the other number had been discharged then. RULES.md 5, 7, ADR 8.6."""
+    play, other = Play(), Play(patient=OTHER)
+    play.tell(infusion(h(2), order="A"), at=h(2))
+    other.tell(adt("A03"), at=h(1))
+    play.merge_from(other, h(3))
+    play.tell(given(Drug.MAGNESIUM, h(0), until=h(4), order="A", grams="6"), at=h(4))
+    play.wait(d(3))
+    assert raised_at(play) == [16]
 
 
 def test_rules_5_of_the_dead_nothing_is_asked() -> None:

@@ -77,6 +77,20 @@ def test_rules_7_after_a_merge_it_is_raised_under_the_surviving_key() -> None:
     assert (raised.alert_id, raised.sequence) == (alert_id(PATIENT.key, RULE, f"potassium@{h(2)}|2823-3||{h(2)}"), 1)
 
 
+def test_rules_7_merged_there_and_back_it_goes_on_under_its_id() -> None:
+    """A into B and B into A: the same key, rule and trigger are the same id, of which no sequence is told twice."""
+    first = opened()
+    there = Play(patient=OTHER)
+    there.merge_from(first, h(3))
+    back = Play()
+    back.merge_from(there, h(4))
+    mine = [t for t in (*first.seen, *back.seen) if t.patient == PATIENT]
+    assert lives(mine, RULE) == [("raised", 1), ("closed", 2), ("raised", 3)]
+    assert len({t.alert_id for t in mine}) == 1
+    back.tell(mg("0.9", h(5)))
+    assert lives(back.seen, RULE) == [("raised", 3), ("resolved", 4)]
+
+
 @pytest.mark.parametrize("order", ["A", "B", "C", "D"])
 def test_rules_7_of_two_that_had_the_trigger_the_one_that_it_raised_returns(order: str) -> None:
     """Two exposures joined, the newer magnesium withdrawn: both alerts had the older one, and both were closed."""

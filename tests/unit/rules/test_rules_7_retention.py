@@ -160,6 +160,17 @@ def test_rules_7_an_open_alert_keeps_its_state() -> None:
     assert play.state is None
 
 
+def test_rules_7_a_state_whose_last_alert_outlived_its_time_retires_with_it() -> None:
+    """An infusion told to end in 40 days keeps its gap open until then; the state has no alert after it. RULES.md 7."""
+    play = Play()
+    play.tell(infusion(h(0)), infusion(h(1), d(40)), at=h(1))
+    play.wait(d(41))
+    assert changes(play.seen) == ["raised warning", "closed expired"]
+    assert play.state is not None
+    play.wait(d(41) + 1)
+    assert play.state is None
+
+
 @pytest.mark.parametrize("facts", [61, 90], ids=["one more than the bound", "many more"])
 def test_rules_7_the_context_of_a_visit_is_bounded(facts: int) -> None:
     """Of a visit at most 60 facts are kept, its admission first. RULES.md 7, 6."""
