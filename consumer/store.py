@@ -103,7 +103,7 @@ class Store:
             return None
 
     def _put(self, key: str, record: PatientRecord | None) -> None:
-        if record is not None and record.state is record.alias is record.settled_at is None and not record.inbox:
+        if record is not None and not (record.state or record.alias or record.settled_at or record.inbox):
             record = None
         self._changed[key] = record
         self.touched[key] = None
