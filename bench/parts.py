@@ -24,6 +24,7 @@ from hl7apy.parser import parse_message
 from bench.feed import message, messages, panel
 from bench.figures import seconds, show
 from bench.judging import RULEBOOK, SHORT_ROUNDS, judging
+from bench.ward import judging_a_ward
 from consumer.app import COLLECT_AFTER
 from consumer.cloudevent import Issuer
 from consumer.crosscheck import CrossCheck
@@ -133,7 +134,17 @@ def beside(decoder: Decoder, make: Callable[[int], bytes]) -> tuple[float, float
 
 
 def judged_beside(decoder: Decoder) -> None:
-    """Print what judging costs beside decoding a message of ten OBX; the best of many short rounds, both."""
+    """Print what judging costs by kind of patient, and how it grows, beside decoding a message of ten OBX."""
+    judging(of_ten_obx(decoder))
+
+
+def warded(decoder: Decoder) -> None:
+    """Print what judging costs in the mean of a ward, beside decoding a message of ten OBX."""
+    judging_a_ward(of_ten_obx(decoder))
+
+
+def of_ten_obx(decoder: Decoder) -> float:
+    """Print and return the microseconds of decoding a message of ten OBX: the best of many short rounds."""
     rng = random.Random(2)
     sent = datetime.now(UTC).replace(microsecond=0)
     now = int(sent.timestamp() * 1000)
@@ -145,7 +156,7 @@ def judged_beside(decoder: Decoder) -> None:
 
     decoded = seconds(work, SHORT_ROUNDS) / AT_ONCE * 1e6
     show("decoding a message of ten OBX", decoded, "us")
-    judging(decoded)
+    return decoded
 
 
 def growing(decoder: Decoder) -> None:
@@ -240,6 +251,7 @@ def storing(decoder: Decoder) -> None:
 
 
 PARTS: dict[str, Callable[[Decoder], None]] = {
+    "ward": warded,
     "judging": judged_beside,
     "decoding": decoding,
     "storing": storing,

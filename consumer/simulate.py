@@ -8,7 +8,7 @@ strictly rising milliseconds; MSH-7 says them exactly, so that a topic and a rep
 
 import heapq
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -195,17 +195,20 @@ def bed(rng: random.Random, number: int) -> Bed:
     return Bed(f"{9_000_000 + number}", born, rng.choice("FM"), location)
 
 
-def ward(seed: int, patients: int, start: Instant, *, pause_minutes: float = 240) -> Iterator[Sent]:
+def ward(
+    seed: int, patients: int, start: Instant, *, pause_minutes: float = 240, courses: Sequence[Course] = COURSES
+) -> Iterator[Sent]:
     """
     Yield a ward's messages for ever, in order of time, strictly rising.
 
     Args:
         seed: The same one gives the same ward.
-        patients: How many beds; the first ten take each course of `COURSES` first.
+        patients: How many beds; the first ones take each of *courses* first.
         start: When it begins, in milliseconds.
         pause_minutes: Mean time between two courses of a patient.
+        courses: What befalls a patient, each as often as it stands here.
     """
-    streams = [_stay(random.Random(f"{seed}/{n}"), n, start, pause_minutes) for n in range(patients)]
+    streams = [_stay(random.Random(f"{seed}/{n}"), n, start, pause_minutes, courses) for n in range(patients)]
     last = start
     for at, _, who, step, writer in heapq.merge(*streams):
         last = max(at, last + 1)
@@ -213,7 +216,7 @@ def ward(seed: int, patients: int, start: Instant, *, pause_minutes: float = 240
 
 
 def _stay(
-    rng: random.Random, number: int, start: Instant, pause: float
+    rng: random.Random, number: int, start: Instant, pause: float, courses: Sequence[Course]
 ) -> Iterator[tuple[Instant, int, Bed, Step, "Writer"]]:
     """Yield one patient's steps: courses one after another, and between them what concerns us not."""
     writer = Writer(bed(rng, number), number)
@@ -221,7 +224,7 @@ def _stay(
     background = start + round(rng.expovariate(1 / BACKGROUND_MINUTES) * MINUTE)
     turn = number
     while True:
-        course = COURSES[turn % len(COURSES)] if turn == number else rng.choice(COURSES)
+        course = courses[turn % len(courses)] if turn == number else rng.choice(courses)
         turn += 1
         writer.course += 1
         steps = course(rng)
