@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable, Mapping
 
 import structlog
@@ -45,6 +46,12 @@ class Oracle:
         self._reach = reach
         self._stuck = Stuck(config.stuck_after_ms)
         self._homes: dict[int, Homes] = {}
+        self._told_at = 0.0
+
+    @property
+    def has_told(self) -> bool:
+        """Whether the watermark has been asked for since every task of ours runs: who has to wait begins here."""
+        return all(running.task.since <= self._told_at for running in self._judge.tasks.values())
 
     async def run(self) -> None:
         """Ask and tell, for ever."""
@@ -89,6 +96,7 @@ class Oracle:
 
     async def _ask(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         """One reading, in this order: the time, the inbound ends, what is committed, the ends of our own events."""
+        begun = time.monotonic()
         asked_at = wall_clock()
         inbound = await compat.all_partitions(consumer, self._config.inbound_topics)
         if {place.topic for place in inbound} != set(self._config.inbound_topics):
@@ -105,9 +113,9 @@ class Oracle:
         low = low_watermark(places, asked_at=asked_at, clock=self._config.clock)
         self._observe(low)
         tasks = [running.task for running in self._judge.tasks.values() if running.task.state is State.RUNNING]
-        if low is None or not tasks:
-            return
-        await self._tell(consumer, admin, low, tasks)
+        if low is not None and tasks:
+            await self._tell(consumer, admin, low, tasks)
+        self._told_at = begun
 
     async def _tell(
         self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, low: int, tasks: Iterable[Task]

@@ -51,7 +51,7 @@ class ServiceHealth:
         return not self.why_not_live()
 
     def ready(self) -> bool:
-        """Whether we have joined and every assigned task runs; no partition assigned is ready."""
+        """Whether we have joined, and every assigned task runs and may end holds; no partition assigned is ready."""
         return not self.why_not_ready()
 
     def why_not_live(self) -> str:
@@ -79,6 +79,8 @@ class ServiceHealth:
                     return f"{member.stage} {place.topic}-{place.partition} is {task.state}{why}"
             for place in member.unfetched:
                 return f"{member.stage} {place.topic}-{place.partition} is not fetched"
+        if self.oracle is not None and not self.oracle.has_told:
+            return "no task has been told the watermark yet: no hold can end"
         return ""
 
     def details(self) -> dict[str, Any]:

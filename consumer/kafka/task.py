@@ -63,7 +63,7 @@ class Task:
         self.state = State.ASSIGNED
         self.reason: Reason | None = None
         self.trouble: str | None = None
-        self.progress_at = time.monotonic()
+        self.since = self.progress_at = time.monotonic()
         self.last_lag = (0, 0.0)
         self.kept = kept
         self._config = config
@@ -430,4 +430,5 @@ class Task:
         assert state in TRANSITIONS[self.state], f"{self.state} -> {state}"
         self.state = state
         self._progress()
+        self.since = self.progress_at
         self._observer.task_state(self.name, self.partition.topic, self.partition.partition, state)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewPartitions
+from aiokafka.errors import NodeNotReadyError
 
 from consumer.address import partition_of
 from consumer.kafka.handover import wall_clock
@@ -16,6 +17,7 @@ from consumer.kafka.member import Member
 from consumer.kafka.observe import Silent
 from consumer.kafka.oracle import Oracle
 from consumer.kafka.reach import Reach
+from consumer.kafka.service import ServiceHealth
 from consumer.kafka.task import Task
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Output
@@ -190,5 +192,39 @@ def test_w17_partition_added_later(lab: Lab) -> None:
             began = time.monotonic()
             await until(lambda: oracle.watermark is None, seconds=5)
             assert time.monotonic() - began < 5
+
+    play(test())
+
+
+def test_w17_not_ready_before_a_task_has_been_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Ready is who can end holds too: a rolling update waits with the next member until what was held up has been told.
+
+    Red when running is enough: three restarts in a row then hold up an alert for as long as all of them take.
+    """
+    ask = Oracle._ask
+    may = asyncio.Event()
+
+    async def asking(self: Oracle, *clients: Any) -> None:
+        await may.wait()
+        await ask(self, *clients)
+
+    monkeypatch.setattr(Oracle, "_ask", asking)
+
+    async def test() -> None:
+        async with pipeline(lab) as (ingest, judge, oracle):
+            health = ServiceHealth()
+            health.members, health.oracle = [ingest, judge], oracle
+            assert "watermark" in health.why_not_ready()
+            may.set()
+            await until(health.ready)
+            may.clear()
+            for one in judge.tasks.values():
+                one.task.fail(NodeNotReadyError("a leader moves"))
+            await until(lambda: not running(judge, 2))
+            await until(lambda: running(judge, 2))
+            assert "watermark" in health.why_not_ready(), "a task that begins again has to be told again"
+            may.set()
+            await until(health.ready)
 
     play(test())
