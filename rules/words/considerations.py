@@ -18,6 +18,7 @@ from rules.words.facts import (
     WHY_DOUBTFUL,
     exposure_words,
     last_record,
+    magnesium_in_vain,
     magnesium_status,
     no_exposure,
     stale_magnesium,
@@ -186,6 +187,8 @@ def _of_calcium(chart: Chart, finding: Finding) -> list[str]:
         found.append("during continuous dialysis this may be a post-filter sample")
     if isinstance(magnesium, Draw):
         found.append(f"magnesium {shown(magnesium)}, {age(magnesium, chart.now)}")
+    elif magnesium_in_vain(chart, finding):
+        found.append("magnesium drawn since, but the specimen is doubtful")
     else:
         found.append("magnesium not measured since")
     found.append("low magnesium lowers calcium too")

@@ -38,7 +38,7 @@ _SILENCE = {
     Rule.HYPERKALEMIA_LOW_MAGNESIUM: ("no further potassium for {}", "episode_silence"),
     Rule.HYPERKALEMIA_AFTER_MAGNESIUM: ("no further potassium for {}", "episode_silence"),
     Rule.REFRACTORY_HYPOKALEMIA: ("no further potassium for {}", "hypokalemia_gap"),
-    Rule.MAGNESIUM_MONITORING_GAP: ("not measured within {} of the end of the dose", "gap_expiry"),
+    Rule.MAGNESIUM_MONITORING_GAP: ("not both measured within {} of the end of the dose", "gap_expiry"),
     Rule.HYPOCALCEMIA_AFTER_MAGNESIUM: ("no further calcium for {}", "hypocalcemia_silence"),
     Rule.SPURIOUS_POTASSIUM: ("no valid repeat within {}", "spurious_expiry"),
 }

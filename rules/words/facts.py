@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from rules.alert import Rule
 from rules.chart import Chart
-from rules.draws import Draw
+from rules.draws import Draw, Draws
 from rules.events import HOUR, Drug, Instant
 from rules.exposure import ASSUMED, RECORDED, Exposure
 from rules.finding import Finding
@@ -95,6 +95,25 @@ def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
         "unmapped": ("a magnesium came under a code that is not mapped", "magnesium under an unmapped code"),
         "never": ("no magnesium result on record", "no magnesium result"),
     }[status]
+
+
+def magnesium_in_vain(chart: Chart, finding: Finding) -> bool:
+    """Say whether a magnesium was drawn since its exposure began, for a finding that can use none (RULES.md 3, 5)."""
+    assert finding.exposure is not None
+    return _drawn(chart.all_magnesium, finding.exposure.start)
+
+
+def _drawn(draws: Draws, since: Instant) -> bool:
+    return bool(draws) and draws.at[-1] >= since
+
+
+def unmeasured(chart: Chart, finding: Finding) -> list[tuple[str, bool]]:
+    """Return what a monitoring gap lacks, and whether a specimen of it that is of no use was drawn (RULES.md 5)."""
+    exposure = finding.exposure
+    assert exposure is not None
+    since = min(exposure.start + chart.rulebook.gap_from, exposure.end)
+    all_draws = {"magnesium": chart.all_magnesium, "potassium": chart.all_potassium}
+    return [(word, _drawn(draws, since)) for word, draws in all_draws.items() if finding.notes[f"{word}_draw"] is None]
 
 
 # Doses of magnesium

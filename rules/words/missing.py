@@ -6,7 +6,15 @@ from rules.events import DAY, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode
 from rules.patient import Alert
-from rules.words.facts import HYPERKALEMIA_RULES, magnesium_status, missing_magnesium, treated_from, treatments_since
+from rules.words.facts import (
+    HYPERKALEMIA_RULES,
+    magnesium_in_vain,
+    magnesium_status,
+    missing_magnesium,
+    treated_from,
+    treatments_since,
+    unmeasured,
+)
 
 
 def missing(chart: Chart, alert: Alert, finding: Finding | None) -> tuple[str, ...]:
@@ -50,14 +58,15 @@ def _magnesium(chart: Chart, t_n: Instant) -> str:
 
 def _of_finding(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
     if rule is Rule.MAGNESIUM_MONITORING_GAP:
-        lacking = [word for word in ("magnesium", "potassium") if finding.notes[f"{word}_draw"] is None]
-        return [f"{word}: not measured" for word in lacking]
+        lacking = unmeasured(chart, finding)
+        return [f"{word}: {'drawn, specimen doubtful' if tried else 'not measured'}" for word, tried in lacking]
     found = []
     if rule is Rule.HYPERKALEMIA_LOW_MAGNESIUM and not any(d.at == finding.trigger_at for d in chart.calcium):
         found.append("calcium: not in the tube")
     if rule in (Rule.HYPERKALEMIA_AFTER_MAGNESIUM, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM):
         if finding.notes["magnesium_draw"] is None:
-            found.append("magnesium: not measured since the dose")
+            tried = magnesium_in_vain(chart, finding)
+            found.append(f"magnesium: {'drawn, specimen doubtful' if tried else 'not measured since the dose'}")
         if finding.notes["baseline"] is None:
             found.append(f"calcium: none of the {chart.rulebook.shown('after_baseline')} before the magnesium")
     if finding.exposure is not None and finding.exposure.grams is None:

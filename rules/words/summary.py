@@ -21,12 +21,14 @@ from rules.words.endings import TITLES, ended
 from rules.words.facts import (
     WHY_DOUBTFUL,
     exposure_words,
+    magnesium_in_vain,
     missing_magnesium,
     no_exposure,
     treated_from,
     treatment_words,
     treatments_since,
     unexplained,
+    unmeasured,
 )
 from rules.words.sentence import OPTIONAL, Part, fit
 from rules.words.values import age, ago, as_sent, earlier, hours, name, shown, shown_as, trend
@@ -56,17 +58,31 @@ class Scene(NamedTuple):
         return Part("" if renal.status == "not impaired" else f"renal function {renal.status}", OPTIONAL, joint=", ")
 
 
-def _lead(
-    scene: Scene, before: Draw | None, *, nothing: str = "", prefix: str = "", doubtful: str = "possibly spurious"
+def _said(
+    scene: Scene,
+    before: Draw | None,
+    *parts: Part,
+    nothing: str = "",
+    prefix: str = "",
+    brief: str = "",
+    doubtful: str = "possibly spurious",
 ) -> str:
-    """Return value, change and interval, age of the draw."""
+    """
+    Return value, change since *before* (*nothing* without one) and age of the trigger, then *parts*.
+
+    Where room is short *brief* stands for the *prefix*, and no change from a value that is doubtful is told.
+    """
     trigger = scene.trigger
-    doubt = "" if trigger.valid else f" ({doubtful})"
-    head = f"{name(trigger)} {shown(trigger)}{doubt}"
-    if prefix:
-        head = f"{prefix}: {head[0].lower()}{head[1:]}"
-    change = trend(trigger, before) if before is not None else nothing
-    return ", ".join(text for text in (head, change, age(trigger, scene.chart.now)) if text)
+    value = f"{name(trigger)} {shown(trigger)}{'' if trigger.valid else f' ({doubtful})'}"
+    aged = age(trigger, scene.chart.now)
+    change = nothing if before is None else trend(trigger, before)
+    sure = change if before is None or before.valid else ""
+
+    def lead(prefix: str, change: str) -> str:
+        head = f"{prefix}: {value[0].lower()}{value[1:]}" if prefix else value
+        return ", ".join(text for text in (head, change, aged) if text)
+
+    return fit(lead(prefix, change), *parts, brief=lead(brief or prefix, sure) if (brief, sure) != ("", change) else "")
 
 
 def _seen(chart: Chart, episode: Episode, how: str = "{}", briefly: str = "{}") -> Part:
@@ -91,8 +107,9 @@ def _hyperkalemia(scene: Scene) -> str:
         since = hours(trigger.at - episode.first.at)
         seen = _seen(chart, episode, f"persistent over {since}, {{}}", f"persistent {since}, {{}}")
     lacking, short = missing_magnesium(chart, trigger.at)
-    return fit(
-        _lead(scene, earlier(episode.draws, trigger)),
+    return _said(
+        scene,
+        earlier(episode.draws, trigger),
         _worst(scene),
         *_worse_beside(scene),
         seen,
@@ -107,8 +124,9 @@ def _low_magnesium(scene: Scene) -> str:
     magnesium, episode = finding.notes["magnesium_draw"], finding.notes["episode"]
     assert isinstance(magnesium, Draw)
     assert isinstance(episode, Episode)
-    return fit(
-        _lead(scene, earlier(chart.potassium, trigger)),
+    return _said(
+        scene,
+        earlier(chart.potassium, trigger),
         _worst(scene),
         *_worse_beside(scene),
         Part(f"magnesium low, {shown(magnesium)} {age(magnesium, chart.now)}", 1, f"magnesium low, {shown(magnesium)}"),
@@ -126,28 +144,31 @@ def _hypokalemia(scene: Scene) -> str:
     else:
         lacking, short = missing_magnesium(chart, trigger.at)
         said = Part(lacking, 1, short)
-    return fit(
-        _lead(scene, earlier(chart.potassium, trigger), doubtful="hemolyzed, may be lower"),
+    return _said(
+        scene,
+        earlier(chart.potassium, trigger),
         _worst(scene),
         *_worse_beside(scene),
         said,
         scene.late,
         scene.renal,
+        doubtful="hemolyzed, may be lower",
     )
 
 
 def _hypermagnesemia(scene: Scene) -> str:
     chart, exposure = scene.chart, scene.finding.exposure
-    before = earlier(chart.magnesium, scene.trigger)
     beyond = unexplained(chart, scene.finding)
     dose = Part(no_exposure(chart, scene.trigger)) if exposure is None else _dose(scene, exposure, 1)
-    return fit(
-        _lead(scene, before, prefix="More than the recorded dose explains" if beyond else ""),
+    return _said(
+        scene,
+        earlier(chart.magnesium, scene.trigger),
         _worst(scene),
         *_worse_beside(scene),
         dose,
         scene.renal,
-        brief=_lead(scene, before, prefix="Beyond the recorded dose") if beyond else "",
+        prefix="More than the recorded dose explains" if beyond else "",
+        brief="Beyond the recorded dose" if beyond else "",
     )
 
 
@@ -155,8 +176,8 @@ def _after_magnesium(scene: Scene) -> str:
     chart, exposure, trigger = scene.chart, scene.finding.exposure, scene.trigger
     before, magnesium = scene.finding.notes["baseline"], scene.finding.notes["magnesium_draw"]
     assert exposure is not None
-    draws = {Analyte.POTASSIUM: chart.potassium, Analyte.CALCIUM: chart.calcium}.get(
-        trigger.result.analyte, chart.ionized
+    draws = {Analyte.POTASSIUM: chart.potassium, Analyte.CALCIUM: chart.calcium.valid()}.get(
+        trigger.result.analyte, chart.ionized.valid()
     )
     last = earlier([draw for draw in draws if draw.at >= exposure.start], trigger)
     was = f"{shown(before)} before magnesium" if isinstance(before, Draw) and last is not None else ""
@@ -165,15 +186,19 @@ def _after_magnesium(scene: Scene) -> str:
     if isinstance(magnesium, Draw):
         level = f"magnesium {shown(magnesium)}{'' if magnesium.valid else ' (possibly spurious)'}"
         known = Part(f"{level} drawn {ago(magnesium.at, chart.now)}", 1, level)
+    elif magnesium_in_vain(chart, scene.finding):
+        known = Part("magnesium drawn, but the specimen is doubtful", 1, "magnesium specimen doubtful")
     else:
         known = Part("magnesium not measured since")
-    return fit(
-        _lead(scene, last, nothing="baseline not known"),
+    return _said(
+        scene,
+        last,
         *_worse_beside(scene),
         Part(was, 3),
         _dose(scene, exposure, 2, drug=True),
         known,
         scene.renal,
+        nothing="baseline not known",
     )
 
 
@@ -193,8 +218,8 @@ def _of_magnesium(words: str) -> str:
 
 def _gap(scene: Scene) -> str:
     chart, exposure = scene.chart, scene.finding.exposure
-    lacking = [word for word in ("magnesium", "potassium") if scene.finding.notes[f"{word}_draw"] is None]
     assert exposure is not None
+    lacking = [f"{'usable ' if tried else ''}{word}" for word, tried in unmeasured(chart, scene.finding)]
     dose, _, amount = _of_magnesium(exposure_words(exposure, chart.now, chart.rulebook, brief=True)).partition(", ")
     since = (
         f"drawn after its first {chart.rulebook.shown('gap_from')}" if exposure.end > chart.now else "measured since"
@@ -209,7 +234,7 @@ def _gap(scene: Scene) -> str:
 
 def _spurious(scene: Scene) -> str:
     why = WHY_DOUBTFUL.get(scene.trigger.why, "specimen doubtful")
-    return fit(_lead(scene, None), Part(why, joint=", "), Part("no valid repeat yet"))
+    return _said(scene, None, Part(why, joint=", "), Part("no valid repeat yet"))
 
 
 _SENTENCES: dict[Rule, Callable[[Scene], str]] = {

@@ -71,7 +71,7 @@ def trend(draw: Draw, before: Draw) -> str:
     Return the change since *before*, an earlier draw, in the unit in which *draw* was sent: ``up 0.4 in 2 h``.
 
     Empty where it is too long ago, or a comparator leaves the change unknown; ``up 3.9 or more in 2 h`` where a
-    comparator bounds it (RULES.md 1).
+    comparator bounds it (RULES.md 1); ``up 0.4 in 2 h from a doubtful value`` where *before* is suspect (3).
     """
     if draw.at - before.at > TREND_WITHIN:
         return ""
@@ -82,7 +82,7 @@ def trend(draw: Draw, before: Draw) -> str:
     bounded = (comparator.startswith(">") and difference > 0) or (comparator.startswith("<") and difference < 0)
     if before.result.comparator or (comparator and not bounded):
         return ""
-    since = hours(draw.at - before.at)
+    since = f"{hours(draw.at - before.at)}{'' if before.valid else ' from a doubtful value'}"
     hundredths = abs(difference).quantize(Decimal("0.01"), ROUND_HALF_UP)
     tenths = abs(difference).quantize(Decimal("0.1"), ROUND_HALF_UP)
     fine = len(written.number.partition(".")[2]) >= 2 or abs(difference) < Decimal("0.05")
