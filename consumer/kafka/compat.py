@@ -260,8 +260,6 @@ async def dispose(producer: AIOKafkaProducer, seconds: float) -> None:
         if waiter is not None:
             # Nobody else looks at these; the same error has reached us through the future that we did await.
             waiter.add_done_callback(seen)
-    # One that was to be sent again is no longer where its own callback takes it out from, and that raises.
-    accumulator._pending_batches.update(batch for queue in accumulator._batches.values() for batch in queue)
     accumulator.fail_all(ProducerClosed())
     if sender is not None:
         # What it fails has been failed already, and of a producer without transactions it can't.
