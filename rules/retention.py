@@ -11,10 +11,12 @@ from rules.rulebook import Rulebook
 K = TypeVar("K")
 
 KEEP_RESULTS = 14 * DAY
-"""At least 7 days, creatinine 14 (RULES.md 7); one bound for all keeps the state simple."""
+"""
+At least 7 days, creatinine 14 (RULES.md 7); one bound for all keeps the state simple.
+
+What an open alert stood on may be as much older than its trigger: an injury of 7 days, and the 7 days before it.
+"""
 KEEP_CONTEXT = 30 * DAY
-KEEP_BASELINE = KEEP_RESULTS
-"""What an open alert stood on may be as much older than its trigger: an injury of 7 days, and the 7 days before it."""
 
 
 def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_since: Instant) -> PatientState:
@@ -27,14 +29,13 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         rulebook: For the limit.
         potassium_since: Potassiums drawn at or after this are kept, however old: an open episode or run rests on them.
     """
-    open_since = min([a.trigger_at for a in state.alerts if a.ended is None], default=now)
-    horizon = min(now - KEEP_RESULTS, open_since - KEEP_BASELINE)
+    horizon = min([now, *(a.trigger_at for a in state.alerts if a.ended is None)]) - KEEP_RESULTS
     results = state.results.since(horizon, potassium_since)
     excess = len(results) - int(rulebook.results_at_most)
     if excess > 0:
         results = results.without_oldest(excess)
         state = state._replace(history_incomplete=True, dropped=state.dropped + excess)
-    if results is not state.results and len(results) != len(state.results):
+    if len(results) != len(state.results):
         tubes = tuple(t for t in state.tubes if t.tube.received_at >= horizon or results.holds(t.tube.container))
         state = state._replace(results=results, tubes=tubes)
     context = now - KEEP_CONTEXT

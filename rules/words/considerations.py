@@ -119,7 +119,7 @@ def _doubts(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
     for draw in finding.evidence:
         if draw.verdict == "valid" or (draw.valid and draw is not trigger):
             continue
-        why = WHY_DOUBTFUL.get(draw.why, "specimen doubtful")
+        why = WHY_DOUBTFUL[draw.why]
         agrees = "; an earlier specimen agrees with it" if draw.valid else ""
         if rule is Rule.REFRACTORY_HYPOKALEMIA and draw.why == "hemolysis":
             agrees = "; hemolysis only raises potassium, it may be lower"

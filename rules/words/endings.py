@@ -88,5 +88,5 @@ def ended(chart: Chart, alert: Alert, change: Change, reason: str, by: Draw | No
     elif alert.rule is Rule.SPURIOUS_POTASSIUM and reason == "invalidated":
         return fit(f"Retracted: {title}", Part(f"its specimen is no longer doubted, {shown_as(by)} counts"))
     else:
-        now = f"{shown_as(by)} now" if by.valid else WHY_DOUBTFUL.get(by.why, "")
+        now = f"{shown_as(by)} now" if by.valid else WHY_DOUBTFUL[by.why]
     return fit(f"Retracted: {title}", Part(why), Part(now, 2), Part("the alert no longer stands"))

@@ -233,7 +233,7 @@ def _gap(scene: Scene) -> str:
 
 
 def _spurious(scene: Scene) -> str:
-    why = WHY_DOUBTFUL.get(scene.trigger.why, "specimen doubtful")
+    why = WHY_DOUBTFUL[scene.trigger.why]
     return _said(scene, None, Part(why, joint=", "), Part("no valid repeat yet"))
 
 

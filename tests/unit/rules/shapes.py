@@ -1,4 +1,4 @@
-"""A stored alert is what its annotations say: a `None` where there is none would stop the state from packing."""
+"""What is stored is what its annotations say: a `None` where there is none would stop the state from packing."""
 
 import types
 from functools import cache
@@ -9,9 +9,10 @@ from rules.patient import PatientState
 
 
 def well_shaped(state: PatientState | None) -> PatientState | None:
-    """Return *state*; it fails where a field of an alert, a hold mark or the timer is not of its declared type."""
+    """Return *state*; it fails where a field of what is stored, but for results, is not of its declared type."""
     if state is not None:
-        for record in (*state.alerts, *state.holds):
+        told = (*state.tubes, *state.administrations, *state.dialyses, *state.magnesium_orders, *state.encounters)
+        for record in (*state.alerts, *state.holds, *told):
             assert _fits(record, type(record)), record
         assert state.next_due is None or type(state.next_due) is int
     return state

@@ -190,6 +190,12 @@ def test_rules_1_a_value_keeps_the_digits_that_it_needs(analyte: Analyte, value:
     assert str(canonical(analyte, Decimal(value), unit)) == kept
 
 
+def test_rules_1_a_value_in_its_own_unit_is_compared_to_its_last_digit() -> None:
+    """A potassium that is below 5.5 by less than arithmetic keeps is still below: exact up to the threshold."""
+    just_below = Decimal("5.4999999999999999999999999999999999999999")
+    assert canonical(K, just_below, Unit.MMOL_L) == just_below
+
+
 def test_rules_7_no_window_reaches_behind_what_is_kept() -> None:
     """At its widest each look back at results fits in the days for which they are kept. RULES.md 7."""
     highest = {
