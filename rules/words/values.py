@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from rules.draws import Draw
 from rules.events import DAY, HOUR, MINUTE, Analyte, Instant
+from rules.parameter import readable
 from rules.renal import civil_date
-from rules.rulebook import readable
 from rules.units import CANONICAL, FACTORS, MAGNESIUM_G_MOL, Unit, canonical
 
 TREND_WITHIN = 3 * DAY

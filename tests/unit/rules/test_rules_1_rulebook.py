@@ -7,56 +7,57 @@ from typing import Any
 
 import pytest
 
-from rules import rulebook
+from rules import parameter
 from rules.events import DAY, HOUR, MINUTE, Analyte
-from rules.rulebook import DEFAULT, RulebookError, load, readable
+from rules.parameter import readable
+from rules.rulebook import DEFAULT, RulebookError, load
 
 
 @pytest.mark.parametrize(
     ("make", "default", "unit", "low", "high", "analyte"),
     [
         pytest.param(
-            lambda: rulebook._k("6.1", "4.1", "a guideline"),
+            lambda: parameter.k("6.1", "4.1", "a guideline"),
             *(Decimal("6.1"), "mmol/L", Decimal("2.0"), Decimal("10.0"), Analyte.POTASSIUM),
             id="a potassium: 2.0-10.0 mmol/L",
         ),
         pytest.param(
-            lambda: rulebook._k("0.4", "4.1", "a guideline", low="0.1", high="3.0"),
+            lambda: parameter.k("0.4", "4.1", "a guideline", low="0.1", high="3.0"),
             *(Decimal("0.4"), "mmol/L", Decimal("0.1"), Decimal("3.0"), Analyte.POTASSIUM),
             id="a difference of potassiums",
         ),
         pytest.param(
-            lambda: rulebook._mg("0.7", "4.1", "a guideline"),
+            lambda: parameter.mg("0.7", "4.1", "a guideline"),
             *(Decimal("0.7"), "mmol/L", Decimal("0.2"), Decimal("10.0"), Analyte.MAGNESIUM),
             id="a magnesium: 0.2-10.0 mmol/L",
         ),
         pytest.param(
-            lambda: rulebook._mg("0.4", "4.1", "a guideline", low="0.05", high="3.0"),
+            lambda: parameter.mg("0.4", "4.1", "a guideline", low="0.05", high="3.0"),
             *(Decimal("0.4"), "mmol/L", Decimal("0.05"), Decimal("3.0"), Analyte.MAGNESIUM),
             id="a difference of magnesiums",
         ),
         pytest.param(
-            lambda: rulebook._ca("1.8", "4.1", "a guideline"),
+            lambda: parameter.ca("1.8", "4.1", "a guideline"),
             *(Decimal("1.8"), "mmol/L", Decimal("0.3"), Decimal("4.0"), Analyte.CALCIUM),
             id="a calcium: 0.3-4.0 mmol/L",
         ),
         pytest.param(
-            lambda: rulebook._ca("0.2", "4.1", "a guideline", low="0.01", high="2.0"),
+            lambda: parameter.ca("0.2", "4.1", "a guideline", low="0.01", high="2.0"),
             *(Decimal("0.2"), "mmol/L", Decimal("0.01"), Decimal("2.0"), Analyte.CALCIUM),
             id="a difference of calciums",
         ),
         pytest.param(
-            lambda: rulebook._quantity("3", "g", "0.5", "50", "4.1", "a guideline"),
+            lambda: parameter.quantity("3", "g", "0.5", "50", "4.1", "a guideline"),
             *(Decimal(3), "g", Decimal("0.5"), Decimal(50), None),
             id="grams",
         ),
         pytest.param(
-            lambda: rulebook._time("1.5 h", "30 min", "2 d", "4.1", "a guideline"),
+            lambda: parameter.time("1.5 h", "30 min", "2 d", "4.1", "a guideline"),
             *(90 * MINUTE, "h", HOUR // 2, 2 * DAY, None),
             id="a time, in milliseconds",
         ),
         pytest.param(
-            lambda: rulebook._words(("A1", "B2"), "4.1", "a guideline"),
+            lambda: parameter.words(("A1", "B2"), "4.1", "a guideline"),
             *(("A1", "B2"), "list", None, None, None),
             id="a site's list",
         ),

@@ -83,7 +83,7 @@ def test_rules_8_a_chart_computes_each_part_once() -> None:
     assert "potassium" in str(Chart.potassium.__doc__)
 
 
-WORDS = ("rulebook.py", "explain.py", "__main__.py")
+WORDS = ("rulebook.py", "parameter.py", "explain.py", "__main__.py")
 """What shows figures, or looks for the nearest name, compares none with a threshold."""
 
 
