@@ -3,8 +3,21 @@
 import pytest
 
 from rules.alert import Rule
-from rules.events import MINUTE, Instant
-from tests.unit.rules.builders import OTHER, Fact, Play, changes, dig, h, k, mg, ordered, severity
+from rules.events import DAY, MINUTE, Instant
+from tests.unit.rules.builders import (
+    OTHER,
+    Fact,
+    Play,
+    changes,
+    d,
+    dig,
+    h,
+    hemolyzed,
+    k,
+    mg,
+    ordered,
+    severity,
+)
 
 HYPO = Rule.REFRACTORY_HYPOKALEMIA
 
@@ -135,3 +148,95 @@ def test_rules_7_the_low_magnesium_corrected_to_a_normal_one_resolves() -> None:
     play.tell(mg("0.6", h(6)))
     play.tell(mg("0.9", h(6), status="C"), at=h(7))
     assert changes(play.seen) == ["raised warning", "updated warning", "resolved magnesium_resulted"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        pytest.param([k("3.4", h(0)), k("3.4", h(4))], "warning", id="two 4 h apart"),
+        pytest.param([k("3.4", h(0)), k("3.4", h(4) - 1)], None, id="closer"),
+        pytest.param([k("3.4", h(0)), k("3.4", h(48))], "warning", id="48 h apart"),
+        pytest.param([k("3.4", h(0)), k("3.4", h(48) + 1)], None, id="further: the run begins anew"),
+        pytest.param([k("3.5", h(0)), k("3.4", h(4))], None, id="3.5 is not low"),
+        pytest.param([k("3.4", h(0)), k("3.5", h(2)), k("3.4", h(4))], None, id="a valid 3.5 between"),
+        pytest.param([k("3.4", h(0)), *hemolyzed(k("3.5", h(2))), k("3.4", h(4))], "warning", id="a suspect 3.5"),
+        pytest.param([*hemolyzed(k("3.4", h(0))), k("3.4", h(4))], "warning", id="a hemolyzed low one stands"),
+        pytest.param([k("2.99", h(0))], None, id="one below 3.0, Mg missing"),
+        pytest.param([k("2.99", h(0)), mg("0.694", h(0))], "high", id="one below 3.0, Mg low"),
+        pytest.param([k("3.0", h(0)), mg("0.694", h(0))], None, id="one at 3.0, Mg low"),
+        pytest.param([k("2.99", h(0)), mg("0.695", h(0))], None, id="one below 3.0, Mg not low"),
+        pytest.param([k("2.5", h(0))], None, id="one at 2.5"),
+        pytest.param([k("2.49", h(0))], "critical", id="one below 2.5"),
+        pytest.param([k("2.49", h(0)), mg("0.9", h(0))], None, id="one below 2.5, Mg not low"),
+        pytest.param([k("3.4", h(0)), k("3.4", h(4)), mg("0.9", h(4))], None, id="two, Mg not low"),
+        pytest.param([k("3.4", h(0)), k("3.4", h(4)), mg("0.6", h(4))], "warning", id="two, Mg low"),
+        pytest.param([k("3.4", h(0)), k("3.4", h(4)), mg("0.49", h(4))], "high", id="Mg below 0.50: one step"),
+        pytest.param([k("3.4", h(0)), k("3.4", h(4)), dig("2.1", h(4))], "high", id="digoxin: one step"),
+        pytest.param([k("2.99", h(0)), k("2.99", h(4))], "high", id="below 3.0"),
+        pytest.param([k("3.0", h(0)), k("3.0", h(4))], "warning", id="3.0"),
+        pytest.param([k("2.9", h(0)), k("2.99", h(4))], "high", id="by the lowest"),
+        pytest.param([k("2.9", h(0)), k("3.1", h(12))], "high", id="the lowest of 12 h, rising by 0.2"),
+        pytest.param([k("2.9", h(0)), k("3.1", h(12) + 1)], "warning", id="the lowest is longer ago"),
+        pytest.param([k("2.8", h(0)), k("3.09", h(6))], "high", id="recovering by less than 0.3"),
+        pytest.param([k("2.8", h(0)), k("3.1", h(6))], "warning", id="recovering by 0.3"),
+        pytest.param([k("2.6", h(0)), k("2.99", h(6))], "high", id="recovering, still below 3.0"),
+        pytest.param([k("2.8", h(0)), k("3.1", h(6)), dig("3", h(6))], "warning", id="recovering: whatever the steps"),
+    ],
+)
+def test_rules_5_hypokalemia(facts: list[Fact], expected: str | None) -> None:
+    """Two low ones 4-48 h apart, or one very low, with a magnesium that is low or missing. RULES.md 5."""
+    assert severity(HYPO, *facts) == expected
+
+
+def test_rules_5_a_jump_is_not_believed_for_being_low() -> None:
+    """Only hemolysis raises potassium alone: a low one suspect for another reason does not stand. RULES.md 5."""
+    assert severity(HYPO, k("5.0", h(0)), k("2.4", h(1))) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "minutes"),
+    [
+        pytest.param([k("3.2", h(0)), k("3.2", h(4))], 15, id="15 min"),
+        pytest.param([k("3.2", h(0)), k("3.2", h(4)), ordered(h(4))], 60, id="60 min while pending"),
+        pytest.param([k("2.4", h(0)), k("2.9", h(4))], 0, id="none: the lowest of 12 h is below 2.5"),
+        pytest.param([k("3.2", h(0)), k("3.2", h(4)), mg("0.6", h(4))], 0, id="none with a low magnesium"),
+    ],
+)
+def test_rules_5_hypokalemia_hold(facts: list[Fact], minutes: int) -> None:
+    """The hold of 4.1 while magnesium is missing, none below 2.5. RULES.md 5."""
+    play = Play()
+    play.tell(*facts, at=h(5))
+    play.wait(h(8))
+    raised = [t.time for t in play.seen if t.change.value == "raised"]
+    assert raised == [h(5) + minutes * MINUTE]
+
+
+@pytest.mark.parametrize(
+    ("fact", "end"),
+    [
+        (k("3.5", h(6)), ["resolved potassium_recovered"]),
+        (k("3.49", h(6)), ["updated warning"]),
+        (mg("0.695", h(6)), ["resolved magnesium_resulted"]),
+        (mg("0.694", h(6)), ["updated warning"]),
+        (mg("0.9", h(4) - DAY), ["resolved magnesium_resulted"]),
+        (mg("0.9", h(4) - DAY - 1), []),
+    ],
+    ids=["K 3.5", "K 3.49", "Mg 0.695", "Mg 0.694: the criterion changes", "a recent Mg comes late", "an old one"],
+)
+def test_rules_5_hypokalemia_ends(fact: Fact, end: list[str]) -> None:
+    """A valid K >= 3.5, a recent valid Mg >= 0.695, 48 h without K. RULES.md 5, 7."""
+    play = Play()
+    play.tell(k("3.2", h(0)), k("3.2", h(4)), at=h(5))
+    play.wait(h(6))
+    play.tell(fact, at=h(7))
+    assert changes(play.seen)[1:] == end
+    play.wait(d(9))
+    assert play.open == []
+
+
+def test_rules_5_a_magnesium_before_the_low_one_ends_nothing() -> None:
+    """The magnesium that ends it must be later than the low one that the finding used. RULES.md 7."""
+    play = Play()
+    play.tell(k("3.2", h(0)), k("3.2", h(4)), mg("0.6", h(3)), at=h(5))
+    play.tell(mg("0.9", h(2)), at=h(6))
+    assert changes(play.seen) == ["raised warning"]
