@@ -14,6 +14,7 @@ from rules.chart import Chart
 from rules.events import (
     DAY,
     HOUR,
+    MINUTE,
     Administration,
     Analyte,
     Condition,
@@ -34,7 +35,7 @@ from rules.events import (
 from rules.families import BY_RULE
 from rules.finding import Finding
 from rules.patient import Alert, PatientState, advance, new_state
-from rules.rulebook import DEFAULT, Rulebook
+from rules.rulebook import DEFAULT, Rulebook, load
 from tests.unit.rules.shapes import well_shaped
 
 T0: Instant = 1_710_000_000_000
@@ -352,6 +353,26 @@ class Play:
         return [alert for alert in self.state.alerts if alert.ended is None] if self.state is not None else []
 
 
+def opened(
+    value: str = "6.2", *, until: Instant | None = None, rules: dict[str, str] | None = None, **more: str
+) -> Play:
+    """
+    Return a play in which 4.1 was raised at h(2) + 15 min, on potassiums of *value* at 0 and 2 h.
+
+    Args:
+        value: Of both potassiums, mmol/L.
+        until: The moment up to which time has passed.
+        rules: The mode of each rule that is not active.
+        more: What is said of the second potassium.
+    """
+    book = load({"rules": {rule: {"mode": mode} for rule, mode in (rules or {}).items()}})
+    play = Play(rulebook=book)
+    play.tell(k(value, h(0)))
+    play.tell(k(value, h(2), **more))
+    play.wait(h(2) + 15 * MINUTE if until is None else until)
+    return play
+
+
 def told(transitions: Iterable[Transition], rule: Rule | None = None) -> list[Said]:
     """Return what transitions say, short: rule, transition, severity, notify, reason; of one *rule* if told."""
     return [
@@ -367,3 +388,8 @@ def changes(transitions: Iterable[Transition], rule: Rule | None = None) -> list
         for t in transitions
         if rule is None or t.rule is rule
     ]
+
+
+def last(play: Play, rule: Rule) -> Transition:
+    """Return what was said of *rule* last."""
+    return [one for one in play.seen if one.rule is rule][-1]

@@ -16,7 +16,6 @@ from rules.events import (
     HOUR,
     MINUTE,
     Administration,
-    Condition,
     Demographics,
     Dialysis,
     Instant,
@@ -24,7 +23,7 @@ from rules.events import (
     Result,
     Tube,
 )
-from tests.unit.rules.builders import ADULT, Fact, Play, changes, said
+from tests.unit.rules.builders import ADULT, Fact, Play, changes
 
 WARNING, HIGH, CRITICAL = "warning", "high", "critical"
 
@@ -85,8 +84,3 @@ def ending(rule: Rule, *facts: Fact, until: Instant | None = None) -> str | None
     told = changes(lived(*facts, until=until).seen, rule)
     assert told[0].startswith("raised")
     return told[-1] if told[-1].startswith(("resolved", "closed", "retracted")) else None
-
-
-def doubtful(result: Result) -> tuple[Result, Tube]:
-    """Return a result whose tube is hemolyzed, without a grade: suspect."""
-    return result, said(result, Condition.HEMOLYZED)

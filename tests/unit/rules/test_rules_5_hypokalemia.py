@@ -4,20 +4,7 @@ import pytest
 
 from rules.alert import Rule
 from rules.events import DAY, MINUTE, Instant
-from tests.unit.rules.builders import (
-    OTHER,
-    Fact,
-    Play,
-    changes,
-    d,
-    dig,
-    h,
-    hemolyzed,
-    k,
-    mg,
-    ordered,
-    severity,
-)
+from tests.unit.rules.builders import OTHER, Fact, Play, changes, d, dig, h, hemolyzed, k, mg, ordered, severity
 
 HYPO = Rule.REFRACTORY_HYPOKALEMIA
 

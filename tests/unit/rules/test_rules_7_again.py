@@ -19,21 +19,13 @@ from tests.unit.rules.builders import (
     infusion,
     k,
     mg,
+    opened,
     said,
     visit,
 )
 
-RULE, LOW, AFTER = Rule.REFRACTORY_HYPERKALEMIA, Rule.HYPERKALEMIA_LOW_MAGNESIUM, Rule.HYPERKALEMIA_AFTER_MAGNESIUM
+RULE = Rule.REFRACTORY_HYPERKALEMIA
 POST, GAP = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.MAGNESIUM_MONITORING_GAP
-
-
-def opened(value: str = "6.2", **more: str) -> Play:
-    """Return a play in which 4.1 was raised at h(2) + 15 min, on potassiums of *value* at 0 and 2 h."""
-    play = Play()
-    play.tell(k(value, h(0)))
-    play.tell(k(value, h(2), **more))
-    play.wait(h(2.25))
-    return play
 
 
 def lives(transitions: list[Transition], rule: Rule) -> list[tuple[str, int]]:

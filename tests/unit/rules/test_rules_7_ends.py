@@ -6,8 +6,7 @@ import pytest
 
 from rules.alert import Change, Rule
 from rules.events import Instant, Result
-from tests.unit.rules.builders import Fact, Play, adt, ca, changes, dose, egfr, h, ica, k, mg
-from tests.unit.rules.edges import doubtful
+from tests.unit.rules.builders import Fact, Play, adt, ca, changes, dose, egfr, h, hemolyzed, ica, k, mg
 
 ENDS = (Change.RESOLVED, Change.RETRACTED, Change.CLOSED)
 
@@ -56,7 +55,7 @@ CASES = [
         (dose(h(1), "1"), ca("1.6", h(2))),
         (("calcium_recovered", ca("2.1", h(4))),),
     ),
-    Case(Rule.SPURIOUS_POTASSIUM, doubtful(k("6.0", h(2))), (("repeat_resulted", k("4.5", h(4))),)),
+    Case(Rule.SPURIOUS_POTASSIUM, hemolyzed(k("6.0", h(2))), (("repeat_resulted", k("4.5", h(4))),)),
 ]
 RULES = [case.rule.value for case in CASES]
 

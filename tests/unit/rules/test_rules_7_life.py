@@ -1,24 +1,18 @@
 """RULES.md 7: the life of an alert: raised, escalated, reminded, updated, resolved, retracted, closed."""
 
-from uuid import UUID
-
 import pytest
 
 from rules.alert import Change, Rule, Severity
-from rules.events import DAY, HOUR, MINUTE, Condition, Drug, Instant
+from rules.events import HOUR, MINUTE, Condition, Drug, Instant
 from rules.families import FAMILIES
 from rules.finding import silence
-from rules.raising import ALERT_NAMESPACE, alert_id
-from rules.rulebook import load
 from tests.unit.rules.builders import (
-    PATIENT,
     Fact,
     Play,
     adt,
     ca,
     changes,
     chart,
-    d,
     dose,
     egfr,
     event,
@@ -26,6 +20,7 @@ from tests.unit.rules.builders import (
     h,
     k,
     mg,
+    opened,
     said,
     told,
     visit,
@@ -33,16 +28,6 @@ from tests.unit.rules.builders import (
 
 RULE, LOW, AFTER = Rule.REFRACTORY_HYPERKALEMIA, Rule.HYPERKALEMIA_LOW_MAGNESIUM, Rule.HYPERKALEMIA_AFTER_MAGNESIUM
 HYPO, POST = Rule.REFRACTORY_HYPOKALEMIA, Rule.POST_INFUSION_HYPERMAGNESEMIA
-
-
-def opened(value: str = "6.2", *, until: Instant | None = None, rules: dict[str, str] | None = None) -> Play:
-    """Return a play in which 4.1 was raised at h(2) + 15 min, on potassiums of *value* at 0 and 2 h."""
-    book = load({"rules": {rule: {"mode": mode} for rule, mode in (rules or {}).items()}})
-    play = Play(rulebook=book)
-    play.tell(k(value, h(0)))
-    play.tell(k(value, h(2)))
-    play.wait(h(2) + 15 * MINUTE if until is None else until)
-    return play
 
 
 @pytest.mark.parametrize(
@@ -232,258 +217,6 @@ def test_rules_7_spurious_and_gap_have_no_age_limit() -> None:
     assert [t.stale for t in play.seen] == [False]
 
 
-# Retraction
-
-
-@pytest.mark.parametrize(
-    ("facts", "reason"),
-    [
-        pytest.param([k(None, h(2), status="W")], "withdrawn", id="the wrong patient"),
-        pytest.param([k(None, h(2), status="D")], "withdrawn", id="deleted"),
-        pytest.param([k("4.2", h(2), status="C")], "corrected", id="corrected"),
-        pytest.param([k("4.2", h(2), resulted=h(3))], "corrected", id="another final value"),
-        pytest.param(
-            [k("4.2", h(2), status="C"), k(None, h(0), status="W")], "withdrawn", id="both: the first that holds"
-        ),
-        pytest.param([said(k("6.2", h(2)), Condition.CLOTTED)], "invalidated", id="the tube was clotted"),
-    ],
-)
-def test_rules_7_retracted(facts: list[Fact], reason: str) -> None:
-    """A finding that would never have stood is retracted, and says so to whom it paged. RULES.md 7."""
-    play = opened()
-    play.tell(*facts, at=h(4))
-    assert told(play.seen, RULE)[1:] == [(RULE, Change.RETRACTED, "high", True, reason)]
-
-
-def test_rules_7_a_retraction_of_what_never_notified_is_silent() -> None:
-    """A warning that is retracted notifies nobody. RULES.md 7."""
-    play = opened("5.7")
-    play.tell(k(None, h(2), status="W"), at=h(4))
-    assert told(play.seen)[1:] == [(RULE, Change.RETRACTED, "warning", False, "withdrawn")]
-
-
-@pytest.mark.parametrize(
-    ("facts", "reason"),
-    [([dose(h(0), deleted=True)], "withdrawn"), ([dose(h(0), "1", order="D", parenteral=False)], "corrected")],
-    ids=["deleted", "replaced: it was oral"],
-)
-def test_rules_7_an_administration_taken_back(facts: list[Fact], reason: str) -> None:
-    """A deleted administration is withdrawn, a replaced one corrected. RULES.md 7."""
-    play = Play()
-    play.tell(dose(h(0), "1", order=facts[0].order_number), mg("1.9", h(3)), at=h(3))  # type: ignore[union-attr]
-    play.tell(*facts, at=h(4))
-    assert changes(play.seen, POST) == ["raised warning", f"retracted {reason}"]
-
-
-def test_rules_7_raised_again_after_a_retraction() -> None:
-    """Raised again for the same trigger: the same id, the sequence goes on. RULES.md 7."""
-    play = opened()
-    play.tell(k("4.2", h(2), status="C", resulted=h(3)), at=h(4))
-    play.tell(k("6.2", h(2), status="C", resulted=h(4)), at=h(5))
-    assert changes(play.seen) == ["raised high", "retracted corrected", "raised high"]
-    assert [t.sequence for t in play.seen] == [1, 2, 3]
-    assert len({t.alert_id for t in play.seen}) == 1
-
-
-def test_rules_7_what_stood_once_is_not_retracted() -> None:
-    """A late result under which the finding had stood when it was raised ends nothing by itself. RULES.md 7."""
-    play = Play()
-    play.tell(k("6.2", h(0)), k("6.2", h(8)), at=h(8))
-    play.wait(h(9))
-    play.tell(k("6.2", h(8), resulted=h(9)), at=h(9))
-    play.tell(k("5.0", h(1)), at=h(10))
-    assert changes(play.seen) == ["raised high"]
-    assert len(play.open) == 1
-
-
-def test_rules_7_another_order_of_the_same_draw_retracts_nothing() -> None:
-    """When another order comes to speak for the draw, the alert had stood by what had come: it ends. RULES.md 7."""
-    play = opened()
-    play.tell(k("4.2", h(2), order="B", resulted=h(3)), at=h(4))
-    assert changes(play.seen) == ["raised high", "resolved potassium_cleared"]
-
-
-# Ended, and raised again
-
-
-def test_rules_7_not_raised_again_for_the_same_trigger() -> None:
-    """What a magnesium ended stays ended, although that magnesium grows stale. RULES.md 7."""
-    play = opened()
-    play.tell(mg("0.9", h(3)))
-    play.tell(ca("2.2", h(5)))
-    assert changes(play.seen) == ["raised high", "resolved magnesium_resulted"]
-
-
-@pytest.mark.parametrize(
-    ("back", "again"),
-    [
-        pytest.param([mg(None, h(3), status="W")], True, id="withdrawn"),
-        pytest.param([mg("0.6", h(3), status="C")], False, id="corrected: low, another rule's"),
-        pytest.param([said(mg("0.9", h(3)), Condition.CLOTTED)], True, id="clotted"),
-        pytest.param([ca("2.2", h(3))], False, id="nothing of it"),
-    ],
-)
-def test_rules_7_raised_again_when_what_ended_it_is_taken_back(back: list[Fact], again: bool) -> None:
-    """The result that ended it taken back: raised again under its id. RULES.md 7."""
-    play = opened()
-    play.tell(mg("0.9", h(3)))
-    play.tell(*back, at=h(4))
-    assert (changes(play.seen, RULE)[2:] == ["raised high"]) is again
-    assert len({t.alert_id for t in play.seen if t.rule is RULE}) == 1
-
-
-def test_rules_7_a_new_trigger_is_a_new_alert() -> None:
-    """An alert that ended and whose finding comes back with a new trigger is a new alert. RULES.md 7."""
-    play = opened()
-    play.tell(k("5.0", h(3)))
-    play.tell(k("5.8", h(4)))
-    play.wait(h(5))
-    assert changes(play.seen) == ["raised high", "resolved potassium_cleared", "raised high"]
-    assert len({t.alert_id for t in play.seen}) == 2
-
-
-def test_rules_7_the_id_is_a_uuid5_of_patient_rule_and_trigger() -> None:
-    """The id is that of the first trigger, at the moment of raising. RULES.md 7."""
-    (raised,) = opened().seen
-    assert raised.alert_id == alert_id(PATIENT.key, RULE, f"{k('6.2', h(2)).order_number}|2823-3||{h(2)}")
-    assert UUID(raised.alert_id).version == 5
-    assert str(ALERT_NAMESPACE) == "6c0d1f5e-0f3b-5b6a-9d53-3f7a1c2e8b40"
-
-
-# Discharge, death
-
-
-@pytest.mark.parametrize(
-    ("number", "closed"), [("V1", True), ("", True), ("V2", False)], ids=["the visit", "unknown", "another visit"]
-)
-def test_rules_7_a_discharge_closes(number: str, closed: bool) -> None:
-    """A discharge of the visit of the latest ADT, or of an unknown one, closes. RULES.md 7."""
-    play = opened()
-    play.tell(adt("A01"), visit("V1"), at=h(3))
-    play.tell(adt("A03"), visit(number), at=h(4))
-    assert changes(play.seen)[1:] == (["closed discharged"] if closed else [])
-
-
-def test_rules_7_a_late_discharge_of_an_old_visit_hides_no_true_one() -> None:
-    """A discharge that does not count leaves the visit of the latest ADT as it was. RULES.md 7."""
-    play = opened()
-    play.tell(adt("A01"), visit("V2"), at=h(3))
-    play.tell(adt("A03"), visit("V1"), at=h(4))
-    play.tell(adt("A03"), visit("V2"), at=h(5))
-    assert changes(play.seen)[1:] == ["closed discharged"]
-
-
-@pytest.mark.parametrize(
-    ("trigger", "after", "again"),
-    [("A13", DAY * 2, True), ("A01", DAY, True), ("A01", DAY + 1, False), ("A08", HOUR, False)],
-    ids=["cancelled", "admitted within 24 h", "admitted later", "an update"],
-)
-def test_rules_7_a_discharge_undone(trigger: str, after: Instant, again: bool) -> None:
-    """A13, or an A01 within 24 h, raises what it closed and still stands under its id. RULES.md 7."""
-    play = opened()
-    play.tell(adt("A03"), visit("V1"), at=h(4))
-    play.tell(k("6.2", h(40)), at=h(4) + 1) if after > DAY else None
-    play.tell(adt(trigger), visit("V1"), at=h(4) + after)
-    raised = [t for t in play.seen if t.rule is RULE and t.change is Change.RAISED]
-    assert (len(raised) == 2 and raised[0].alert_id == raised[1].alert_id) is (again and after <= DAY)
-
-
-def test_rules_7_an_a13_undoes_however_late() -> None:
-    """An A13 undoes a discharge after more than a day too, when the finding still stands. RULES.md 7."""
-    play = opened()
-    play.tell(adt("A03"), at=h(4))
-    play.tell(adt("A13"), at=h(40))
-    assert changes(play.seen) == ["raised high", "closed discharged", "raised high"]
-    assert [t.sequence for t in play.seen] == [1, 2, 3]
-
-
-def test_rules_7_after_a_discharge_results_are_judged_as_ever() -> None:
-    """The finding that stood isn't raised for its trigger, a new trigger is. RULES.md 7."""
-    play = opened()
-    play.tell(adt("A03"), at=h(4))
-    play.tell(ca("2.2", h(5)))
-    assert changes(play.seen) == ["raised high", "closed discharged"]
-    play.tell(k("6.2", h(6)))
-    assert changes(play.seen) == ["raised high", "closed discharged", "raised high"]
-
-
-def test_rules_7_a_death_closes_and_nothing_is_raised_until_an_admission() -> None:
-    """A death closes; what comes after it is raised only with an admission. RULES.md 7."""
-    play = opened()
-    play.tell(adt("A03", deceased=True), at=h(4))
-    assert changes(play.seen) == ["raised high", "closed deceased"]
-    play.tell(k("7.0", h(5)), mg("0.4", h(5)))
-    assert len(play.seen) == 2
-    play.tell(adt("A01"), at=h(6))
-    play.tell(k("7.0", h(7)))
-    assert changes(play.seen)[2:] == ["raised critical", "reminded critical"]
-
-
-# Modes
-
-
-def test_rules_7_shadow() -> None:
-    """A shadow rule is published and never notifies, reminds, groups, or supersedes. Issue 5."""
-    play = opened("6.8", rules={RULE.value: "shadow"})
-    play.tell(k("7.4", h(5)))
-    assert changes(play.seen) == ["raised critical", "updated critical"]
-    assert [(t.notify, t.mode) for t in play.seen] == [(False, "shadow")] * 2
-    play.tell(k("5.0", h(6), status="C"), k(None, h(5), status="W"), k(None, h(2), status="W"), at=h(6))
-    assert (play.seen[-1].change, play.seen[-1].notify) == (Change.RETRACTED, False)
-
-
-def test_rules_7_a_shadow_rule_supersedes_nothing() -> None:
-    """4.1 ends as resulted when the low-magnesium rule is only a shadow. Issue 5."""
-    play = opened(rules={LOW.value: "shadow"})
-    play.tell(mg("0.6", h(3)))
-    assert changes(play.seen, RULE)[-1] == "resolved magnesium_resulted"
-
-
-def test_rules_7_off() -> None:
-    """A rule that is off raises nothing and sets no timer. Issue 5."""
-    off = {rule.value: "off" for rule in Rule}
-    play = opened(rules=off)
-    play.tell(dose(h(3), "9"), mg("3", h(4)), at=h(4))
-    play.wait(d(40))
-    assert play.seen == []
-    assert play.state is None
-
-
-def test_rules_7_a_rule_switched_off_ends_its_alerts_by_their_ends() -> None:
-    """A changed rulebook retracts nothing: an open alert stays until its rule's end. Issue 5."""
-    play = opened()
-    play.rulebook = load({"rules": {RULE.value: {"mode": "off"}}})
-    play.tell(ca("2.2", h(3)))
-    assert len(play.open) == 1
-    play.tell(mg("0.9", h(4)))
-    assert changes(play.seen) == ["raised high", "resolved magnesium_resulted"]
-
-
-def test_rules_7_a_changed_threshold_retracts_nothing() -> None:
-    """An alert whose finding the change removed stays until its rule's end; withdrawn, it is retracted. Issue 5."""
-    stricter = load({"parameters": {"potassium_onset": "6.3 mmol/L", "potassium_high": "6.4 mmol/L"}})
-    for fact, end in (
-        (mg("0.9", h(4)), "resolved magnesium_resulted"),
-        (k(None, h(2), status="W"), "retracted withdrawn"),
-    ):
-        play = opened()
-        play.rulebook = stricter
-        play.tell(ca("2.2", h(3)))
-        assert changes(play.seen) == ["raised high"]
-        play.tell(fact, at=h(4))
-        assert changes(play.seen) == ["raised high", end]
-
-
-def test_rules_7_an_open_alert_keeps_the_version_that_raised_it() -> None:
-    """Each transition names the rulebook that raised the alert, and beside it the one it is judged with. Issue 5."""
-    play = opened()
-    raised_with, play.rulebook = play.rulebook, load({"parameters": {"remind_high": "1 h"}})
-    (reminded,) = play.tell(k("6.2", h(4)), at=h(4))
-    assert [one.rulebook for one in play.seen] == [raised_with.fingerprint()] * 2
-    assert "judged_with_rulebook" not in play.seen[0].context
-    assert reminded.context["judged_with_rulebook"] == play.rulebook.fingerprint()
-
-
 def test_rules_7_an_alert_names_the_place_that_was_told_last() -> None:
     """A transfer moves the alert's ward with the patient; a message without a place leaves it. DESIGN.md 2."""
     play = Play()
@@ -501,16 +234,6 @@ def test_rules_7_a_late_message_moves_nobody_back() -> None:
     play.send(event(k("6.2", h(2)), visit("V1", location="ER^1"), at=h(0.9)))
     assert play.state is not None
     assert play.state.location == "ICU^7^B"
-
-
-def test_rules_7_a_changed_threshold_lets_a_gap_stand() -> None:
-    """The same for an alert that a dose triggered. Issue 5."""
-    play = Play()
-    play.tell(dose(h(0), "4"))
-    play.wait(h(12))
-    play.rulebook = load({"parameters": {"gap_grams": "9 g"}})
-    play.tell(ca("2.2", h(13)))
-    assert changes(play.seen) == ["raised warning"]
 
 
 def test_rules_7_every_rule_has_one_family() -> None:

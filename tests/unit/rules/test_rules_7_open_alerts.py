@@ -20,6 +20,7 @@ from tests.unit.rules.builders import (
     h,
     k,
     mg,
+    opened,
     said,
     told,
     visit,
@@ -29,15 +30,6 @@ from tests.unit.words.histories import CHILD
 RULE, LOW = Rule.REFRACTORY_HYPERKALEMIA, Rule.HYPERKALEMIA_LOW_MAGNESIUM
 AFTER = Rule.HYPERKALEMIA_AFTER_MAGNESIUM
 POST, CALCIUM = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM
-
-
-def opened(value: str = "6.2") -> Play:
-    """Return a play in which 4.1 was raised at h(2) + 15 min, on potassiums of *value* at 0 and 2 h."""
-    play = Play()
-    play.tell(k(value, h(0)))
-    play.tell(k(value, h(2)))
-    play.wait(h(2.25))
-    return play
 
 
 def of(transitions: list[Transition], rule: Rule) -> list[Transition]:

@@ -4,8 +4,8 @@ import pytest
 
 from rules.alert import Rule
 from rules.events import HOUR, MINUTE, Condition, Instant, Result
-from tests.unit.rules.builders import Fact, Play, ca, changes, dose, egfr, h, k, mg, said
-from tests.unit.rules.edges import CRITICAL, HIGH, WARNING, doubtful, lived, moments, standing, values
+from tests.unit.rules.builders import Fact, Play, ca, changes, dose, egfr, h, hemolyzed, k, mg, said
+from tests.unit.rules.edges import CRITICAL, HIGH, WARNING, lived, moments, standing, values
 
 SPURIOUS, LOW, NO_MAGNESIUM = (
     Rule.SPURIOUS_POTASSIUM,
@@ -96,7 +96,7 @@ def test_rules_3_a_jump_that_a_usable_one_between_agrees_with(between: str, jump
 def confirmed(first: Result, second: Result) -> bool:
     """Say whether the second of two hemolyzed potassiums counts as valid: the laboratory's doubt of the first ends."""
     play = Play()
-    play.tell(*doubtful(first), *doubtful(second), at=h(1))
+    play.tell(*hemolyzed(first), *hemolyzed(second), at=h(1))
     return not any(alert.rule is SPURIOUS and alert.trigger_at == second.observed_at for alert in play.open)
 
 
@@ -104,7 +104,7 @@ def confirmed(first: Result, second: Result) -> bool:
 def test_rules_3_confirmed_from_5_5(value: str, valid: bool) -> None:
     """Two suspect ones >= 5.5: the first, or the later. RULES.md 3."""
     assert confirmed(k(value, h(0)), k("5.9", h(1))) is valid
-    one, later = doubtful(k("5.9", h(0))), doubtful(k(value, h(2)))
+    one, later = hemolyzed(k("5.9", h(0))), hemolyzed(k(value, h(2)))
     assert (standing(NO_MAGNESIUM, *one, *later) is not None) is valid
 
 
@@ -140,7 +140,7 @@ def test_rules_3_confirmed_30_min_to_24_h_apart(apart: Instant, valid: bool) -> 
 )
 def test_rules_3_severity_by_a_suspect_potassium(value: str, finding: Finding) -> None:
     """At most high, critical when >= 7.0. RULES.md 3."""
-    assert standing(NO_MAGNESIUM, k("5.6", h(0)), k("5.6", h(2)), *doubtful(k(value, h(3)))) == finding
+    assert standing(NO_MAGNESIUM, k("5.6", h(0)), k("5.6", h(2)), *hemolyzed(k(value, h(3)))) == finding
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,6 @@ def test_rules_3_severity_by_a_suspect_potassium(value: str, finding: Finding) -
 )
 def test_rules_3_severity_by_a_suspect_magnesium(value: str, finding: Finding) -> None:
     """At most a warning, before the step up. RULES.md 3."""
-    facts = (egfr("90", h(-1)), dose(h(0), "1"), *doubtful(mg(value, h(3))))
+    facts = (egfr("90", h(-1)), dose(h(0), "1"), *hemolyzed(mg(value, h(3))))
     assert standing(Rule.POST_INFUSION_HYPERMAGNESEMIA, *facts) == finding
     assert standing(Rule.POST_INFUSION_HYPERMAGNESEMIA, *facts, k("6.2", h(3))) == (finding and HIGH)

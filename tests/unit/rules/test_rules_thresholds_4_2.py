@@ -8,8 +8,8 @@ import pytest
 
 from rules.alert import Rule
 from rules.events import DAY, Drug, Instant
-from tests.unit.rules.builders import Fact, adt, ca, crea, dose, egfr, given, h, infusion, k, mg
-from tests.unit.rules.edges import CRITICAL, HIGH, WARNING, doubtful, ending, lived, moments, standing, values
+from tests.unit.rules.builders import Fact, adt, ca, crea, dose, egfr, given, h, hemolyzed, infusion, k, mg
+from tests.unit.rules.edges import CRITICAL, HIGH, WARNING, ending, lived, moments, standing, values
 
 RULE, UNKNOWN = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN
 Finding = str | None
@@ -154,7 +154,7 @@ def test_rules_4_2_a_step_up_within_6_h(what: str, at: Instant, finding: Finding
     beside = k("6.1", at) if what == "potassium" else ca("1.8", at)
     assert standing(RULE, *WELL, dose(h(0)), mg("1.6", h(9)), beside) == finding
     if what == "potassium":
-        assert standing(RULE, *WELL, dose(h(0)), mg("1.6", h(9)), *doubtful(k("6.1", at))) == WARNING
+        assert standing(RULE, *WELL, dose(h(0)), mg("1.6", h(9)), *hemolyzed(k("6.1", at))) == WARNING
 
 
 # Ends

@@ -8,19 +8,8 @@ import pytest
 
 from rules.alert import Rule
 from rules.events import DAY, MINUTE, Instant
-from tests.unit.rules.builders import (
-    Fact,
-    adt,
-    dig,
-    dose,
-    egfr,
-    h,
-    infusion,
-    k,
-    mg,
-    ordered,
-)
-from tests.unit.rules.edges import CRITICAL, HIGH, WARNING, doubtful, ending, moments, standing, values
+from tests.unit.rules.builders import Fact, adt, dig, dose, egfr, h, hemolyzed, infusion, k, mg, ordered
+from tests.unit.rules.edges import CRITICAL, HIGH, WARNING, ending, moments, standing, values
 
 LOW, AFTER, HYPO = Rule.HYPERKALEMIA_LOW_MAGNESIUM, Rule.HYPERKALEMIA_AFTER_MAGNESIUM, Rule.REFRACTORY_HYPOKALEMIA
 Finding = str | None
@@ -147,7 +136,7 @@ def test_rules_5_after_magnesium_high_by_magnesium(profile: tuple[Fact, ...], va
     """Or a valid Mg of the exposure at its profile's high. RULES.md 5."""
     facts = (*profile, k("4.4", h(-1)), dose(h(0), "1"), k("5.6", h(1)))
     assert standing(AFTER, *facts, mg(value, h(1))) == finding
-    assert standing(AFTER, *facts, *doubtful(mg(value, h(1)))) == WARNING, "a valid one"
+    assert standing(AFTER, *facts, *hemolyzed(mg(value, h(1)))) == WARNING, "a valid one"
 
 
 @pytest.mark.parametrize(("value", "end"), values("5.2", ("resolved potassium_cleared", None, None)))
@@ -189,8 +178,8 @@ def test_rules_5_hypokalemia_below_3_5(which: str, value: str, finding: Finding)
 @pytest.mark.parametrize(("value", "finding"), values("3.5", (WARNING, WARNING, WARNING)))
 def test_rules_5_hypokalemia_hemolysis_only_raises_potassium(value: str, finding: Finding) -> None:
     """A K < 3.5 that is suspect by hemolysis counts, and a suspect one >= 3.5 ends no run. RULES.md 5."""
-    assert standing(HYPO, k("3.4", h(0)), *doubtful(k(value, h(2))), k("3.4", h(5))) == finding
-    assert standing(HYPO, k("3.4", h(0)), *doubtful(k(value, h(5)))) == (WARNING if value < "3.5" else None)
+    assert standing(HYPO, k("3.4", h(0)), *hemolyzed(k(value, h(2))), k("3.4", h(5))) == finding
+    assert standing(HYPO, k("3.4", h(0)), *hemolyzed(k(value, h(5)))) == (WARNING if value < "3.5" else None)
 
 
 @pytest.mark.parametrize(("value", "finding"), values("3.0", (HIGH, None, None)))

@@ -4,8 +4,8 @@ import pytest
 
 from rules.alert import Rule
 from rules.events import HOUR, Condition, Instant
-from tests.unit.rules.builders import Fact, Play, ca, dialysis, dose, egfr, h, ica, infusion, k, mg, said
-from tests.unit.rules.edges import CRITICAL, HIGH, WARNING, doubtful, ending, lived, moments, standing, values
+from tests.unit.rules.builders import Fact, Play, ca, dialysis, dose, egfr, h, hemolyzed, ica, infusion, k, mg, said
+from tests.unit.rules.edges import CRITICAL, HIGH, WARNING, ending, lived, moments, standing, values
 
 GAP, CALCIUM, SPURIOUS = Rule.MAGNESIUM_MONITORING_GAP, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM, Rule.SPURIOUS_POTASSIUM
 Finding = str | None
@@ -223,4 +223,4 @@ def test_rules_5_spurious_unless_a_later_specimen_is_known(at: Instant, finding:
 @pytest.mark.parametrize(("at", "end"), moments(h(24), EXPIRED, "24 h"))
 def test_rules_5_spurious_expires(at: Instant, end: Finding) -> None:
     """24 h. RULES.md 5."""
-    assert ending(SPURIOUS, *doubtful(k("6.0", h(0))), until=at) == end
+    assert ending(SPURIOUS, *hemolyzed(k("6.0", h(0))), until=at) == end

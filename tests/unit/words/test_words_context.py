@@ -23,15 +23,11 @@ from tests.unit.rules.builders import (
     ica,
     infusion,
     k,
+    last,
     mg,
     said,
 )
 from tests.unit.words.histories import CHILD, high_potassium, infused, running
-
-
-def last(play: Play, rule: Rule) -> Transition:
-    """Return the last that *rule* said."""
-    return [one for one in play.seen if one.rule is rule][-1]
 
 
 def raised(play: Play) -> Transition:

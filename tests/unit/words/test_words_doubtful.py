@@ -2,9 +2,9 @@
 
 import pytest
 
-from rules.alert import Rule, Transition
+from rules.alert import Rule
 from rules.events import Condition
-from tests.unit.rules.builders import Fact, Play, ca, changes, crea, dose, egfr, h, hemolyzed, k, mg, said
+from tests.unit.rules.builders import Fact, Play, ca, changes, crea, dose, egfr, h, hemolyzed, k, last, mg, said
 
 HIGH, AFTER, CALCIUM = (
     Rule.REFRACTORY_HYPERKALEMIA,
@@ -17,11 +17,6 @@ GAP = Rule.MAGNESIUM_MONITORING_GAP
 def clotted(of: Fact) -> tuple[Fact, Fact]:
     """Return a result of a tube that clotted: it is not counted."""
     return of, said(of, Condition.CLOTTED)  # type: ignore[arg-type]
-
-
-def last(play: Play, rule: Rule) -> Transition:
-    """Return what was said of *rule* last."""
-    return [one for one in play.seen if one.rule is rule][-1]
 
 
 def test_a_trend_says_that_it_starts_from_a_doubtful_value() -> None:

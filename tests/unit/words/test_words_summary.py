@@ -16,13 +16,13 @@ from tests.unit.rules.builders import (
     egfr,
     given,
     h,
+    hemolyzed,
     ica,
     infusion,
     k,
     mg,
     visit,
 )
-from tests.unit.rules.edges import doubtful
 
 POST, GAP = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.MAGNESIUM_MONITORING_GAP
 AFTER = Rule.HYPERKALEMIA_AFTER_MAGNESIUM
@@ -100,7 +100,7 @@ def test_an_assumed_end_is_told_shortly_before_a_calcium_is_left_out() -> None:
 def test_a_doubtful_trigger_has_no_lowest_magnesium() -> None:
     """The severity is by the highest *valid* one, which is lower than the hemolyzed trigger. RULES.md 3, 4.2."""
     one = last(
-        POST, (h(0), (egfr("90", h(-1)), dose(h(0)))), (h(3), (mg("3.1", h(3)),)), (h(5), doubtful(mg("3.3", h(5))))
+        POST, (h(0), (egfr("90", h(-1)), dose(h(0)))), (h(3), (mg("3.1", h(3)),)), (h(5), hemolyzed(mg("3.3", h(5))))
     )
     assert one.summary.startswith("Magnesium 3.3 mmol/L (possibly spurious), up 0.2 in 2 h, drawn 0 min ago, highest v")
     assert "the severity is by the highest valid: magnesium 3.1 mmol/L, drawn 2 h ago" in one.considerations
@@ -124,7 +124,7 @@ def test_what_was_seen_is_told_in_the_fewest_words_before_it_is_left_out() -> No
     doubted = mg("0.9", h(0))
     one = last(
         Rule.REFRACTORY_HYPERKALEMIA,
-        (h(0), (mg("0.9", h(-40)), k("7.4", h(-2)), k("6.2", h(-1)), *doubtful(doubted), dialysis(h(-1.8), h(-0.9)))),
+        (h(0), (mg("0.9", h(-40)), k("7.4", h(-2)), k("6.2", h(-1)), *hemolyzed(doubted), dialysis(h(-1.8), h(-0.9)))),
         (h(2.5), (ica("0.85", h(0.9)), k("6.0", h(0.9)))),
         until=h(3),
     )
