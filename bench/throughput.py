@@ -52,7 +52,7 @@ async def create_inbound(servers: str) -> None:
         await admin.close()
 
 
-async def fill(servers: str, count: int) -> None:
+async def fill(servers: str, count: int, seed: int = 1) -> None:
     """Write *count* messages, without keys, round robin by batches."""
     producer = AIOKafkaProducer(
         bootstrap_servers=servers, compression_type="lz4", max_batch_size=256 * 1024, linger_ms=5
@@ -60,7 +60,7 @@ async def fill(servers: str, count: int) -> None:
     await producer.start()
     try:
         batch, number, sending = producer.create_batch(), 0, []
-        for message in messages(count):
+        for message in messages(count, seed=seed):
             if batch.append(key=None, value=message, timestamp=None) is None:
                 sending.append(await producer.send_batch(batch, INBOUND, partition=number % PARTITIONS))
                 batch, number = producer.create_batch(), number + 1
@@ -94,9 +94,9 @@ async def bare(servers: str, count: int) -> float:
 
 
 @contextlib.contextmanager
-def service(servers: str, module: str = "consumer") -> Iterator[subprocess.Popen[bytes]]:
+def service(servers: str, module: str = "consumer", name: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """Run ``lab-alert run`` beside us, its log in a file that is shown when it ends too soon."""
-    name = deployment(module)
+    name = name or deployment(module)
     environment = os.environ | {
         "LAB_ALERT_KAFKA_BOOTSTRAP_SERVERS": servers,
         "LAB_ALERT_KAFKA_REPLICATION_FACTOR": "1",
