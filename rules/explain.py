@@ -70,8 +70,9 @@ RULES: dict[Rule, Explanation] = {
         "By the highest potassium of the episode: warning, high from {potassium_high}, critical from "
         "{potassium_critical}; one step up as there, or for a magnesium below {magnesium_very_low}. A potassium below "
         "{potassium_critical} that is not refractory, with a magnesium of {magnesium_very_low} or more, is a warning.",
-        "Resolved by a valid magnesium of {magnesium_low} or more, or when potassium closes the episode (below "
-        "{potassium_clear}); closed after {episode_silence} without a counted potassium.",
+        "Resolved by a valid magnesium of {magnesium_low} or more, or when potassium closes the episode (one "
+        "below {potassium_clear}, or two in a row below {potassium_onset}); closed after {episode_silence} without a "
+        "counted potassium.",
         ("specimen", "kidneys", "life"),
     ),
     Rule.POST_INFUSION_HYPERMAGNESEMIA: Explanation(
@@ -111,7 +112,8 @@ RULES: dict[Rule, Explanation] = {
     Rule.HYPERKALEMIA_AFTER_MAGNESIUM: Explanation(
         "5",
         "A valid potassium of {potassium_onset} or more, drawn between the beginning of an exposure to magnesium and "
-        "{after_window} after its end, is {after_rise} or more above the last one of the {after_baseline} before it.",
+        "{after_window} after its end, is {after_rise} or more above the last one of the {after_baseline} before that "
+        "exposure.",
         "Not held.",
         "Warning; high from {potassium_high}, or when a magnesium of the exposure is high on its ladder; critical from "
         "{potassium_critical}.",
@@ -153,7 +155,7 @@ RULES |= {
         "A valid total calcium below {hypocalcemia}, or an ionized one below {hypocalcemia_ionized}, drawn between "
         "the beginning of an exposure to magnesium and {after_window} after its end, and at least "
         "{hypocalcemia_fall} (ionized {hypocalcemia_ionized_fall}) below the last one of the {after_baseline} before "
-        "it, where one is known. A total calcium with an ionized one of {hypocalcemia_ionized} or more within "
+        "that exposure, where one is known. A total calcium with an ionized one of {hypocalcemia_ionized} or more within "
         "{hypocalcemia_ionized_near} does not fire. Below {post_filter_ionized} during continuous dialysis the words "
         "speak of a post-filter sample.",
         "Not held. One alert for total, one for ionized calcium.",
