@@ -156,8 +156,8 @@ RULES |= {
         "the beginning of an exposure to magnesium and {after_window} after its end, and at least "
         "{hypocalcemia_fall} (ionized {hypocalcemia_ionized_fall}) below the last one of the {after_baseline} before "
         "that exposure, where one is known. A total calcium with an ionized one of {hypocalcemia_ionized} or more "
-        "within {hypocalcemia_ionized_near} does not fire. Below {post_filter_ionized} during continuous dialysis the words "
-        "speak of a post-filter sample.",
+        "within {hypocalcemia_ionized_near} does not fire. Below {post_filter_ionized} during continuous dialysis the "
+        "words speak of a post-filter sample.",
         "Not held. One alert for total, one for ionized calcium.",
         "Warning; critical below {hypocalcemia_critical} (ionized {hypocalcemia_ionized_critical}), unless the newest "
         "magnesium of the exposure is below {hypocalcemia_magnesium}: low magnesium lowers calcium too.",
