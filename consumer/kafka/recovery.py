@@ -1,16 +1,19 @@
 """Where a task begins: the committed offset, held against the log, the metadata and the state (W6, W10)."""
 
 import asyncio
+import time
 from typing import NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from consumer.kafka import compat
 from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import OffsetWentBack, Reason, Stop
 from consumer.kafka.metadata import Metadata, decode
+from consumer.kafka.transaction import Transactor
 from consumer.stage import Output
 from consumer.wire import FORMAT
 
@@ -84,6 +87,90 @@ async def bounds(consumer: AIOKafkaConsumer, partition: TopicPartition, committe
         if committed is None or committed.offset <= end or attempt == SETTLE_ATTEMPTS:
             return Bounds(begin, end)
         await asyncio.sleep(0.2 * attempt)
+
+
+SEEN_OURSELVES = 3
+"""So many times longer an offset is doubted that we have seen further on ourselves."""
+
+
+class Read(NamedTuple):
+    """What is committed for a partition, None: nothing; and what its log has."""
+
+    committed: OffsetAndMetadata | None
+    bounds: Bounds
+
+
+class Recovery:
+    """
+    Finds out where one partition goes on, once it is fenced; what does not belong together is doubted for a while.
+
+    A coordinator that has read its log in part says such things. While it is doubted it is made to write (`stir`).
+    """
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        stage: str,
+        partition: TopicPartition,
+        consumer: AIOKafkaConsumer,
+        known: Known,
+        *,
+        restores: bool,
+    ) -> None:
+        self._config = config
+        self._stage = stage
+        self._partition = partition
+        self._consumer = consumer
+        self._known = known
+        self._restores = restores
+        self._doubted_at: float | None = None
+
+    async def read(self, transactor: Transactor) -> Read:
+        """
+        Return what is committed.
+
+        Raises:
+            OffsetWentBack: It is less than we have seen.
+        """
+        async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
+            committed = (await compat.committed(self._consumer, [self._partition])).get(self._partition)
+            found = Read(committed, await bounds(self._consumer, self._partition, committed))
+        try:
+            self._known.check(self._partition, committed, found.bounds.end)
+        except OffsetWentBack:
+            # Without a state there is nothing else to hold it against: never believed while we remember.
+            if not self._restores or not self._believed(SEEN_OURSELVES * self._config.timeouts.doubt_seconds):
+                await self._stir(transactor, found)
+                raise
+        return found
+
+    async def start(self, transactor: Transactor, found: Read, restored: Restored | None) -> Start:
+        """
+        Return where to begin.
+
+        Raises:
+            Stop: Offset, log, state and P do not belong together (W6).
+
+            OffsetWentBack: They do not, and a coordinator that is still reading may be the reason.
+        """
+        try:
+            begin = resume_from(self._config, self._stage, self._partition, found.committed, found.bounds, restored)
+        except Stop as stop:
+            if stop.reason in DOUBTED and not self._believed(self._config.timeouts.doubt_seconds):
+                await self._stir(transactor, found)
+                raise OffsetWentBack(stop.what) from stop
+            raise
+        self._doubted_at = None
+        return begin
+
+    async def _stir(self, transactor: Transactor, found: Read) -> None:
+        await transactor.stir(found.bounds.begin if found.committed is None else found.committed.offset)
+
+    def _believed(self, seconds: float) -> bool:
+        """Whether the coordinator has said for so long what belongs to nothing we know that it has to be believed."""
+        now = time.monotonic()
+        self._doubted_at = self._doubted_at or now
+        return now - self._doubted_at >= seconds
 
 
 def resume_from(

@@ -15,16 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.kafka import changelog, compat, recovery
 from consumer.kafka.config import KafkaConfig
-from consumer.kafka.faults import (
-    REMEDIES,
-    UNREACHABLE,
-    Action,
-    LeaseLost,
-    OffsetWentBack,
-    Reason,
-    Stop,
-    judge_error,
-)
+from consumer.kafka.faults import REMEDIES, UNREACHABLE, Action, LeaseLost, Reason, Stop, judge_error
 from consumer.kafka.handover import Batch, Clock, Kept
 from consumer.kafka.inbox import Inbox
 from consumer.kafka.lease import Lease
@@ -37,9 +28,6 @@ from consumer.kafka.watermark import Readings
 from consumer.stage import Follows, Output, Record, Versioned
 
 log = structlog.get_logger(__name__)
-
-SEEN_OURSELVES = 3
-"""So many times longer an offset is doubted that we have seen further on ourselves."""
 
 
 class Task:
@@ -72,8 +60,8 @@ class Task:
         self._lease = lease
         self._observer = observer
         self._known = known
+        self._recovery = recovery.Recovery(config, name, partition, consumer, known, restores=restores)
         self._restores = restores
-        self._doubted_at: float | None = None
         self._transactor: Transactor | None = None
         self._metadata = Metadata(stream_time=None, partitions=config.partitions)
         self._pending = Pending(0, 0)
@@ -210,27 +198,11 @@ class Task:
         self._transactor = Transactor(self._config, self.name, self.partition)
         await self._transactor.fence()
         # 3. So what is committed now is all that ever will be but for us.
-        async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
-            found = (await compat.committed(self._consumer, [self.partition])).get(self.partition)
-            bounds = await recovery.bounds(self._consumer, self.partition, found)
-            try:
-                self._known.check(self.partition, found, bounds.end)
-            except OffsetWentBack:
-                # Without a state there is nothing else to hold it against: never believed while we remember.
-                if not self._restores or not self._believed(SEEN_OURSELVES * self._config.timeouts.doubt_seconds):
-                    await self._transactor.stir(bounds.begin if found is None else found.offset)
-                    raise
+        found = await self._recovery.read(self._transactor)
         self._to(State.RESTORING)
         # 4. And the changelog's end, asked now, has all the state that belongs to it.
         restored = await self._restore() if self._restores else None
-        try:
-            start = recovery.resume_from(self._config, self.name, self.partition, found, bounds, restored)
-        except Stop as stop:
-            if stop.reason in recovery.DOUBTED and not self._believed(self._config.timeouts.doubt_seconds):
-                await self._transactor.stir(bounds.begin if found is None else found.offset)
-                raise OffsetWentBack(stop.what) from stop
-            raise
-        self._doubted_at = None
+        start = await self._recovery.start(self._transactor, found, restored)
         # 5. Rewind. Everything that was fetched before is void.
         if not self._lease.valid:
             raise LeaseLost
@@ -266,12 +238,6 @@ class Task:
         self.kept = self.kept._replace(position=restored.position, last=restored.last or self.kept.last)
         self._observer.restored(self.name, records=restored.records, seconds=time.monotonic() - begun)
         return restored._replace(last=self.kept.last)
-
-    def _believed(self, seconds: float) -> bool:
-        """Whether the coordinator has said for so long what belongs to nothing we know that it has to be believed."""
-        now = time.monotonic()
-        self._doubted_at = self._doubted_at or now
-        return now - self._doubted_at >= seconds
 
     async def _work(self) -> None:
         """Process and commit until drained; then commit what is left."""
