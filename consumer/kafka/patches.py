@@ -2,17 +2,20 @@
 What aiokafka does otherwise in this process: each a fault of it that would lose records, or stand still in silence.
 
 Private attributes used here (W16): ``AIOKafkaConnection`` (``send``, ``_send_sasl_token``, ``close``,
-``_request_timeout``), ``AIOKafkaClient`` (``coordinator_lookup``, ``get_random_node``), ``FetchResult`` (``getall``,
-``_topic_partition``), ``PartitionRecords._contains_abort_marker``, ``MessageAccumulator._pending_batches``,
-``JoinGroupRequest._rebalance_timeout``; and of ``MetadataRequest`` the default of ``allow_auto_topic_creation``.
+``_request_timeout``), ``AIOKafkaClient`` (``bootstrap``, ``coordinator_lookup``, ``get_random_node``) and its
+``create_conn``, ``FetchResult`` (``getall``, ``_topic_partition``), ``PartitionRecords._contains_abort_marker``,
+``MessageAccumulator._pending_batches``, ``JoinGroupRequest._rebalance_timeout``; and of ``MetadataRequest`` the default
+of ``allow_auto_topic_creation``.
 """
 
 # ruff: noqa: SLF001  (what this module is for)
 
 import functools
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
+from aiokafka import client as aiokafka_client
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
@@ -36,6 +39,7 @@ def patch() -> None:
     name_the_unreadable()
     pass_empty_markers()
     give_up_what_waits()
+    say_why_nobody_answered()
 
 
 def make_no_topics() -> None:
@@ -136,6 +140,41 @@ def give_up_what_waits() -> None:
         accumulator._pending_batches = _Sent()
 
     MessageAccumulator.__init__ = made
+
+
+def say_why_nobody_answered() -> None:
+    """
+    Have a client that could not connect to any broker say why: a wrong password, a certificate that nobody vouches for.
+
+    aiokafka says that in its own log alone, and raises the same for all of them: the broker would seem to be away.
+    """
+    bootstrap, connect = AIOKafkaClient.bootstrap, aiokafka_client.create_conn
+    failures: ContextVar[list[BaseException] | None] = ContextVar("failures", default=None)
+
+    @functools.wraps(connect)
+    async def connected(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await connect(*args, **kwargs)
+        except (OSError, KafkaError) as error:
+            if (heard := failures.get()) is not None:
+                heard.append(error)
+            raise
+
+    @functools.wraps(bootstrap)
+    async def bootstrapped(client: AIOKafkaClient) -> None:
+        heard: list[BaseException] = []
+        token = failures.set(heard)
+        try:
+            await bootstrap(client)
+        except KafkaConnectionError as error:
+            if not heard:
+                raise
+            raise KafkaConnectionError(f"{type(heard[-1]).__name__}: {heard[-1]}") from error
+        finally:
+            failures.reset(token)
+
+    aiokafka_client.create_conn = connected
+    AIOKafkaClient.bootstrap = bootstrapped
 
 
 def _telling(write: Callable[..., Any]) -> Callable[..., Any]:

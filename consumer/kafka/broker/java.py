@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from consumer.kafka.broker.base import (
@@ -60,7 +60,25 @@ class JavaBroker:
 
     kind = "java"
 
-    def __init__(self, say: Callable[[str], None] = to_stderr, proxy: int | None = None) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None] = to_stderr,
+        proxy: int | None = None,
+        properties: Mapping[str, str] | None = None,
+        users: Sequence[str] = (),
+    ) -> None:
+        """
+        Start one.
+
+        Args:
+            say: Takes one line before anything that takes long.
+
+            proxy: As for `consumer.kafka.brokers.broker`.
+
+            properties: Settings of the server's, over those of `server_properties`.
+
+            users: Who may log in, in the words of the storage tool's ``--add-scram``.
+        """
         java = find_java()
         jars = kafka_jars(say)
         self._ports = contextlib.ExitStack()
@@ -71,20 +89,22 @@ class JavaBroker:
         self._data = Path(tempfile.mkdtemp(prefix="lab-alert-kafka-"))
         self._log = self._data / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
-        properties = server_properties(
+        served = server_properties(
             listeners=f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller_port}"
             + (f",PROXIED://{self.behind}" if self.behind else ""),
             advertised=advertised_listeners(self.bootstrap_servers, proxy),
             controller=f"127.0.0.1:{controller_port}",
-        ) | {"log.dirs": str(self._data / "logs")}
+        )
+        served |= {"log.dirs": str(self._data / "logs"), **(properties or {})}
         configuration = self._data / "server.properties"
-        configuration.write_text("".join(f"{name}={value}\n" for name, value in properties.items()), encoding="utf-8")
+        configuration.write_text("".join(f"{name}={value}\n" for name, value in served.items()), encoding="utf-8")
         logging = self._data / "log4j2.properties"
         logging.write_text(LOGGING, encoding="utf-8")
         run = [java, "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={logging}", "-cp", f"{jars}/*"]
         self._serve = [*run, "-Xmx1g", "kafka.Kafka", str(configuration)]
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = [*run, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone"]
+        tool += [f"--add-scram={user}" for user in users]
         try:
             # An id may begin with a dash, hence the equals sign.
             self._run([*tool, f"--cluster-id={cluster_id}", "-c", str(configuration)])
@@ -123,7 +143,7 @@ class JavaBroker:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stop cleanly and wait; killed when that takes longer than half a minute."""
+        """Stop cleanly and wait; killed when that takes longer than `STOP_SECONDS`."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
