@@ -244,7 +244,8 @@ class PostInfusion(Plain):
     def _expiry(self, chart: Chart, claim: Claim, exposure: Exposure | None, results: list[Draw]) -> Instant:
         last = results[-1].at if results else claim.trigger_at
         silent = max(last, claim.trigger_at) + chart.rulebook.magnesium_silence
-        return max(silent, exposure.end) if exposure is not None and exposure.running(silent) else silent
+        courses = () if exposure is None else exposure.courses
+        return max([silent, *(course.end for course in courses if course.running(silent))])
 
 
 class ExposureUnknown(Plain):

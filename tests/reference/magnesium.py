@@ -46,10 +46,9 @@ def accumulates(exposure: Exposure, draws: list[Draw]) -> bool:
 
 
 def gone_silent_at(exposure: Exposure, draws: list[Draw]) -> int:
-    """48 h after the last magnesium that belongs to it, and not before its infusions have ended."""
+    """48 h after the last magnesium that belongs to it, and not before those of its infusions have ended that run."""
     silent_at = max((draw.t for draw in draws), default=exposure.s) + 48 * HOUR
-    ends = [dose.e if dose.e is not None else dose.until for dose in exposure.doses if dose.infusion]
-    return max([silent_at, *(end for end in ends if end is not None)])
+    return max([silent_at, *(dose.until for dose in exposure.doses if dose.until is not None)])
 
 
 def magnesium_cleared(chart: Chart, exposure: Exposure, draws: list[Draw], t: int) -> Draw | None:
