@@ -271,7 +271,7 @@ def test_rules_7_never_two_alerts_of_one_trigger() -> None:
 
 
 def test_rules_4_2_an_end_that_is_told_ahead_keeps_no_silent_alert_open() -> None:
-    """Running is: no end yet. Of two infusions one runs until 64 h, of the other 200 h is told. RULES.md 4.2, ADR 8.26."""
+    """Running: no end yet. Of two infusions one runs until 64 h, of the other 200 h is told. RULES.md 4.2, ADR 8.26."""
     play = Play(egfr("80", h(0)))
     play.tell(infusion(h(0), order="A"), infusion(h(1), h(200), order="B"), at=h(1))
     play.tell(mg("2.2", h(3)))
