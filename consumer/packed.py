@@ -166,7 +166,7 @@ class PackedRows:
         """Return them with one more at place *n*, the others as they lie."""
         row = _encoder.encode(_row(entry))
         place = self._end(n - 1) if n else 0
-        later = [end + len(row) for (end,) in _END.iter_unpack(self.ends[n * _END_BYTES :])]
+        later = [end + len(row) for end in _places(self.ends[n * _END_BYTES :])]
         ends = self.ends[: n * _END_BYTES] + _ends(place + len(row), *later)
         return PackedRows(self._analyte, ends, self.entries[:place] + row + self.entries[place:])
 
@@ -175,7 +175,7 @@ class PackedRows:
         before = self._end(start - 1) if start else 0
         ends = self.ends[start * _END_BYTES : end * _END_BYTES]
         if before:
-            ends = _ends(*(place - before for (place,) in _END.iter_unpack(ends)))
+            ends = _ends(*[place - before for place in _places(ends)])
         return PackedRows(self._analyte, ends, self.entries[before : self._end(end - 1) if end else 0])
 
     def naming(self, text: str) -> list[int]:
@@ -249,6 +249,10 @@ def _packed(analyte: Analyte, series: Series) -> PackedSeries:
         series.settle(rows)
     assert isinstance(rows, PackedRows)
     return PackedSeries(analyte, *series.columns, rows.ends, rows.entries)
+
+
+def _places(ends: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(ends) // _END_BYTES}I", ends)
 
 
 def _ends(*places: int) -> bytes:

@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
-from typing import NamedTuple, Protocol, Self, overload
+from typing import NamedTuple, Protocol, Self, cast, overload
 
 from rules.events import Condition, Instant, Result
 from rules.lazy import lazy
@@ -230,12 +230,24 @@ class Draws(Sequence[Draw]):
         """Return them with more, which were taken up already."""
         if not draws:
             return self
-        beyond = max(self._numbers, default=-1) + 1
-        made = self.made | dict(enumerate(draws, beyond))
+        numbered = {-number: draw for number, draw in enumerate(draws, 1)}  # no series has such a number
+        made = self.made | numbered
         every = [*zip(self.at, self._numbers, self.values, self.came, strict=True)]
-        every += [(draw.at, number, draw.value, draw.came) for number, draw in enumerate(draws, beyond)]
+        every += [(draw.at, number, draw.value, draw.came) for number, draw in numbered.items()]
         at, numbers, values, came = zip(*sorted(every), strict=True)
         return Draws(at, values, came, made, self._make, numbers)
+
+    def grown(self, entries: Sequence[StoredResult], first: int, make: Callable[[int], Draw]) -> "Draws":
+        """Return them with later ones behind them: the *first* of their source and those that follow, all valid."""
+        numbers = range(first, first + len(entries))
+        return Draws(
+            [*self.at, *[entry.result.observed_at for entry in entries]],
+            [*self.values, *[cast("Decimal", entry.result.value) for entry in entries]],
+            [*self.came, *[entry.came for entry in entries]],
+            dict(self.made),
+            make,
+            range(numbers.stop) if isinstance(self._numbers, range) else [*self._numbers, *numbers],
+        )
 
 
 NO_DRAWS = Draws.of([])
@@ -271,6 +283,25 @@ class Present(NamedTuple):
     came: int
     said: tuple[Condition, ...]
     named_at: Instant
+
+
+class Lying:
+    """Where the draws of a series are read: the series as it is now, which may have grown since they were taken up."""
+
+    def __init__(self, series: Source) -> None:
+        self.series = series
+
+    def __getitem__(self, n: int) -> StoredResult:
+        """Read one."""
+        return self.series[n]
+
+    def identity(self, n: int) -> str:
+        """Return the identity of one."""
+        return self.series.identity(n)
+
+    def identities(self, start: int, end: int) -> Sequence[str]:
+        """Return those from *start* to before *end*."""
+        return self.series.identities(start, end)
 
 
 class Worked:

@@ -28,6 +28,10 @@ class Results:
         """Return the results of versions in any order."""
         return cls({}).taking(entries)
 
+    def __bool__(self) -> bool:
+        """Say whether there are any: no series is empty."""
+        return bool(self.series)
+
     def __len__(self) -> int:
         """Return how many versions there are."""
         return sum(map(len, self.series.values()))

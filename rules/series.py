@@ -266,11 +266,18 @@ class Series:
             _least(max, ours.highest, added.highest),
         )
         grown = Series(columns, self.head, self.tail + entries)
+        grown.oldest_at, grown.newest_at = self.oldest_at, entries[-1].result.observed_at
         if "values" in self.__dict__:  # and with it, mostly, the rest: what was unpacked is not unpacked again
             grown.at = (*self.at, *[entry.result.observed_at for entry in entries])
             grown.came = (*self.came, *[entry.came for entry in entries])
             grown.values = [*self.values, *[entry.result.value for entry in entries]]
         return grown
+
+    def beyond(self, earlier: "Series") -> Sequence[StoredResult] | None:
+        """Return the PLAIN versions that have come behind all of *earlier*; None where that is not all that differs."""
+        marks, known, came = self.columns.marks, earlier.columns.marks, len(earlier.tail)
+        grown = self.head is earlier.head and self.tail[:came] == earlier.tail and marks.startswith(known)
+        return self.tail[came:] if grown and not marks[len(known) :].strip(PLAIN) else None
 
     def _sharing(self, entry: StoredResult) -> list[int]:
         """Return the versions that have the identity or the draw time of *entry*; ascending."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import cast
 
-from rules.draws import INVALID, NO_DRAWS, SUSPECT, VALID, Draw, Draws, Worked, newest_versions
+from rules.draws import INVALID, NO_DRAWS, SUSPECT, VALID, Draw, Draws, Lying, Worked, newest_versions
 from rules.events import Analyte, Condition, Instant, Result
 from rules.patient import StoredTube, touches
 from rules.results import Results
@@ -44,6 +44,7 @@ class Drawn:
                 for version in newest_versions(_mixed(series)):
                     if version.said:
                         self.said.setdefault(version.result.container, set()).update(version.said)
+        self.lying: dict[Analyte, Lying] = {}
         self.speaking: dict[Analyte, Draws] = {}
         self.counting: dict[Analyte, Draws] = {}
         self.announced: dict[Analyte, list[StoredResult]] = {}
@@ -67,19 +68,69 @@ class Drawn:
 
     def _take_over(self, before: "Drawn") -> None:
         """
-        Take over the draws of each analyte whose versions are the same.
+        Take over the draws of each analyte whose versions are the same, or to which none but later ones have come.
 
         Potassium, calcium and magnesium are judged together by the K-EDTA pattern: where it may show, before or now,
         they go together or not at all. Elsewhere a verdict rests on the analyte's own versions and its tubes.
         """
-        ours, theirs = self.series, before.series
-        apart = (self.edta or before.edta) and any(ours.get(a) is not theirs.get(a) for a in _JUDGED_TOGETHER)
+        together = not (self.edta or before.edta) or self._shows_no_edta(before)
         for analyte, speaking in before.speaking.items():
-            if ours.get(analyte) is theirs.get(analyte) and not (apart and analyte in _JUDGED_TOGETHER):
-                self.speaking[analyte], self.announced[analyte] = speaking, before.announced[analyte]
-                if analyte in before.counting:
-                    self.counting[analyte] = before.counting[analyte]
+            if together or analyte not in _JUDGED_TOGETHER:
+                self._take_over_one(analyte, speaking, before)
         self.judged = before.judged and Analyte.POTASSIUM in self.speaking
+
+    def _take_over_one(self, analyte: Analyte, speaking: Draws, before: "Drawn") -> None:
+        """Take over the draws of an analyte as they were, or with the later ones behind them."""
+        counting, lying = before.counting.get(analyte), before.lying.get(analyte)
+        series, known = self.series.get(analyte), before.series.get(analyte)
+        if series is not known:
+            came = self._later(analyte, before)
+            if came is None or (analyte is Analyte.POTASSIUM and self._may_jump(speaking, came)):
+                return
+            assert series is not None
+            assert known is not None
+            assert lying is not None
+            lying.series = series
+            grown = speaking.grown(came, len(known), _taker(series, lying))
+            speaking, counting = grown, grown if counting is speaking else None
+        self.speaking[analyte], self.announced[analyte] = speaking, before.announced[analyte]
+        if counting is not None:
+            self.counting[analyte] = counting
+        if lying is not None:
+            self.lying[analyte] = lying
+
+    def _later(self, analyte: Analyte, before: "Drawn") -> Sequence[StoredResult] | None:
+        """Return the later draws that have come, if nothing is said of their tubes; None where more has changed."""
+        ours, theirs = self.series.get(analyte), before.series.get(analyte)
+        came = None if ours is None or theirs is None else ours.beyond(theirs)
+        return None if came is None or any(entry.result.container in self.said for entry in came) else came
+
+    def _shows_no_edta(self, before: "Drawn") -> bool:
+        """Say whether what came is of new specimens alone, and their potassium too low for the K-EDTA pattern."""
+        potassium = before.series.get(Analyte.POTASSIUM)
+        if potassium is None:
+            return False
+        for analyte in _JUDGED_TOGETHER:
+            if self.series.get(analyte) is before.series.get(analyte):
+                continue
+            came = self._later(analyte, before)
+            if not came or any(entry.result.observed_at <= potassium.newest_at for entry in came):
+                return False
+            if analyte is Analyte.POTASSIUM and any(_value(e) >= self._rulebook.edta_potassium for e in came):
+                return False
+        return True
+
+    def _may_jump(self, potassiums: Draws, later: Sequence[StoredResult]) -> bool:
+        """Say whether one of the *later* potassiums may be judged by others: it is far from one close before it."""
+        book = self._rulebook
+        last = potassiums[-1] if potassiums else None
+        at, value, valid = (0, Decimal(0), True) if last is None else (last.at, last.value, last.verdict == VALID)
+        for entry in later:
+            near = entry.result.observed_at - at <= book.jump_within
+            if near and not (valid and abs(_value(entry) - value) < book.jump_potassium):
+                return True
+            at, value, valid = entry.result.observed_at, _value(entry), True
+        return False
 
     def of(self, analyte: Analyte) -> Draws:
         """Return the speaking draws of *analyte*, invalid ones too."""
@@ -133,7 +184,8 @@ class Drawn:
     def _work_out(self, analyte: Analyte, series: Series, pending: list[StoredResult]) -> Draws:
         """Return the draws of a series: those that stand as they are, and those worked out of its mixed versions."""
         marks = series.columns.marks
-        plain = _plain(series)
+        lying = self.lying[analyte] = Lying(series)
+        plain = _plain(series, lying)
         for container in self.said:
             for n in series.naming(container):
                 if marks[n] == PLAIN:
@@ -160,23 +212,29 @@ class Drawn:
                 draw.doubt(verdict, why)
 
 
+def _value(entry: StoredResult) -> Decimal:
+    """Return the value of a version that is a draw as it is."""
+    return cast("Decimal", entry.result.value)
+
+
 def _mixed(series: Series) -> list[StoredResult]:
     """Return the versions that have to be worked out with others."""
     return [series[n] for n, mark in enumerate(series.columns.marks) if mark in (MIXED, REMARKED)]
 
 
-def _plain(series: Series) -> Draws:
+def _plain(series: Series, lying: Lying) -> Draws:
     """Return the versions that are draws as they are; they have a value."""
-    at, came, marks = series.at, series.came, series.columns.marks
-    values = cast("list[Decimal]", series.values)
-
-    def take_up(n: int) -> Draw:
-        return Draw(at[n], values[n], came[n], series, n)
-
-    every = Draws(at, values, came, {}, take_up)
+    marks = series.columns.marks
+    every = Draws(series.at, cast("list[Decimal]", series.values), series.came, {}, _taker(series, lying))
     if marks.count(PLAIN) == len(marks):
         return every
     return every.only([n for n, mark in enumerate(marks) if mark == PLAIN])
+
+
+def _taker(series: Series, lying: Lying) -> Callable[[int], Draw]:
+    """Return what takes up a draw of a series by its number."""
+    at, values, came = series.at, cast("list[Decimal]", series.values), series.came
+    return lambda n: Draw(at[n], values[n], came[n], lying, n)
 
 
 def _draw(result: Result, value: Decimal, came: int, named_at: Instant) -> Draw:
@@ -193,18 +251,14 @@ class KnownBy:
     def of(self, analyte: Analyte) -> Draws:
         """Return the speaking draws of *analyte* among what had come."""
         draws = self._drawn.of(analyte)
-        if max(draws.came, default=0) <= self._count:
+        late = [n for n, came in enumerate(draws.came) if came > self._count]
+        if not late:
             return draws
-        kept = []
         known = draws.known()
-        for n, came in enumerate(draws.came):
-            if came <= self._count:
-                kept.append(draws[n])
-                continue
-            earlier = [other for other in known[n].others if other.came <= self._count] if n in known else []
-            if earlier:
-                kept.append(max(earlier, key=_speaks))
-        return Draws.of(kept)
+        others = [known[n].others for n in late if n in known]
+        earlier = [[draw for draw in drawn if draw.came <= self._count] for drawn in others]
+        spoke = [max(drawn, key=_speaks) for drawn in earlier if drawn]
+        return draws.only([n for n, came in enumerate(draws.came) if came <= self._count]).joined(spoke)
 
     def counted(self, analyte: Analyte) -> Draws:
         """Return those of them that are not invalid."""

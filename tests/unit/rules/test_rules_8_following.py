@@ -1,10 +1,14 @@
 """A judgement that begins with the chart of the last one changes nothing in it, and is none the worse for it."""
 
+import pytest
+
 from rules import engine
 from rules.alert import Rule
-from rules.events import Drug
+from rules.chart import Chart
+from rules.events import Condition, Drug
+from rules.patient import advance, new_state
 from rules.rulebook import DEFAULT, load
-from tests.unit.rules.builders import ca, d, egfr, event, given, h, k, mg
+from tests.unit.rules.builders import PATIENT, Fact, ca, d, egfr, event, given, h, k, mg, said
 
 BEFORE = event(k("5.6", h(-3)), mg("0.5", h(0)), ca("1.6", h(0)), at=h(0))
 CONTAMINATED = event(k("6.2", h(0)), at=h(1))
@@ -51,3 +55,54 @@ def test_rules_5_kidneys_that_fail_reach_what_was_found_before() -> None:
     assert [(t.rule, t.change.value, t.severity.label) for t in after.transitions] == [
         (Rule.REFRACTORY_HYPOKALEMIA, "escalated", "high")
     ]
+
+
+FIRST = (k("4.0", h(0)), k("4.1", h(3)), mg("0.9", h(3)))
+WITH_CALCIUM = (*FIRST, ca("2.2", h(3)))
+ONCE_HIGH = (k("6.1", h(0)), *WITH_CALCIUM[1:])
+DOUBTED = (*FIRST, k("6.7", h(4)))
+"""Its last potassium jumps."""
+ELSEWHERE = k("4.3", h(9), container="T")
+
+
+@pytest.mark.parametrize(
+    ("known", "came", "taken", "verdicts"),
+    [
+        pytest.param(FIRST, [k("4.4", h(9))], True, "vvv", id="a later one"),
+        pytest.param(FIRST, [mg("0.8", h(9))], True, "vv", id="a later magnesium"),
+        pytest.param(FIRST, [k("4.4", h(9)), k("4.6", h(10))], True, "vvvv", id="two later ones"),
+        pytest.param(FIRST, [k("4.4", h(1))], False, "vvv", id="one drawn before the last"),
+        pytest.param(FIRST, [k("4.4", h(3), order="B")], False, "vv", id="another of its specimen"),
+        pytest.param(FIRST, [k("4.3", h(0), status="C")], False, "vv", id="a correction"),
+        pytest.param(FIRST, [k(None, h(9), status="I")], False, "vv", id="one announced"),
+        pytest.param(FIRST, [ELSEWHERE, said(ELSEWHERE, Condition.HEMOLYZED)], False, "vvs", id="a hemolyzed one"),
+        pytest.param(FIRST, [k("6.5", h(5))], True, "vvv", id="a rise of 2.4"),
+        pytest.param(FIRST, [k("6.6", h(6))], False, "vvs", id="a jump of 2.5 in 3 h"),
+        pytest.param(FIRST, [k("6.6", h(6) + 1)], True, "vvv", id="of 2.5 in more than 3 h"),
+        pytest.param(FIRST, [k("1.6", h(5))], False, "vvs", id="a jump down"),
+        pytest.param(FIRST, [k("5.9", h(5)), k("3.4", h(6))], False, "vvvs", id="the second jumps"),
+        pytest.param(DOUBTED, [k("6.4", h(7))], False, "vvsv", id="one near to a doubtful one, within 3 h"),
+        pytest.param(DOUBTED, [k("6.4", h(7) + 1)], True, "vvsv", id="later than that"),
+        pytest.param(WITH_CALCIUM, [k("5.9", h(9)), ca("1.6", h(9))], True, "vvv", id="5.9 is no EDTA pattern"),
+        pytest.param(WITH_CALCIUM, [k("6.0", h(9)), ca("1.6", h(9))], False, "vvs", id="6.0 is one"),
+        pytest.param(ONCE_HIGH, [k("5.9", h(9)), ca("1.6", h(9))], True, "vvv", id="a high one is known"),
+        pytest.param(ONCE_HIGH, [k("6.0", h(9))], False, "vvv", id="another high one"),
+        pytest.param(ONCE_HIGH, [ca("1.6", h(3) + 1)], True, "vv", id="calcium later than it"),
+        pytest.param((k("6.1", h(3)), *WITH_CALCIUM[2:]), [mg("0.5", h(9))], True, "v", id="a magnesium later than it"),
+        pytest.param((k("6.1", h(3)), ca("2.2", h(0))), [ca("1.6", h(3))], False, "s", id="the calcium of its tube"),
+        pytest.param((k("6.1", h(3)),), [ca("1.6", h(3))], False, "s", id="the first calcium, of its tube"),
+    ],
+)
+def test_rules_3_what_is_taken_over_when_later_draws_come(
+    known: tuple[Fact, ...], came: list[Fact], taken: bool, verdicts: str
+) -> None:
+    """Draws go on as they are where no verdict can change, and the later ones are valid; else all is judged anew."""
+    state = advance(new_state(PATIENT), event(*known, at=h(10)), h(10))
+    before = Chart(state, h(10), DEFAULT)
+    first, _, _ = before.potassium[0], before.magnesium, before.calcium
+    then = advance(state, event(*came, at=h(11)), h(11))
+    after, anew = Chart(then, h(11), DEFAULT, before=before), Chart(then, h(11), DEFAULT)
+    assert (after.potassium[0] is first) is taken
+    for part in ("potassium", "magnesium", "calcium"):
+        assert repr(list(getattr(after, part))) == repr(list(getattr(anew, part)))
+    assert "".join(draw.verdict[0] for draw in after.potassium) == verdicts
