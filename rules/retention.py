@@ -15,6 +15,9 @@ KEEP_RESULTS = 14 * DAY
 At least 7 days, creatinine 14 (RULES.md 7); one bound for all keeps the state simple.
 
 What an open alert stood on may be as much older than its trigger: an injury of 7 days, and the 7 days before it.
+
+It moves on once a day (at midnight UTC): to drop one result costs as much as to drop a day's, and all that the rules
+had made of the others is then made anew.
 """
 KEEP_CONTEXT = 30 * DAY
 
@@ -29,7 +32,7 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         rulebook: For the limit.
         potassium_since: Potassiums drawn at or after this are kept, however old: an open episode or run rests on them.
     """
-    horizon = min([now, *(a.trigger_at for a in state.alerts if a.ended is None)]) - KEEP_RESULTS
+    horizon = (min([now, *(a.trigger_at for a in state.alerts if a.ended is None)]) - KEEP_RESULTS) // DAY * DAY
     results = state.results.since(horizon, potassium_since)
     excess = len(results) - int(rulebook.results_at_most)
     if excess > 0:

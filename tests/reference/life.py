@@ -53,7 +53,7 @@ class Patient(Speaker):
         """When a quiet patient is forgotten: 30 days after the last event, 7 with nothing but context."""
         if self.open or not self.entries:
             return None
-        since = self.last_event - 14 * DAY
+        since = (self.last_event - 14 * DAY) // DAY * DAY
         events = [entry.event for entry in self.entries]
         times = [each.observed_at for event in events for each in event.results]
         times += [each.ended_at or each.started_at for event in events for each in event.administrations]

@@ -42,10 +42,12 @@ def every_twelve_hours(play: Play, value: str, since: int, until: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "kept"), [(14 * DAY, True), (14 * DAY + 1, False)], ids=["drawn 14 days ago", "drawn longer ago"]
+    ("age", "kept"),
+    [(14 * DAY, True), (15 * DAY - h(0) % DAY - 1, True), (15 * DAY - h(0) % DAY, False)],
+    ids=["drawn 14 days ago", "the last moment of that day", "the day after"],
 )
 def test_rules_7_results_are_kept_fourteen_days(age: int, kept: bool) -> None:
-    """A result is kept for 14 days, creatinine's bound, when nothing open asks for it. RULES.md 7."""
+    """A result is kept for 14 days and to the end of that day (UTC), when nothing open asks for it. RULES.md 7."""
     play = Play(k("4.0", h(0)), crea("80", h(0)))
     play.tell(ca("2.3", h(0) + age))
     assert (len(stored(play).results) == 3) is kept

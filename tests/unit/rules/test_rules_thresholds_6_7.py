@@ -236,7 +236,10 @@ def test_rules_7_retires_after_7_days_with_context_alone(at: Instant, gone: bool
 
 
 @pytest.mark.parametrize(
-    ("age", "kept"), moments(7 * DAY, (2, 2, 2), "7 days") + moments(14 * DAY, (2, 2, 1), "14 days")
+    ("age", "kept"),
+    moments(7 * DAY, (2, 2, 2), "7 days")
+    + moments(14 * DAY, (2, 2, 2), "14 days")
+    + moments(15 * DAY - h(0) % DAY, (2, 1, 1), "the end of that day"),
 )
 def test_rules_7_results_are_kept_7_days_and_creatinine_14(age: Instant, kept: int) -> None:
     """At least 7 days of results (creatinine 14); one bound for all. RULES.md 7."""
