@@ -55,15 +55,19 @@ class Finding(NamedTuple):
     value: Decimal | None = None  # of the trigger, for "markedly worse"; None where there is no such step
     exposure: Exposure | None = None
     notes: Mapping[str, object] = {}
-    """Facts for the words, by name; each family documents its own."""
+    """
+    Facts for the words, by name. ``worst``: the result that the severity is by, where that is another than the trigger
+    (the highest potassium of an episode, the highest magnesium of an exposure, the lowest potassium of a run);
+    ``steps``: what raised it by a step.
+    """
 
 
 class End(NamedTuple):
-    """How an alert ends: its transition, its reason, and the results that ended it (`ended_by`, one a line)."""
+    """How an alert ends: its transition, its reason, and the results that ended it."""
 
     change: Change
     reason: str
-    by: str | None = None
+    by: tuple[Draw, ...] = ()
 
 
 class Family(Protocol):
@@ -109,7 +113,7 @@ def result_of(name: str) -> str:
 
 def resolved(reason: str, *draws: Draw) -> End:
     """Return a resolution, by *draws* where results brought it."""
-    return End(Change.RESOLVED, reason, "\n".join(ended_by(draw) for draw in draws) or None)
+    return End(Change.RESOLVED, reason, draws)
 
 
 EXPIRED = End(Change.CLOSED, "expired")

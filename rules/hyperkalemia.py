@@ -192,9 +192,17 @@ def _fast_rise(chart: Chart, draw: Draw) -> bool:
     return least is not None and draw.value - least >= book.fast_rise
 
 
-def highest(episode: Episode, book: Rulebook) -> Severity:
-    """Return the severity of the highest counted potassium since the last reopening."""
-    return max([severity_by_value(draw, book) for draw in episode.current])
+def rating(episode: Episode, trigger: Draw, book: Rulebook) -> tuple[Severity, Draw | None]:
+    """
+    Return the severity of the worst counted potassium since the last reopening (RULES.md 4.1).
+
+    And that potassium, where *trigger* is rated lower.
+    """
+    rated = {draw: severity_by_value(draw, book) for draw in episode.current}
+    severity = max(rated.values())
+    if rated.get(trigger, severity) is severity:
+        return severity, None
+    return severity, max([draw for draw in rated if rated[draw] is severity], key=lambda draw: draw.value)
 
 
 def potassium_end(chart: Chart, claim: Claim) -> End | None:
@@ -283,17 +291,18 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
             return []
         book = chart.rulebook
         stepped = steps(chart, episode, trigger)
+        severity, worst = rating(episode, trigger, book)
         return [
             Finding(
                 rule=self.rule,
                 trigger=trigger.key,
                 trigger_at=trigger.at,
-                severity=step_up(highest(episode, book), when=bool(stepped)),
+                severity=step_up(severity, when=bool(stepped)),
                 evidence=[trigger, *[d for d in reversed(episode.draws) if d is not trigger]],
                 criterion=name,
                 held_until=self._held_until(chart, episode, trigger),
                 value=trigger.value,
-                notes={"episode": episode, "steps": stepped},
+                notes={"episode": episode, "steps": stepped, "worst": worst},
             )
         ]
 
@@ -303,7 +312,10 @@ class RefractoryWithoutMagnesium(Hyperkalemia):
         since = mark.since if mark is not None else chart.now
         if mark is not None and mark.over:
             return NO_HOLD
-        if any(draw.valid and draw.value >= book.potassium_critical for draw in episode.current):
+        critical = book.potassium_critical
+        if chart.may_reach(Analyte.POTASSIUM, critical) and any(
+            d.valid and d.value >= critical for d in episode.current
+        ):
             return NO_HOLD
         return since + (book.hold_pending if chart.magnesium_pending(trigger.at) else book.hold)
 
@@ -365,7 +377,8 @@ class WithLowMagnesium(Hyperkalemia):
         stepped = steps(chart, episode, trigger)
         if very_low:
             stepped.append(f"magnesium below {book.shown('magnesium_very_low')}")
-        severity = step_up(highest(episode, book), when=bool(stepped))
+        highest, worst = rating(episode, trigger, book)
+        severity = step_up(highest, when=bool(stepped))
         if trigger.value < book.potassium_critical and refractory is None and not very_low:
             severity = Severity.WARNING
         return [
@@ -374,10 +387,16 @@ class WithLowMagnesium(Hyperkalemia):
                 trigger=trigger.key,
                 trigger_at=trigger.at,
                 severity=severity,
-                evidence=[trigger, magnesium, *(d for d in reversed(episode.draws) if d is not trigger)],
+                evidence=[trigger, magnesium, *[d for d in reversed(episode.draws) if d is not trigger]],
                 used_at=magnesium.at,
                 value=trigger.value,
-                notes={"episode": episode, "steps": stepped, "refractory": refractory, "magnesium_draw": magnesium},
+                notes={
+                    "episode": episode,
+                    "steps": stepped,
+                    "worst": worst,
+                    "refractory": refractory,
+                    "magnesium_draw": magnesium,
+                },
             )
         ]
 

@@ -4,7 +4,6 @@ Hypermagnesemia: after an infusion, and without a known exposure (RULES.md 4.2).
 Sources: ACOG Practice Bulletin 222 for the obstetric ladder; the general and renal ladders are the rulebook's own.
 """
 
-from bisect import bisect_left
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +13,6 @@ from rules.draws import Draw, names, since
 from rules.events import Analyte, Instant
 from rules.exposure import Exposure
 from rules.finding import EXPIRED, Claim, End, Finding, Plain, resolved, silence, step_up
-from rules.versions import drawn_at
 
 if TYPE_CHECKING:
     from rules.rulebook import Rulebook
@@ -99,33 +97,22 @@ _OWNED = ("exposures", "magnesium", "cleared_slowly", "stood_on")
 
 
 def _owned(chart: Chart) -> Owned:
-    kept: dict[str, Exposure] = {}
-    keepers: list[Exposure] = []
-    for dose, stood_on in chart.stood_on:
-        exposure = exposure_named(chart, dose)
-        if exposure is not None:
-            kept |= dict.fromkeys(stood_on, exposure) | kept
-            keepers.append(exposure)
-    # What the window gives to the one exposure that keeps its own need not be asked by name.
-    sole = keepers[0] if keepers and all(keeper is keepers[0] for keeper in keepers) else None
-    named_at = {drawn_at(key) for key in kept}
     book, magnesium = chart.rulebook, chart.magnesium
     window = book.exposure_window_impaired if chart.cleared_slowly else book.exposure_window
-    spans = [(exposure.start, exposure.end + window, exposure) for exposure in reversed(chart.exposures)]
     of: dict[Draw, Exposure] = {}
-    start = bisect_left(magnesium.at, chart.exposures[0].start)
-    moved = {n for n, draw in magnesium.known().items() if draw.named_at in named_at}
-    before = [magnesium[n] for n in range(start) if magnesium.at[n] in named_at or n in moved] if kept else []
-    for draw in (*before, *magnesium[start:]):
-        owner = None
-        for begun, end, exposure in spans:
-            if begun <= draw.at <= end:
-                owner = exposure
-                break
-        if draw.named_at in named_at and (owner is None or owner is not sole):
-            owner = kept.get(draw.key, owner)
-        if owner is not None:
-            of[draw] = owner
+    for exposure in chart.exposures:  # of several the latest
+        of |= dict.fromkeys(magnesium.between(exposure.start, exposure.end + window), exposure)
+    kept: dict[str, Exposure] = {}
+    for dose, stood_on in chart.stood_on:
+        keeper = exposure_named(chart, dose)
+        if keeper is not None:
+            kept |= dict.fromkeys(stood_on, keeper) | kept
+    if kept:
+        owners = dict(zip(names([*of]), of.values(), strict=True))
+        elsewhere = [name for name, keeper in kept.items() if owners.get(name) is not keeper]
+        named = {draw: kept[name] for name in elsewhere if (draw := magnesium.named(name)) is not None}
+        if named:
+            of = dict(sorted((of | named).items(), key=lambda one: one[0].at))
     by_exposure = {e.first_dose: [draw for draw, owner in of.items() if owner is e] for e in chart.exposures}
     return Owned(by_exposure, of)
 
@@ -203,11 +190,13 @@ class PostInfusion(Plain):
             at_warning = [(draw, severity) for draw, severity in rated if severity is not None]
             if not at_warning:
                 continue
-            trigger = at_warning[-1][0]
+            trigger, own = at_warning[-1]
             stepped = potassium_or_calcium(chart, trigger.at)
             if accumulates(chart, exposure, results):
                 stepped.append("accumulation")
             highest = max([severity for _, severity in at_warning])
+            highest_draws = [draw for draw, severity in reversed(at_warning) if severity is highest is not own]
+            worst = max(highest_draws, key=lambda draw: draw.value, default=None)
             found.append(
                 Finding(
                     rule=self.rule,
@@ -215,11 +204,11 @@ class PostInfusion(Plain):
                     trigger=trigger.key,
                     trigger_at=trigger.at,
                     severity=step_up(highest, when=bool(stepped)),
-                    evidence=[trigger, *(d for d in reversed(results) if d is not trigger)],
+                    evidence=[trigger, *[d for d in reversed(results) if d is not trigger]],
                     stood_on=names(results),
                     value=trigger.value,
                     exposure=exposure,
-                    notes={"ladder": rungs, "steps": stepped},
+                    notes={"ladder": rungs, "steps": stepped, "worst": worst},
                 )
             )
         return found
@@ -273,7 +262,7 @@ class ExposureUnknown(Plain):
                 trigger=trigger.key,
                 trigger_at=trigger.at,
                 severity=step_up(severity, when=bool(stepped)),
-                evidence=[trigger, *(d for d in reversed(chart.magnesium) if d is not trigger)],
+                evidence=[trigger, *[d for d in chart.magnesium[::-1] if d is not trigger]],
                 value=trigger.value,
                 notes={"ladder": rungs, "steps": stepped},
             )

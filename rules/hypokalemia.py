@@ -118,14 +118,14 @@ class RefractoryHypokalemia(Plain):
                 evidence=[
                     trigger,
                     *([magnesium] if magnesium else []),
-                    *(d for d in reversed(run) if d is not trigger),
+                    *[d for d in reversed(run) if d is not trigger],
                 ],
                 criterion="low_magnesium" if magnesium is not None else "magnesium_missing",
                 held_until=None if magnesium is not None else self._held_until(chart, run, trigger, lowest),
                 used_at=magnesium.at if magnesium is not None else None,
                 value=trigger.value,
                 notes={
-                    "lowest": lowest,
+                    "worst": lowest if lowest.value < trigger.value else None,
                     "steps": stepped,
                     "magnesium_draw": magnesium,
                 },

@@ -5,7 +5,7 @@ from rules.chart import Chart
 from rules.draft import Draft, Occasion, continued, is_stale, notified, version_of
 from rules.events import DAY, Analyte
 from rules.families import BY_RULE
-from rules.finding import End, Finding
+from rules.finding import End, Finding, ended_by
 from rules.lazy import replaced
 from rules.pairing import following, joined, same
 from rules.patient import Alert, Moment
@@ -80,7 +80,7 @@ def _ended(chart: Chart, alert: Alert, end: End) -> Draft:
         sequence=alert.sequence + 1,
         ended=end.reason,
         ended_at=chart.now,
-        ended_by=end.by,
+        ended_by="\n".join(map(ended_by, end.by)) or None,
         retracted=end.change is Change.RETRACTED,
         discharge=discharge,
     )

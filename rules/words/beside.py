@@ -3,13 +3,10 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from rules.alert import Severity
 from rules.chart import Chart
 from rules.draws import Draw, Draws
 from rules.events import Analyte, Instant
 from rules.finding import Finding
-from rules.hyperkalemia import Episode, severity_by_value
-from rules.hypermagnesemia import Ladder, severity_of
 from rules.words.values import age, shown_as
 
 
@@ -32,30 +29,10 @@ def renal_words(chart: Chart) -> str:
     return f"{words}: magnesium accumulates when the kidneys fail" if chart.cleared_slowly else words
 
 
-def worst_of(chart: Chart, finding: Finding) -> Draw | None:
-    """
-    Return the result that the severity is by, where it is another than the trigger (RULES.md 4.1, 4.2 and 5).
-
-    The highest counted potassium of an episode, the highest magnesium of an exposure, the lowest potassium of a run.
-    """
-    if not finding.evidence:
-        return None
-    return chart.told(("worst of", finding.rule, finding.subject, finding.trigger), lambda: _worst_of(chart, finding))
-
-
-def _worst_of(chart: Chart, finding: Finding) -> Draw | None:
-    trigger, book = finding.evidence[0], chart.rulebook
-    episode, ladder, lowest = (finding.notes.get(name) for name in ("episode", "ladder", "lowest"))
-    if isinstance(episode, Episode):
-        rated = [(severity_by_value(draw, book), draw) for draw in episode.current]
-    elif isinstance(ladder, Ladder) and finding.exposure is not None:
-        exposure = finding.exposure
-        rated = [(severity_of(chart, exposure, d, ladder) or Severity.INFORMATION, d) for d in finding.evidence]
-    else:
-        return lowest if isinstance(lowest, Draw) and lowest.value < trigger.value else None
-    severity, worst = max(rated, key=lambda one: (one[0], one[1].value))
-    own = next((rating for rating, draw in rated if draw is trigger), severity)
-    return worst if severity > own else None
+def worst_of(finding: Finding) -> Draw | None:
+    """Return the result that the severity is by, where it is another than the trigger (RULES.md 4.1, 4.2 and 5)."""
+    worst = finding.notes.get("worst")
+    return worst if isinstance(worst, Draw) else None
 
 
 def which_worst(trigger: Draw, worst: Draw) -> str:

@@ -198,7 +198,7 @@ def _of_calcium(chart: Chart, finding: Finding) -> list[str]:
 def _of_severity(chart: Chart, alert: Alert, finding: Finding) -> list[str]:
     """Return what the severity is by beside the trigger, what raised it by a step, and what is worse than it."""
     found = []
-    worst, steps = worst_of(chart, finding), finding.notes.get("steps")
+    worst, steps = worst_of(finding), finding.notes.get("steps")
     if worst is not None:
         which = which_worst(finding.evidence[0], worst)
         found.append(f"the severity is by the {which}: {shown_as(worst)}, {age(worst, chart.now)}")

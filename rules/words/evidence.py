@@ -15,8 +15,10 @@ EVIDENCE_AT_MOST = 12
 """Results an alert lists; the trigger first, then the newest."""
 
 
-def trigger_of(chart: Chart, alert: Alert) -> Draw | None:
-    """Return the triggering result in its present version, where it still stands."""
+def trigger_of(chart: Chart, alert: Alert, finding: Finding | None) -> Draw | None:
+    """Return the triggering result in its present version, where it still stands: mostly the finding's own."""
+    if finding is not None and finding.evidence and finding.evidence[0].key == alert.trigger:
+        return finding.evidence[0]
     return chart.named(alert.trigger)
 
 
@@ -50,7 +52,7 @@ def evidence(chart: Chart, finding: Finding | None, trigger: Draw | None, ending
     if trigger is not None:
         draws += trigger.others  # evidence only: they do not speak for their specimen (RULES.md 2)
     stood_on, beside = _once(draws), _once(_beside(chart, finding))
-    beside = [draw for draw in beside if all(draw is not other for other in stood_on[:EVIDENCE_AT_MOST])]
+    beside = [draw for draw in beside if draw not in stood_on[:EVIDENCE_AT_MOST]]
     return [*stood_on[: EVIDENCE_AT_MOST - len(beside)], *beside]
 
 
@@ -58,7 +60,7 @@ def _beside(chart: Chart, finding: Finding | None) -> list[Draw]:
     if finding is None or finding.rule is Rule.SPURIOUS_POTASSIUM:
         return []
     trigger = finding.evidence[0] if finding.evidence else None
-    found = [worst_of(chart, finding), renal_basis(chart)]
+    found = [worst_of(finding), renal_basis(chart)]
     found += worse_beside(chart, trigger) if trigger is not None else []
     if trigger is not None and "digoxin" in _steps(finding):
         found += [level for level in chart.digoxin[-1:] if level.value > chart.rulebook.digoxin_toxic]
@@ -71,4 +73,4 @@ def _steps(finding: Finding) -> Sequence[str]:
 
 
 def _once(draws: Iterable[Draw]) -> list[Draw]:
-    return list({id(draw): draw for draw in draws}.values())
+    return list(dict.fromkeys(draws))

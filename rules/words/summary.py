@@ -261,7 +261,7 @@ def _worse_beside(scene: Scene) -> list[Part]:
 
 def _worst(scene: Scene) -> Part:
     """Name the result that the severity is by, where it is not the headline's."""
-    worst = worst_of(scene.chart, scene.finding)
+    worst = worst_of(scene.finding)
     if worst is None:
         return Part("")
     which = which_worst(scene.trigger, worst)

@@ -44,7 +44,7 @@ def transition(
     """Return the transition that *alert* has just made, with all its words; *behind* as in RULES.md 8."""
     state = chart.state
     ending = ending_of(chart, alert)
-    trigger = trigger_of(chart, alert)
+    trigger = trigger_of(chart, alert, finding)
     shown = evidence(chart, finding, trigger, ending)
     return Transition(
         alert_id=alert.alert_id,
