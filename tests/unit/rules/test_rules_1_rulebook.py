@@ -115,6 +115,11 @@ def test_rules_1_a_parameter_knows_its_unit_bounds_and_source(
             id="a list of something else",
         ),
         pytest.param(
+            {"parameters": {"obstetric_services": ["OB", ""]}},
+            ["parameters.obstetric_services: none of the strings may be empty"],
+            id="an empty string",
+        ),
+        pytest.param(
             {"parameters": {"hold": "400 min", "potassium_high": "11 mmol/L", "hypokalemia": "3 g"}},
             [
                 "parameters.hold: 400 min is outside 0 min to 360 min",
