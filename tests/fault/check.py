@@ -132,7 +132,9 @@ def _alerts(model: Model, alerts: list[Told], found: Findings, touched: set[str]
     seen: dict[str, list[Told]] = {}
     for alert in alerts:
         seen.setdefault(alert.subject, []).append(alert)
-    found.alerts_expected, found.alerts_seen = model.expected, len(alerts)
+    # Of those whom merges bind across homes there may be more or fewer, by what comes when: counted apart.
+    found.alerts_expected = model.certain
+    found.alerts_seen = sum(alert.subject not in model.crossed for alert in alerts)
     found.doubled = sum(times - 1 for times in Counter(alert.id for alert in alerts).values())
     wrong: list[str] = []
     for subject in {*seen, *model.alerts} - touched:

@@ -42,13 +42,8 @@ class Model:
     """Keys that merges bind together although their homes differ: a merge is then judged when the history has come."""
 
     @property
-    def expected(self) -> int:
-        """How many alert events have to be told, those of `crossed` keys included."""
-        return sum(len(events) for events in self.alerts.values())
-
-    @property
     def certain(self) -> int:
-        """How many of them are as many whatever comes when: all but those of `crossed` keys."""
+        """How many alert events have to be told whatever comes when: all but those of `crossed` keys."""
         return sum(len(events) for subject, events in self.alerts.items() if subject not in self.crossed)
 
     def outcomes(self) -> Counter[Outcome]:
