@@ -230,7 +230,8 @@ class Draws(Sequence[Draw]):
         """Return them with more, which were taken up already."""
         if not draws:
             return self
-        numbered = {-number: draw for number, draw in enumerate(draws, 1)}  # no series has such a number
+        below = min([0, *self.made])  # no series has such a number, and none that was joined before
+        numbered = {below - number: draw for number, draw in enumerate(draws, 1)}
         made = self.made | numbered
         every = [*zip(self.at, self._numbers, self.values, self.came, strict=True)]
         every += [(draw.at, number, draw.value, draw.came) for number, draw in numbered.items()]

@@ -14,6 +14,7 @@ from tests.unit.rules.builders import (
     dose,
     egfr,
     h,
+    hemolyzed,
     ica,
     infusion,
     k,
@@ -23,7 +24,7 @@ from tests.unit.rules.builders import (
 )
 
 POST, GAP, LOW = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.MAGNESIUM_MONITORING_GAP, Rule.HYPERKALEMIA_LOW_MAGNESIUM
-HYPO = Rule.REFRACTORY_HYPOKALEMIA
+HYPO, REFRACTORY = Rule.REFRACTORY_HYPOKALEMIA, Rule.REFRACTORY_HYPERKALEMIA
 UNKNOWN, CALCIUM = Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM
 
 
@@ -281,3 +282,14 @@ def test_rules_4_2_an_end_that_is_told_ahead_keeps_no_silent_alert_open() -> Non
     assert changes(play.seen, POST) == ["raised warning"]
     play.wait(h(64))
     assert changes(play.seen, POST) == ["raised warning", "closed expired"]
+
+
+def test_rules_7_a_second_result_of_the_tube_takes_no_alert_back() -> None:
+    """What had spoken for the specimen at the raise is looked back at beside another that was doubted. RULES.md 7."""
+    play = Play()
+    play.tell(*hemolyzed(k("5.5", h(0))))
+    play.tell(k("6.3", h(8), order="A"))
+    play.wait(h(9))
+    play.tell(k("6.4", h(8), order="B"), at=h(9))
+    play.wait(h(8 + 48))
+    assert changes(play.seen, REFRACTORY) == ["raised critical", "closed expired"]
