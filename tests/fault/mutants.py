@@ -97,13 +97,14 @@ def w4_no_deadline() -> None:
 
 
 def w5_fenced_is_the_end() -> None:
-    """A task that is fenced drops itself."""
+    """A task that is fenced stops, and waits to be sent home; one that just ended would be found by the watchdog."""
     after = Task._after
 
     async def drop(self: Task, error: Exception) -> bool:
         if not isinstance(error, ProducerFenced):
             return await after(self, error)
         self.state = State.STOPPED
+        await self._drain.wait()
         return False
 
     Task._after = drop  # type: ignore[method-assign]
