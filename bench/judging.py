@@ -45,10 +45,15 @@ def judging(decoded: float) -> None:
             ("one that concerns no rule", ADMINISTRATIVE),
         ):
             grown = [packed(kind, results) for results in GROWTH]
+            took = [judged(stored, event) for stored in grown]
             warm = [judged_and_packed(stored, event) for stored in grown]
             cold = [unpacked_too(stored, event) for stored in grown]
-            note = f"{beside(warm, decoded)} times a decode; with unpacking {cold[-1] / cold[0]:.2f} times"
-            show(f"{kind.name}: {what}, {GROWTH[-1]} results beside {GROWTH[0]}", warm[-1] / warm[0], "times", note)
+            packing, unpacking = warm[-1] / warm[0], cold[-1] / cold[0]
+            note = (
+                f"{beside(took, decoded)} decodes; with packing {packing:.2f} times ({beside(warm, decoded)}), "
+                f"with unpacking too {unpacking:.2f}"
+            )
+            show(f"{kind.name}: {what}, {GROWTH[-1]} results beside {GROWTH[0]}", took[-1] / took[0], "times", note)
 
 
 def beside(took: list[float], decoded: float) -> str:

@@ -300,5 +300,6 @@ class ExposureUnknown(Plain):
 
     def expiry(self, chart: Chart, claim: Claim) -> Instant:
         """Return 48 h after the last magnesium of no exposure."""
-        unowned = [draw for draw in chart.magnesium.since(claim.trigger_at) if exposure_of(chart, draw) is None]
+        owners = owned(chart).exposure_of if chart.exposures else {}
+        unowned = [draw for draw in chart.magnesium.since(claim.trigger_at) if draw not in owners]
         return silence(unowned, claim.trigger_at, chart.rulebook.magnesium_silence)[0]

@@ -67,7 +67,7 @@ class Results:
         return type(self)(taken)
 
     def since(self, horizon: Instant, potassium: Instant) -> Self:
-        """Return those drawn at *horizon* or later, potassiums at *potassium* or later."""
+        """Return those drawn at *horizon* or later, potassiums at *potassium* or later: itself, where that is all."""
         oldest = self.oldest_at
         if oldest is None or oldest >= horizon:
             return self
@@ -76,7 +76,8 @@ class Results:
             later = series.since(min(horizon, potassium) if analyte is Analyte.POTASSIUM else horizon)
             if later is not None:
                 kept[analyte] = later
-        return type(self)(kept)
+        same = len(kept) == len(self.series) and all(kept[analyte] is self.series[analyte] for analyte in kept)
+        return self if same else type(self)(kept)
 
     def _naming(self, text: str) -> Iterator[Result]:
         """Read those whose order number or container may be *text*."""

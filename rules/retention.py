@@ -38,7 +38,7 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
     if excess > 0:
         results = results.without_oldest(excess)
         state = state._replace(history_incomplete=True, dropped=state.dropped + excess)
-    if len(results) != len(state.results):
+    if results is not state.results:
         tubes = tuple(t for t in state.tubes if t.tube.received_at >= horizon or results.holds(t.tube.container))
         state = state._replace(results=results, tubes=tubes)
     context = now - KEEP_CONTEXT

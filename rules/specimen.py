@@ -6,7 +6,7 @@ this service look for, so no finding is made on a suspect potassium alone.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -73,47 +73,39 @@ class Drawn:
         Potassium, calcium and magnesium are judged together by the K-EDTA pattern: where it may show, before or now,
         they go together or not at all. Elsewhere a verdict rests on the analyte's own versions and its tubes.
         """
-        together = not (self.edta or before.edta) or self._shows_no_edta(before)
+        ours, theirs = self.series, before.series
+        later = {a: self._later(series, theirs.get(a)) for a, series in ours.items() if series is not theirs.get(a)}
+        later |= dict.fromkeys(theirs.keys() - ours.keys())
+        together = not (self.edta or before.edta) or self._shows_no_edta(before, later)
+        self.lying = dict(before.lying)
         for analyte, speaking in before.speaking.items():
-            if together or analyte not in _JUDGED_TOGETHER:
-                self._take_over_one(analyte, speaking, before)
+            came = later.get(analyte, ())
+            apart = analyte in _JUDGED_TOGETHER and not together
+            if apart or came is None or (analyte is Analyte.POTASSIUM and self._may_jump(speaking, came)):
+                continue
+            counting = before.counting.get(analyte)
+            if came:
+                series, lying = ours[analyte], self.lying[analyte]
+                lying.series = series
+                grown = speaking.grown(came, len(theirs[analyte]), _taker(series, lying))
+                speaking, counting = grown, grown if counting is speaking else None  # noqa: PLW2901
+            self.speaking[analyte], self.announced[analyte] = speaking, before.announced[analyte]
+            if counting is not None:
+                self.counting[analyte] = counting
         self.judged = before.judged and Analyte.POTASSIUM in self.speaking
 
-    def _take_over_one(self, analyte: Analyte, speaking: Draws, before: "Drawn") -> None:
-        """Take over the draws of an analyte as they were, or with the later ones behind them."""
-        counting, lying = before.counting.get(analyte), before.lying.get(analyte)
-        series, known = self.series.get(analyte), before.series.get(analyte)
-        if series is not known:
-            came = self._later(analyte, before)
-            if came is None or (analyte is Analyte.POTASSIUM and self._may_jump(speaking, came)):
-                return
-            assert series is not None
-            assert known is not None
-            assert lying is not None
-            lying.series = series
-            grown = speaking.grown(came, len(known), _taker(series, lying))
-            speaking, counting = grown, grown if counting is speaking else None
-        self.speaking[analyte], self.announced[analyte] = speaking, before.announced[analyte]
-        if counting is not None:
-            self.counting[analyte] = counting
-        if lying is not None:
-            self.lying[analyte] = lying
-
-    def _later(self, analyte: Analyte, before: "Drawn") -> Sequence[StoredResult] | None:
+    def _later(self, series: Series, known: Series | None) -> Sequence[StoredResult] | None:
         """Return the later draws that have come, if nothing is said of their tubes; None where more has changed."""
-        ours, theirs = self.series.get(analyte), before.series.get(analyte)
-        came = None if ours is None or theirs is None else ours.beyond(theirs)
+        came = None if known is None else series.beyond(known)
         return None if came is None or any(entry.result.container in self.said for entry in came) else came
 
-    def _shows_no_edta(self, before: "Drawn") -> bool:
+    def _shows_no_edta(self, before: "Drawn", later: Mapping[Analyte, Sequence[StoredResult] | None]) -> bool:
         """Say whether what came is of new specimens alone, and their potassium too low for the K-EDTA pattern."""
         potassium = before.series.get(Analyte.POTASSIUM)
         if potassium is None:
             return False
-        for analyte in _JUDGED_TOGETHER:
-            if self.series.get(analyte) is before.series.get(analyte):
-                continue
-            came = self._later(analyte, before)
+        for analyte in _JUDGED_TOGETHER & later.keys():
+            came = later[analyte]
             if not came or any(entry.result.observed_at <= potassium.newest_at for entry in came):
                 return False
             if analyte is Analyte.POTASSIUM and any(_value(e) >= self._rulebook.edta_potassium for e in came):
