@@ -6,7 +6,6 @@ Worded as a secondary notification: it says what was measured and what the servi
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
-from rules.draws import Draw
 from rules.events import Analyte, Instant
 from rules.finding import Finding
 from rules.hyperkalemia import Episode
@@ -18,7 +17,7 @@ from rules.words.facts import (
     WHY_DOUBTFUL,
     exposure_words,
     last_record,
-    magnesium_in_vain,
+    magnesium_since,
     magnesium_status,
     no_exposure,
     stale_magnesium,
@@ -173,7 +172,7 @@ def _of_exposure(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
 
 def _of_calcium(chart: Chart, finding: Finding) -> list[str]:
     """Return what stands beside a low calcium (RULES.md 5)."""
-    magnesium = finding.notes["magnesium_draw"]
+    magnesium, believed = magnesium_since(chart, finding)
     trigger = finding.evidence[0]
     found = []
     if finding.subject == Analyte.CALCIUM.value:
@@ -185,12 +184,12 @@ def _of_calcium(chart: Chart, finding: Finding) -> list[str]:
         for session in chart.dialyses
     ):
         found.append("during continuous dialysis this may be a post-filter sample")
-    if isinstance(magnesium, Draw):
-        found.append(f"magnesium {shown(magnesium)}, {age(magnesium, chart.now)}")
-    elif magnesium_in_vain(chart, finding):
-        found.append("magnesium drawn since, but the specimen is doubtful")
-    else:
+    if magnesium is None:
         found.append("magnesium not measured since")
+    elif believed:
+        found.append(f"magnesium {shown(magnesium)}, {age(magnesium, chart.now)}")
+    else:
+        found.append("magnesium drawn since, but the specimen is doubtful")
     found.append("low magnesium lowers calcium too")
     return found
 

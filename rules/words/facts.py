@@ -97,14 +97,22 @@ def missing_magnesium(chart: Chart, t_n: Instant) -> tuple[str, str]:
     }[status]
 
 
-def magnesium_in_vain(chart: Chart, finding: Finding) -> bool:
-    """Say whether a magnesium was drawn since its exposure began, for a finding that can use none (RULES.md 3, 5)."""
+def magnesium_since(chart: Chart, finding: Finding) -> tuple[Draw | None, bool]:
+    """
+    Return the magnesium of a finding after a dose, and whether it can be believed (RULES.md 3, 5).
+
+    The one that the finding used; else the newest drawn since its exposure began; None without any.
+    """
+    used = finding.notes["magnesium_draw"]
+    if isinstance(used, Draw):
+        return used, True
     assert finding.exposure is not None
-    return _drawn(chart.all_magnesium, finding.exposure.start)
+    newest = _newest(chart.all_magnesium, finding.exposure.start)
+    return newest, newest is not None and newest.valid
 
 
-def _drawn(draws: Draws, since: Instant) -> bool:
-    return bool(draws) and draws.at[-1] >= since
+def _newest(draws: Draws, since: Instant) -> Draw | None:
+    return draws[-1] if draws and draws.at[-1] >= since else None
 
 
 def unmeasured(chart: Chart, finding: Finding) -> list[tuple[str, bool]]:
@@ -113,7 +121,11 @@ def unmeasured(chart: Chart, finding: Finding) -> list[tuple[str, bool]]:
     assert exposure is not None
     since = min(exposure.start + chart.rulebook.gap_from, exposure.end)
     all_draws = {"magnesium": chart.all_magnesium, "potassium": chart.all_potassium}
-    return [(word, _drawn(draws, since)) for word, draws in all_draws.items() if finding.notes[f"{word}_draw"] is None]
+    return [
+        (word, _newest(draws, since) is not None)
+        for word, draws in all_draws.items()
+        if finding.notes[f"{word}_draw"] is None
+    ]
 
 
 # Doses of magnesium

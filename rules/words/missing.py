@@ -8,13 +8,15 @@ from rules.hyperkalemia import Episode
 from rules.patient import Alert
 from rules.words.facts import (
     HYPERKALEMIA_RULES,
-    magnesium_in_vain,
+    magnesium_since,
     magnesium_status,
     missing_magnesium,
     treated_from,
     treatments_since,
     unmeasured,
 )
+
+DOUBTFUL = "drawn, specimen doubtful"
 
 
 def missing(chart: Chart, alert: Alert, finding: Finding | None) -> tuple[str, ...]:
@@ -50,7 +52,7 @@ def _magnesium(chart: Chart, t_n: Instant) -> str:
         return f"magnesium: {missing_magnesium(chart, t_n)[0].replace('magnesium ', '', 1)}"
     return {
         "pending": "magnesium: pending",
-        "invalid": "magnesium: drawn, specimen doubtful",
+        "invalid": f"magnesium: {DOUBTFUL}",
         "unmapped": "magnesium: came under a code that is not mapped",
         "never": "magnesium: never resulted",
     }[status]
@@ -59,14 +61,14 @@ def _magnesium(chart: Chart, t_n: Instant) -> str:
 def _of_finding(chart: Chart, rule: Rule, finding: Finding) -> list[str]:
     if rule is Rule.MAGNESIUM_MONITORING_GAP:
         lacking = unmeasured(chart, finding)
-        return [f"{word}: {'drawn, specimen doubtful' if tried else 'not measured'}" for word, tried in lacking]
+        return [f"{word}: {DOUBTFUL if tried else 'not measured'}" for word, tried in lacking]
     found = []
     if rule is Rule.HYPERKALEMIA_LOW_MAGNESIUM and not any(d.at == finding.trigger_at for d in chart.calcium):
         found.append("calcium: not in the tube")
     if rule in (Rule.HYPERKALEMIA_AFTER_MAGNESIUM, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM):
-        if finding.notes["magnesium_draw"] is None:
-            tried = magnesium_in_vain(chart, finding)
-            found.append(f"magnesium: {'drawn, specimen doubtful' if tried else 'not measured since the dose'}")
+        magnesium, believed = magnesium_since(chart, finding)
+        if not believed:
+            found.append(f"magnesium: {'not measured since the dose' if magnesium is None else DOUBTFUL}")
         if finding.notes["baseline"] is None:
             found.append(f"calcium: none of the {chart.rulebook.shown('after_baseline')} before the magnesium")
     if finding.exposure is not None and finding.exposure.grams is None:

@@ -21,7 +21,7 @@ from rules.words.endings import TITLES, ended
 from rules.words.facts import (
     WHY_DOUBTFUL,
     exposure_words,
-    magnesium_in_vain,
+    magnesium_since,
     missing_magnesium,
     no_exposure,
     treated_from,
@@ -174,7 +174,8 @@ def _hypermagnesemia(scene: Scene) -> str:
 
 def _after_magnesium(scene: Scene) -> str:
     chart, exposure, trigger = scene.chart, scene.finding.exposure, scene.trigger
-    before, magnesium = scene.finding.notes["baseline"], scene.finding.notes["magnesium_draw"]
+    before = scene.finding.notes["baseline"]
+    magnesium, believed = magnesium_since(chart, scene.finding)
     assert exposure is not None
     draws = {Analyte.POTASSIUM: chart.potassium, Analyte.CALCIUM: chart.calcium.valid()}.get(
         trigger.result.analyte, chart.ionized.valid()
@@ -183,13 +184,13 @@ def _after_magnesium(scene: Scene) -> str:
     was = f"{shown(before)} before magnesium" if isinstance(before, Draw) and last is not None else ""
     if last is None and isinstance(before, Draw):
         last = before
-    if isinstance(magnesium, Draw):
+    if magnesium is None:
+        known = Part("magnesium not measured since")
+    elif believed:
         level = f"magnesium {shown(magnesium)}{'' if magnesium.valid else ' (possibly spurious)'}"
         known = Part(f"{level} drawn {ago(magnesium.at, chart.now)}", 1, level)
-    elif magnesium_in_vain(chart, scene.finding):
-        known = Part("magnesium drawn, but the specimen is doubtful", 1, "magnesium specimen doubtful")
     else:
-        known = Part("magnesium not measured since")
+        known = Part("magnesium drawn, but the specimen is doubtful", 1, "magnesium specimen doubtful")
     return _said(
         scene,
         last,

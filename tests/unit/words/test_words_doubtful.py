@@ -78,6 +78,20 @@ def test_a_magnesium_of_no_use_is_told_as_drawn(
         assert beside in one.considerations
 
 
+@pytest.mark.parametrize("rule", [AFTER, CALCIUM])
+def test_a_magnesium_of_after_the_window_is_told(rule: Rule) -> None:
+    """A potassium and a calcium of 23 h come late: the magnesium of 25 h belongs to no dose, and was measured."""
+    play = Play(crea("60", h(-1)), k("4.4", h(-1)), ca("2.3", h(-1)))
+    play.tell(dose(h(0), "2"), at=h(0))
+    play.tell(mg("0.9", h(25)))
+    play.tell(k("5.7", h(23)), ca("1.7", h(23)), at=h(25))
+    one = last(play, rule)
+    assert "magnesium 0.9 mmol/L drawn 0 min ago" in one.summary
+    assert not any(words.startswith("magnesium:") for words in one.missing)
+    if rule is CALCIUM:
+        assert "magnesium 0.9 mmol/L, drawn 0 min ago" in one.considerations
+
+
 def test_a_suspect_magnesium_says_nothing_of_a_potassium_after_it() -> None:
     """Its severity asks for a valid one; a hemolyzed magnesium was drawn all the same. RULES.md 5."""
     play = Play(crea("60", h(-1)), k("4.4", h(-1)))
