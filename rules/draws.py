@@ -286,7 +286,7 @@ class Present(NamedTuple):
     named_at: Instant
 
 
-class Lying:
+class InSeries:
     """Where the draws of a series are read: the series as it is now, which may have grown since they were taken up."""
 
     def __init__(self, series: Source) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import cast
 
-from rules.draws import INVALID, NO_DRAWS, SUSPECT, VALID, Draw, Draws, Lying, Worked, newest_versions
+from rules.draws import INVALID, NO_DRAWS, SUSPECT, VALID, Draw, Draws, InSeries, Worked, newest_versions
 from rules.events import Analyte, Condition, Instant, Result
 from rules.patient import StoredTube, touches
 from rules.results import Results
@@ -44,7 +44,7 @@ class Drawn:
                 for version in newest_versions(_mixed(series)):
                     if version.said:
                         self.said.setdefault(version.result.container, set()).update(version.said)
-        self.lying: dict[Analyte, Lying] = {}
+        self.sources: dict[Analyte, InSeries] = {}
         self.speaking: dict[Analyte, Draws] = {}
         self.counting: dict[Analyte, Draws] = {}
         self.announced: dict[Analyte, list[StoredResult]] = {}
@@ -77,7 +77,7 @@ class Drawn:
         later = {a: self._later(series, theirs.get(a)) for a, series in ours.items() if series is not theirs.get(a)}
         later |= dict.fromkeys(theirs.keys() - ours.keys())
         together = not (self.edta or before.edta) or self._shows_no_edta(before, later)
-        self.lying = dict(before.lying)
+        self.sources = dict(before.sources)
         for analyte, speaking in before.speaking.items():
             came = later.get(analyte, ())
             apart = analyte in _JUDGED_TOGETHER and not together
@@ -85,9 +85,9 @@ class Drawn:
                 continue
             counting = before.counting.get(analyte)
             if came:
-                series, lying = ours[analyte], self.lying[analyte]
-                lying.series = series
-                grown = speaking.grown(came, len(theirs[analyte]), _taker(series, lying))
+                series, source = ours[analyte], self.sources[analyte]
+                source.series = series
+                grown = speaking.grown(came, len(theirs[analyte]), _taker(series, source))
                 speaking, counting = grown, grown if counting is speaking else None  # noqa: PLW2901
             self.speaking[analyte], self.announced[analyte] = speaking, before.announced[analyte]
             if counting is not None:
@@ -176,8 +176,8 @@ class Drawn:
     def _work_out(self, analyte: Analyte, series: Series, pending: list[StoredResult]) -> Draws:
         """Return the draws of a series: those that stand as they are, and those worked out of its mixed versions."""
         marks = series.columns.marks
-        lying = self.lying[analyte] = Lying(series)
-        plain = _plain(series, lying)
+        source = self.sources[analyte] = InSeries(series)
+        plain = _plain(series, source)
         for container in self.said:
             for n in series.naming(container):
                 if marks[n] == PLAIN:
@@ -214,19 +214,19 @@ def _mixed(series: Series) -> list[StoredResult]:
     return [series[n] for n, mark in enumerate(series.columns.marks) if mark in (MIXED, REMARKED)]
 
 
-def _plain(series: Series, lying: Lying) -> Draws:
+def _plain(series: Series, source: InSeries) -> Draws:
     """Return the versions that are draws as they are; they have a value."""
     marks = series.columns.marks
-    every = Draws(series.at, cast("list[Decimal]", series.values), series.came, {}, _taker(series, lying))
+    every = Draws(series.at, cast("list[Decimal]", series.values), series.came, {}, _taker(series, source))
     if marks.count(PLAIN) == len(marks):
         return every
     return every.only([n for n, mark in enumerate(marks) if mark == PLAIN])
 
 
-def _taker(series: Series, lying: Lying) -> Callable[[int], Draw]:
+def _taker(series: Series, source: InSeries) -> Callable[[int], Draw]:
     """Return what takes up a draw of a series by its number."""
     at, values, came = series.at, cast("list[Decimal]", series.values), series.came
-    return lambda n: Draw(at[n], values[n], came[n], lying, n)
+    return lambda n: Draw(at[n], values[n], came[n], source, n)
 
 
 def _draw(result: Result, value: Decimal, came: int, named_at: Instant) -> Draw:
