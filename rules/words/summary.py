@@ -82,7 +82,7 @@ def _said(
         head = f"{prefix}: {value[0].lower()}{value[1:]}" if prefix else value
         return ", ".join(text for text in (head, change, aged) if text)
 
-    return fit(lead(prefix, change), *parts, brief=lead(brief or prefix, sure) if (brief, sure) != ("", change) else "")
+    return fit(lead(prefix, change), *parts, brief=lead(brief or prefix, sure))
 
 
 def _seen(chart: Chart, episode: Episode, how: str = "{}", briefly: str = "{}") -> Part:
