@@ -63,6 +63,7 @@ ONCE_HIGH = (k("6.1", h(0)), *WITH_CALCIUM[1:])
 DOUBTED = (*FIRST, k("6.7", h(4)))
 """Its last potassium jumps."""
 ELSEWHERE = k("4.3", h(9), container="T")
+CLOTTED = k("4.6", h(-2))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,14 @@ ELSEWHERE = k("4.3", h(9), container="T")
         pytest.param(FIRST, [k("4.3", h(0), status="C")], False, "vv", id="a correction"),
         pytest.param(FIRST, [k(None, h(9), status="I")], False, "vv", id="one announced"),
         pytest.param(FIRST, [ELSEWHERE, said(ELSEWHERE, Condition.HEMOLYZED)], False, "vvs", id="a hemolyzed one"),
+        pytest.param((*FIRST, said(ELSEWHERE, Condition.HEMOLYZED)), [ELSEWHERE], False, "vvs", id="told of before it"),
+        pytest.param(
+            (CLOTTED, said(CLOTTED, Condition.CLOTTED), *FIRST),
+            [k("4.4", h(9))],
+            True,
+            "vvv",
+            id="beside a clotted one",
+        ),
         pytest.param(FIRST, [k("6.5", h(5))], True, "vvv", id="a rise of 2.4"),
         pytest.param(FIRST, [k("6.6", h(6))], False, "vvs", id="a jump of 2.5 in 3 h"),
         pytest.param(FIRST, [k("6.6", h(6) + 1)], True, "vvv", id="of 2.5 in more than 3 h"),
@@ -106,3 +115,13 @@ def test_rules_3_what_is_taken_over_when_later_draws_come(
     for part in ("potassium", "magnesium", "calcium"):
         assert repr(list(getattr(after, part))) == repr(list(getattr(anew, part)))
     assert "".join(draw.verdict[0] for draw in after.potassium) == verdicts
+
+
+def test_rules_3_a_potassium_of_a_tube_that_is_known_leaves_the_chart_before_as_it_was() -> None:
+    """The first potassium shows the K-EDTA pattern of a calcium known before; that one stays as it was judged then."""
+    state = advance(new_state(PATIENT), event(mg("0.5", h(0)), ca("1.6", h(0)), at=h(1)), h(1))
+    before = Chart(state, h(1), DEFAULT)
+    assert [draw.verdict for draw in (*before.magnesium, *before.calcium)] == ["valid", "valid"]
+    after = Chart(advance(state, event(k("6.5", h(0)), at=h(2)), h(2)), h(2), DEFAULT, before=before)
+    assert [draw.verdict for draw in (*after.potassium, *after.magnesium, *after.calcium)] == ["suspect"] * 3
+    assert [draw.verdict for draw in (*before.magnesium, *before.calcium)] == ["valid", "valid"]
