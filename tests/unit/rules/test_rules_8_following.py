@@ -85,6 +85,13 @@ CLOTTED = k("4.6", h(-2))
             "vvv",
             id="beside a clotted one",
         ),
+        pytest.param(
+            (k("4.2", h(0), resulted=h(1), status="C"), *FIRST),
+            [k("4.4", h(9))],
+            True,
+            "vvv",
+            id="beside a corrected one",
+        ),
         pytest.param(FIRST, [k("6.5", h(5))], True, "vvv", id="a rise of 2.4"),
         pytest.param(FIRST, [k("6.6", h(6))], False, "vvs", id="a jump of 2.5 in 3 h"),
         pytest.param(FIRST, [k("6.6", h(6) + 1)], True, "vvv", id="of 2.5 in more than 3 h"),
