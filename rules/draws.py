@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
-from typing import NamedTuple, Protocol, Self, cast, overload
+from typing import NamedTuple, Protocol, cast, overload
 
 from rules.events import Condition, Instant, Result
 from rules.lazy import lazy
@@ -108,17 +108,6 @@ class Draws(Sequence[Draw]):
         self.made = made
         self._make = make
         self._numbers = range(len(at)) if numbers is None else numbers
-
-    @classmethod
-    def of(cls, draws: Sequence[Draw]) -> Self:
-        """Return draws that were taken up already, by draw."""
-        return cls(
-            [draw.at for draw in draws],
-            [draw.value for draw in draws],
-            [draw.came for draw in draws],
-            dict(enumerate(draws)),
-            draws.__getitem__,
-        )
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -251,7 +240,8 @@ class Draws(Sequence[Draw]):
         )
 
 
-NO_DRAWS = Draws.of([])
+_NOBODYS: Sequence[Draw] = ()
+NO_DRAWS = Draws((), (), (), {}, _NOBODYS.__getitem__)
 
 
 def since(draws: Sequence[Draw], at: Instant) -> Sequence[Draw]:
