@@ -78,17 +78,17 @@ class Drawn:
         later |= dict.fromkeys(theirs.keys() - ours.keys())
         together = not (self.edta or before.edta) or self._shows_no_edta(before, later)
         self.sources = dict(before.sources)
-        for analyte, speaking in before.speaking.items():
+        for analyte, known in before.speaking.items():
             came = later.get(analyte, ())
             apart = analyte in _JUDGED_TOGETHER and not together
-            if apart or came is None or (analyte is Analyte.POTASSIUM and self._may_jump(speaking, came)):
+            if apart or came is None or (analyte is Analyte.POTASSIUM and self._may_jump(known, came)):
                 continue
-            counting = before.counting.get(analyte)
+            speaking, counting = known, before.counting.get(analyte)
             if came:
                 series, source = ours[analyte], self.sources[analyte]
                 source.series = series
-                grown = speaking.grown(came, len(theirs[analyte]), _taker(series, source))
-                speaking, counting = grown, grown if counting is speaking else None  # noqa: PLW2901
+                grown = known.grown(came, len(theirs[analyte]), _taker(series, source))
+                speaking, counting = grown, grown if counting is known else None
             self.speaking[analyte], self.announced[analyte] = speaking, before.announced[analyte]
             if counting is not None:
                 self.counting[analyte] = counting
