@@ -7,16 +7,19 @@ from rules.chart import Chart
 from rules.events import DAY, Analyte, Dialysis, Drug, Instant
 from rules.rulebook import DEFAULT, RULE_VERSION, load
 from rules.words.considerations import UNMEASURED
+from rules.words.evidence import trigger_of
 from rules.words.transitions import transition
 from tests.unit.rules.builders import (
     Fact,
     Play,
     adt,
     ca,
+    chart,
     crea,
     dialysis,
     dig,
     dose,
+    findings,
     given,
     h,
     hemolyzed,
@@ -25,6 +28,7 @@ from tests.unit.rules.builders import (
     k,
     last,
     mg,
+    opened,
 )
 from tests.unit.rules.shapes import is_well_shaped
 from tests.unit.words.cases import all_cases
@@ -287,3 +291,24 @@ def test_rules_4_1_an_old_magnesium_that_is_doubtful_is_told_as_such() -> None:
     play = Play(adt("A01"))
     play.tell(*hemolyzed(mg("0.8", h(-30))), k("6.6", h(0)), k("6.6", h(2)), at=h(2))
     assert "last magnesium 0.8 mmol/L (possibly spurious), 32 h old" in last(play, Rule.REFRACTORY_HYPERKALEMIA).summary
+
+
+def test_rules_5_the_lowest_of_a_run_says_that_it_may_be_spurious() -> None:
+    """Where there is room for the word; the severity is by a hemolyzed potassium. RULES.md 3, 5."""
+    play = Play()
+    play.tell(k("3.1", h(0)), mg("0.5", h(0)))
+    play.tell(*hemolyzed(k("2.6", h(6))))
+    play.tell(k("3.1", h(10)))
+    assert "lowest 2.6 mmol/L (possibly spurious)" in last(play, Rule.REFRACTORY_HYPOKALEMIA).summary
+
+
+def test_rules_7_an_alert_keeps_its_trigger_beside_a_newer_finding() -> None:
+    """What triggered it is told as such, also where the finding goes by a newer potassium. RULES.md 7."""
+    facts = (k("5.8", h(0)), k("5.9", h(2)), k("6.1", h(4)))
+    (finding,) = findings(Rule.REFRACTORY_HYPERKALEMIA, *facts)
+    potassiums = chart(*facts)
+    play = opened("5.8")
+    alert = play.open[0]._replace(trigger=potassiums.all_potassium[0].key)
+    trigger = trigger_of(potassiums, alert, finding)
+    assert trigger is not None
+    assert str(trigger.value) == "5.8"
