@@ -48,11 +48,12 @@ class Transactor:
         self._group = config.group(stage)
         self._deadline = config.timeouts.transaction_ms / 1000
         self._home = source.partition % config.partitions
+        self._id = config.transactional_id(stage, source.topic, source.partition)
         self._open = False
         self._ending = False
         self._producer = AIOKafkaProducer(
             **config.client(f"{stage}-{source.partition}"),
-            transactional_id=config.transactional_id(stage, source.topic, source.partition),
+            transactional_id=self._id,
             transaction_timeout_ms=config.timeouts.transaction_ms,
             request_timeout_ms=config.timeouts.transaction_ms,
             max_batch_size=min(BATCH_BYTES, config.max_message_bytes),
@@ -108,20 +109,26 @@ class Transactor:
 
         One that has read its log in part notices it only by where its next record comes to stand, and then reads all of
         it (Kafka 4.3.1, `CoordinatorRuntime.flushCurrentBatch`). Where every task of a group waits for that, nobody
-        else writes.
+        else writes. By a producer of its own: an abort of ours would drop what it has not applied.
 
         Raises:
             OutcomeUnknown: Past the deadline.
         """
-        await self._within(self._stir(offset), "write that is aborted", self._deadline)
+        stirring = AIOKafkaProducer(
+            **self._config.client("stir"),
+            transactional_id=f"{self._id}-stir",
+            transaction_timeout_ms=self._config.timeouts.transaction_ms,
+        )
+        try:
+            await self._within(self._stir(stirring, offset), "write that is aborted", self._deadline)
+        finally:
+            await compat.dispose(stirring, DISCARD_SECONDS)
 
-    async def _stir(self, offset: int) -> None:
-        await self._producer.begin_transaction()
-        self._open = True
-        place = {self._source: OffsetAndMetadata(offset, "")}
-        await self._producer.send_offsets_to_transaction(place, self._group)
-        await self._producer.abort_transaction()
-        self._open = False
+    async def _stir(self, stirring: AIOKafkaProducer, offset: int) -> None:
+        await stirring.start()
+        await stirring.begin_transaction()
+        await stirring.send_offsets_to_transaction({self._source: OffsetAndMetadata(offset, "")}, self._group)
+        await stirring.abort_transaction()
 
     async def _commit(
         self,
