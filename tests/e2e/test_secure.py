@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.kafka.broker.java import JavaBroker, find_java
-from consumer.kafka.brokers import BrokerError
+from consumer.kafka.broker.java import JavaBroker
 from consumer.stage import Output
 from rules.events import HOUR
 from tests.e2e.deployment import Deployment, Placed, Process, until
@@ -33,10 +32,6 @@ def certify(folder: Path) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The broker's store and certificate."""
-    try:
-        find_java()
-    except BrokerError as error:
-        pytest.skip(f"only a broker of Java's can be told so: {error}")
     return certify(tmp_path_factory.mktemp("tls"))
 
 
