@@ -84,11 +84,11 @@ def _own(patient_key: str, past: Alert | None, alerts: Iterable[Alert], new_id: 
     """
     Return the alert whose id is taken up: *past*, where it is of this key; else one that has *new_id* already.
 
-    A merge closed that one, and a later one brought the patient back to the same number.
+    A merge closed that one and a later one brought the patient back to the same number; or *past* came with a merge.
     """
     if past is not None and past.alert_id == alert_id(patient_key, past.rule, past.triggers[0]):
         return past
-    return next((alert for alert in alerts if alert.ended == "merged" and alert.alert_id == new_id), None)
+    return next((alert for alert in alerts if alert.alert_id == new_id), None)
 
 
 def _had(alert: Alert, finding: Finding) -> bool:

@@ -172,3 +172,18 @@ def test_rules_7_a_merge_closes_in_the_order_of_opening() -> None:
         theirs.tell(mg("2.1", h(1 + hours)))
         closed = [t for t in Play().merge_from(theirs, h(9)) if t.change is Change.CLOSED]
         assert [t.rule for t in closed] == [Rule.HYPOCALCEMIA_AFTER_MAGNESIUM, POST]
+
+
+def test_rules_7_an_alert_of_both_numbers_goes_on_under_its_own_id() -> None:
+    """The same dose under two numbers, both discharged, then merged: raised again, the sequence goes on. RULES.md 7."""
+    mine, theirs = Play(), Play(patient=OTHER)
+    for play in (theirs, mine):
+        play.tell(dose(h(0), "4", order="A"), at=h(0))
+        play.wait(h(13))
+        play.tell(adt("A03"), visit("V1"), at=h(14))
+    mine.merge_from(theirs, h(15))
+    mine.tell(adt("A01"), visit("V1"), at=h(16))
+    ours = [one for one in mine.seen if one.patient.key == "HOSP|1"]
+    assert changes(ours) == ["raised warning", "closed discharged", "raised warning"]
+    assert len({one.alert_id for one in ours}) == 1
+    assert [one.sequence for one in ours] == [1, 2, 3]
