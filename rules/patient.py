@@ -48,6 +48,10 @@ class StoredDialysis(NamedTuple):
     came: int
 
 
+MOST_MARKS = 12
+"""ADT messages kept of a patient that say nothing but their visit."""
+
+
 class EncounterFact(NamedTuple):
     """What one ADT message said; they are kept in order of ``received_at``, that of the message."""
 
@@ -59,6 +63,16 @@ class EncounterFact(NamedTuple):
     deceased: bool
     received_at: Instant
     came: int
+
+    @property
+    def turns(self) -> bool:
+        """Whether it begins or ends a visit, takes that back, or tells of a death."""
+        return self.trigger in ("A01", "A03", "A11", "A13") or self.deceased
+
+    @property
+    def only_marks(self) -> bool:
+        """Whether it says nothing but that the patient was on its visit."""
+        return not (self.turns or self.location or self.hospital_service or self.diagnoses)
 
 
 class HoldMark(NamedTuple):
@@ -319,11 +333,7 @@ def _order_order(order: MagnesiumOrder) -> tuple[Instant, bool, Instant]:
 
 
 def _with_encounter(state: PatientState, encounter: Encounter, event: PatientEvent, count: int) -> PatientState:
-    """
-    Take in an ADT message.
-
-    Of one that says nothing new of the visit it is only kept when the visit was told of last: a merge may join others.
-    """
+    """Take in an ADT message."""
     visit = event.visit
     fact = EncounterFact(
         trigger=encounter.trigger,
@@ -335,31 +345,43 @@ def _with_encounter(state: PatientState, encounter: Encounter, event: PatientEve
         received_at=event.received_at,
         came=count,
     )
-    facts = state.encounters
-    if not _turns(fact) and _repeats(facts, fact) and not _turns(facts[-1]):
-        last = facts[-1]._replace(received_at=max(facts[-1].received_at, fact.received_at))
-        return state._replace(encounters=(*facts[:-1], last))
-    return state._replace(encounters=tuple(sorted((*facts, fact), key=lambda known: known.received_at)))
+    return state._replace(encounters=_join_encounters(state.encounters, (fact,)))
 
 
-def _turns(fact: EncounterFact) -> bool:
-    return fact.trigger in ("A01", "A03", "A11", "A13") or fact.deceased
+def _join_encounters(stored: tuple[EncounterFact, ...], new: tuple[EncounterFact, ...]) -> tuple[EncounterFact, ...]:
+    """
+    Join what ADT messages said, by when they were received and in that order of arrival.
+
+    Of those that say the same of a visit the newest says it, with the earliest `came`; the newest others stay as marks:
+    that the patient was on that visit then, for a discharge that comes late.
+    """
+    facts = list(stored)
+    for fact in new:
+        same = None if fact.turns else next((n for n, old in enumerate(facts) if _repeats(old, fact)), None)
+        if same is not None:
+            old, came = facts[same], min(facts[same].came, fact.came)
+            if fact.received_at < old.received_at:
+                facts[same], fact = old._replace(came=came), _mark(fact, came)  # noqa: PLW2901
+            else:
+                facts[same], fact = _mark(old, came), fact._replace(came=came)  # noqa: PLW2901
+        facts.append(fact)
+    facts.sort(key=lambda known: known.received_at)
+    marks = [n for n, fact in enumerate(facts) if fact.only_marks]
+    for n in reversed(marks[:-MOST_MARKS]):
+        del facts[n]
+    return tuple(facts)
 
 
-def _repeats(facts: tuple[EncounterFact, ...], fact: EncounterFact) -> bool:
-    """Say whether one of the last facts of the visit says the same; what an earlier visit said is of no use to this."""
-    if not facts or facts[-1].visit_number != fact.visit_number:
-        return False
-    for old in reversed(facts[-8:]):
-        if _says(old) == _says(fact):
-            return True
-        if old.trigger == "A01":
-            return False
-    return False
+def _mark(fact: EncounterFact, came: int) -> EncounterFact:
+    return fact._replace(location="", hospital_service="", diagnoses=(), came=came)
+
+
+def _repeats(old: EncounterFact, fact: EncounterFact) -> bool:
+    return not old.turns and _says(old) == _says(fact)
 
 
 def _says(fact: EncounterFact) -> tuple[object, ...]:
-    return (fact.visit_number, fact.location, fact.hospital_service, fact.diagnoses, fact.deceased)
+    return (fact.visit_number, fact.location, fact.hospital_service, fact.diagnoses)
 
 
 def join_histories(state: PatientState, history: PatientState | None, now: Instant) -> PatientState:
@@ -372,10 +394,6 @@ def join_histories(state: PatientState, history: PatientState | None, now: Insta
     state = state._replace(now=now, seen=count, last_event_at=max(state.last_event_at, now))
     if history is None:
         return state
-    encounters = sorted(
-        [*state.encounters, *(fact._replace(came=count) for fact in history.encounters)],
-        key=lambda fact: (fact.received_at, fact.came),
-    )
     unmapped = [at for at in (state.unmapped_magnesium_at, history.unmapped_magnesium_at) if at is not None]
     return state._replace(
         results=state.results.taking(e._replace(came=count) for e in history.results),
@@ -389,7 +407,7 @@ def join_histories(state: PatientState, history: PatientState | None, now: Insta
         demographics=_known(state.demographics, history.demographics),
         visit_number=state.visit_number or history.visit_number,
         location=state.location or history.location,
-        encounters=tuple(encounters),
+        encounters=_join_encounters(state.encounters, tuple(fact._replace(came=count) for fact in history.encounters)),
         alerts=(*state.alerts, *history.alerts),
         holds=(*state.holds, *history.holds),
         history_incomplete=state.history_incomplete or history.history_incomplete,

@@ -66,6 +66,12 @@ def test_rules_2_arrival_order_does_not_matter_to_the_state(history: list[Patien
     """Any order of the same messages, of the days that a state holds, gives the same results, exposures, verdicts."""
     assume(_held(history))
     shuffled = random.Random(order).sample(history, len(history))
+    # Of the ADT messages of one millisecond the latest is the one that stands last in the log.
+    movements = {
+        one.received_at: iter([m for m in history if m.encounter and m.received_at == one.received_at])
+        for one in history
+    }
+    shuffled = [next(movements[one.received_at]) if one.encounter else one for one in shuffled]
     assert facts(judged_only(shuffled)) == facts(judged_only(history))
 
 

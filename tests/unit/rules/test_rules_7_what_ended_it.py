@@ -7,7 +7,6 @@ from rules.events import Drug
 from tests.unit.rules.builders import (
     Fact,
     Play,
-    adt,
     ca,
     changes,
     dose,
@@ -18,7 +17,6 @@ from tests.unit.rules.builders import (
     ica,
     k,
     mg,
-    visit,
 )
 
 RULE, LOW, HYPO = Rule.REFRACTORY_HYPERKALEMIA, Rule.HYPERKALEMIA_LOW_MAGNESIUM, Rule.REFRACTORY_HYPOKALEMIA
@@ -107,38 +105,3 @@ def test_rules_4_2_a_magnesium_below_warning_breaks_the_silence() -> None:
     assert changes(play.seen, POST) == ["raised warning"]
     play.wait(h(68))
     assert changes(play.seen, POST) == ["raised warning", "closed expired"]
-
-
-def update(number: str, code: str) -> tuple[Fact, Fact]:
-    """Return an update (A08) of a visit with a diagnosis."""
-    return adt("A08", diagnoses=[code]), visit(number)
-
-
-@pytest.mark.parametrize(
-    ("messages", "facts"),
-    [
-        pytest.param([update("V1", "I50")] * 3, 1, id="the same three times"),
-        pytest.param([update("V1", "I50"), update("V1", "N18.4"), update("V1", "I50")], 2, id="said two before"),
-        pytest.param([update("V1", "I50"), update("V2", "I50")], 2, id="of another visit"),
-        pytest.param([update("V1", "I50"), update("V2", "I50"), update("V1", "I50")], 3, id="of the visit before that"),
-        pytest.param([update("V1", "I50"), (adt("A03"), visit("V1")), update("V1", "I50")], 3, id="after a discharge"),
-        pytest.param([update("V1", "I50"), (adt("A01"), visit("V1")), update("V1", "I50")], 3, id="after an admission"),
-        pytest.param(
-            [update("V1", "I50"), (adt("A01"), visit("V1")), update("V1", "N18.4"), update("V1", "I50")],
-            4,
-            id="said before the admission",
-        ),
-        pytest.param([(adt("A03"), visit("V1"))] * 2, 2, id="a discharge told twice"),
-        pytest.param([(adt("A13"), visit("V1"))] * 2, 2, id="its cancel told twice"),
-        pytest.param([(adt("A11"), visit("V1"))] * 2, 2, id="an admission's cancel told twice"),
-        pytest.param([*[update("V1", f"K{n}") for n in range(8)], update("V1", "K0")], 8, id="the eighth before"),
-        pytest.param([*[update("V1", f"K{n}") for n in range(9)], update("V1", "K0")], 10, id="the ninth before"),
-    ],
-)
-def test_rules_6_what_says_nothing_new_of_a_visit_is_one_fact(messages: list[tuple[Fact, Fact]], facts: int) -> None:
-    """An update that repeats one of the last eight of its visit leaves no trace; what turns a visit always does."""
-    play = Play()
-    for n, message in enumerate(messages):
-        play.tell(*message, at=h(n))
-    assert play.state is not None
-    assert len(play.state.encounters) == facts
