@@ -13,7 +13,7 @@ Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``,
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -277,6 +277,13 @@ def seen(future: asyncio.Future[Any]) -> None:
     """Look at a future's error, so that asyncio does not complain that nobody did; a callback for when it is done."""
     if not future.cancelled():
         future.exception()
+
+
+def add_to_transaction(producer: AIOKafkaProducer, partitions: Iterable[TopicPartition]) -> None:
+    """Have the open transaction's end marked in *partitions* too, where nothing is written."""
+    manager: Any = producer._txn_manager
+    for partition in partitions:
+        manager.maybe_add_partition_to_txn(partition)
 
 
 def producer_epoch(producer: AIOKafkaProducer) -> tuple[int, int]:

@@ -323,9 +323,12 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             for partition, kept in list(self._kept.items()):
                 if now - kept.since > self._config.kept_state_seconds:
                     del self._kept[partition]
-            missed = 0 if compat.coordinator_known(consumer) else missed + 1
+            known, was_missed = compat.coordinator_known(consumer), missed > 0
+            missed = 0 if known else missed + 1
             if not missed:
                 self._reach.back(self.stage)
+                for running in self.tasks.values() if was_missed else ():
+                    running.task.say_again()
             elif missed > 1:
                 # Once is usual: a coordinator moves, or has just been elected.
                 self._reach.lost(self.stage, "no answer from the group's coordinator")

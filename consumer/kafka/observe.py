@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 class Observer(Protocol):
     """Takes figures as they arise; every label is an enum's value, a stage, or a topic and partition of settings."""
@@ -64,3 +68,15 @@ class Silent:
 
     def broker_reachable(self, *, reachable: bool) -> None:
         """Do nothing."""
+
+
+def say_quarantined(counts: Mapping[tuple[str, str], int], where: Mapping[str, object]) -> None:
+    """Log that a commit had events of patients whose state can't be read, and what to do."""
+    if times := counts.get(("judge", "quarantined")):
+        log.error(
+            "patients.quarantined",
+            times=times,
+            what="the stored state of a patient can't be read; their events are dead letters",
+            remedy="`lab-alert dead-letters list` names them; `state erase`, then `dead-letters replay`",
+            **where,
+        )

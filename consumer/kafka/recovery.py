@@ -13,7 +13,7 @@ from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import OffsetWentBack, Reason, Stop
 from consumer.kafka.metadata import Metadata, decode
-from consumer.kafka.transaction import Transactor
+from consumer.kafka.transaction import Acknowledged, Transactor
 from consumer.stage import Output
 from consumer.wire import FORMAT
 
@@ -29,7 +29,7 @@ DOUBTED = frozenset({Reason.OFFSET_LOST, Reason.STATE_AHEAD})
 
 class Known:
     """
-    The highest offset that this process has seen committed for each partition of a stage.
+    The highest offset that this process has seen committed for each partition of a stage, and its own last transaction.
 
     A coordinator that has just been elected may answer from a part of its log, with old offsets or none: seen after a
     broker was killed, for 15 s (docs/reliability.md). Who believes it reads everything a second time.
@@ -37,6 +37,16 @@ class Known:
 
     def __init__(self) -> None:
         self._highest: dict[TopicPartition, int] = {}
+        self._acknowledged: dict[TopicPartition, Acknowledged | None] = {}
+
+    def keep(self, partition: TopicPartition, acknowledged: Acknowledged | None) -> None:
+        """Take our last transaction there, as its transactor leaves it."""
+        self._acknowledged[partition] = acknowledged
+
+    def acknowledged(self, partition: TopicPartition) -> Acknowledged | None:
+        """Return our last transaction there, unless somebody was seen to have gone on."""
+        ours = self._acknowledged.get(partition)
+        return ours if ours is not None and ours.place.offset == self._highest.get(partition) else None
 
     def see(self, partition: TopicPartition, offset: int) -> None:
         """Take an offset that is committed."""
@@ -129,15 +139,20 @@ class Recovery:
         """
         Return what is committed.
 
+        What our own last transaction committed is said again first, where it fits: its markers may have been lost.
+
         Raises:
             OffsetWentBack: It is less than we have seen.
         """
         async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
             committed = (await compat.committed(self._consumer, [self._partition])).get(self._partition)
             found = Read(committed, await bounds(self._consumer, self._partition, committed))
+        said_again = await self._say_again(transactor, found)
         try:
             self._known.check(self._partition, committed, found.bounds.end)
         except OffsetWentBack:
+            if said_again:  # The fence of the next attempt waits until it shows.
+                raise
             # Without a state there is nothing else to hold it against: never believed while we remember.
             if not self._restores or not self._believed(SEEN_OURSELVES * self._config.timeouts.doubt_seconds):
                 await self._stir(transactor, found)
@@ -162,6 +177,18 @@ class Recovery:
             raise
         self._doubted_at = None
         return begin
+
+    async def _say_again(self, transactor: Transactor, found: Read) -> bool:
+        """Repeat our last transaction unless the log is another one or somebody has gone on; return whether it was."""
+        last = transactor.acknowledged
+        at = 0 if found.committed is None else found.committed.offset
+        if last is None or not at <= last.place.offset <= found.bounds.end:
+            return False
+        if at < last.place.offset:
+            where = {"topic": self._partition.topic, "partition": self._partition.partition}
+            log.warning("offsets.said_again", stage=self._stage, found=at, acknowledged=last.place.offset, **where)
+        await transactor.repeat()
+        return True
 
     async def _stir(self, transactor: Transactor, found: Read) -> None:
         await transactor.stir(found.bounds.begin if found.committed is None else found.committed.offset)

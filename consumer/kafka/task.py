@@ -8,19 +8,20 @@ from the committed offset what happened (W2, W3, W4, W5). The member hands it re
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumer.kafka import changelog, compat, recovery
+from consumer.kafka import changelog, recovery
 from consumer.kafka.config import KafkaConfig
+from consumer.kafka.drain import unless
 from consumer.kafka.faults import REMEDIES, UNREACHABLE, Action, LeaseLost, Reason, Stop, judge_error
 from consumer.kafka.handover import Batch, Clock, Kept
 from consumer.kafka.inbox import Inbox
 from consumer.kafka.lease import Lease
 from consumer.kafka.metadata import Metadata
-from consumer.kafka.observe import Observer
+from consumer.kafka.observe import Observer, say_quarantined
 from consumer.kafka.pending import Pending
 from consumer.kafka.states import TRANSITIONS, State
 from consumer.kafka.transaction import Transactor
@@ -63,6 +64,7 @@ class Task:
         self._recovery = recovery.Recovery(config, name, partition, consumer, known, restores=restores)
         self._restores = restores
         self._transactor: Transactor | None = None
+        self._says_again = False
         self._metadata = Metadata(stream_time=None, partitions=config.partitions)
         self._pending = Pending(0, 0)
         self._inbox, self._clock = Inbox(), Clock()
@@ -102,6 +104,11 @@ class Task:
     def learn_merged(self, watermark: int, end: int) -> None:
         """Take a watermark that all homes have passed from which aliases lead here; it holds from *end* on (W17)."""
         self._merged.learn(watermark, end)
+        self._wake.set()
+
+    def say_again(self) -> None:
+        """Take it that a broker was away: the markers of the last transaction may be lost."""
+        self._says_again = True
         self._wake.set()
 
     def drain(self) -> None:
@@ -158,7 +165,7 @@ class Task:
         try:
             while not self._drain.is_set():
                 try:
-                    if await self._unless_drained(self._prepare()):
+                    if await unless(self._drain, self._prepare()):
                         await self._work()
                 except Exception as error:  # noqa: BLE001  (every error has its line in `faults.ACTIONS`)
                     if not await self._after(error):
@@ -167,27 +174,11 @@ class Task:
             # Also when cancelled in the middle of a commit: the outcome is unknown, the overlay goes, and the next
             # owner's fence tells.
             self._stage.discard()
-            if self._transactor is not None:
-                await self._transactor.discard()
+            await self._discard()
             if self.state is not State.STOPPED:
                 self.reason = Reason.REVOKED
                 self._to(State.STOPPED)
             self._observer.task_state(self.name, self.partition.topic, self.partition.partition, None)
-
-    async def _unless_drained(self, work: Awaitable[None]) -> bool:
-        """Do *work*, given up when the task is to drain; return whether it was done."""
-        doing = asyncio.ensure_future(work)
-        draining = asyncio.ensure_future(self._drain.wait())
-        try:
-            await asyncio.wait({doing, draining}, return_when=asyncio.FIRST_COMPLETED)
-            if doing.done():
-                await doing
-            return doing.done()
-        finally:
-            for future in (doing, draining):
-                future.add_done_callback(compat.seen)
-                future.cancel()
-            await asyncio.wait({doing, draining}, timeout=1)
 
     async def _prepare(self) -> None:
         """W2: confirm, fence, read the offset, restore, seek, resume; in this order, each after the one before."""
@@ -195,7 +186,8 @@ class Task:
         # 1. Ours? A thawed process still holds partitions that it has lost, and its fence would kill their owner.
         await self._lease.confirm(self._progress)
         # 2. Fence. From here no older producer of this partition can commit.
-        self._transactor = Transactor(self._config, self.name, self.partition)
+        acknowledged = self._known.acknowledged(self.partition)
+        self._transactor = Transactor(self._config, self.name, self.partition, acknowledged)
         await self._transactor.fence()
         # 3. So what is committed now is all that ever will be but for us.
         found = await self._recovery.read(self._transactor)
@@ -241,6 +233,7 @@ class Task:
 
     async def _work(self) -> None:
         """Process and commit until drained; then commit what is left."""
+        assert self._transactor is not None
         pace = self._config.pace
         while not self._drain.is_set():
             self._progress()
@@ -248,6 +241,9 @@ class Task:
             if self._polled_error is not None:
                 error, self._polled_error = self._polled_error, None
                 raise error
+            if self._says_again:
+                self._says_again = False
+                await self._transactor.repeat()
             if self._inbox:
                 self._process(pace.batch_records)
             moved = self._promote()
@@ -331,23 +327,14 @@ class Task:
         self._committed_at = time.monotonic()
         self._failures = 0
         self._progress()
-        if ("judge", "quarantined") in pending.counts:
-            log.error(
-                "patients.quarantined",
-                times=pending.counts["judge", "quarantined"],
-                what="the stored state of a patient can't be read; their events are dead letters",
-                remedy="`lab-alert dead-letters list` names them; `state erase`, then `dead-letters replay`",
-                **self._where(),
-            )
+        say_quarantined(pending.counts, self._where())
         self._observer.committed(self.name, pending.counts, records=pending.records, seconds=self._committed_at - begun)
 
     async def _after(self, error: Exception) -> bool:
         """Do what the table says about *error*; return whether to begin again at the fence."""
         self._stage.discard()
         self._inbox.clear()
-        transactor, self._transactor = self._transactor, None
-        if transactor is not None:
-            await transactor.discard()
+        await self._discard()
         action, _ = judge_error(error)
         if self._drain.is_set() or not self._lease.valid or action is Action.LOST:
             return False
@@ -362,8 +349,14 @@ class Task:
         # A broker that is away is said once, by the member; every task would say it otherwise.
         say = log.debug if isinstance(error, UNREACHABLE) else log.warning
         say("task.retry", error=f"{type(error).__name__}: {error}", **self._where())
-        await self._unless_drained(self._backoff())
+        await unless(self._drain, self._backoff())
         return not self._drain.is_set()
+
+    async def _discard(self) -> None:
+        transactor, self._transactor = self._transactor, None
+        if transactor is not None:
+            self._known.keep(self.partition, transactor.acknowledged)
+            await transactor.discard()
 
     async def _backoff(self) -> None:
         first, longest = self._config.timeouts.backoff_seconds

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
@@ -39,10 +40,23 @@ class Delivered(NamedTuple):
     records: int
 
 
+class Acknowledged(NamedTuple):
+    """A transaction that the broker said was committed: its offset with metadata, and where it had written."""
+
+    place: OffsetAndMetadata
+    written: frozenset[TopicPartition]
+
+
 class Transactor:
     """The producer of one input partition (W1)."""
 
-    def __init__(self, config: KafkaConfig, stage: str, source: TopicPartition) -> None:
+    acknowledged: Acknowledged | None
+    """The last transaction, when nothing was begun since that may have ended otherwise."""
+
+    def __init__(
+        self, config: KafkaConfig, stage: str, source: TopicPartition, acknowledged: Acknowledged | None = None
+    ) -> None:
+        self.acknowledged = acknowledged
         self._config = config
         self._source = source
         self._group = config.group(stage)
@@ -103,6 +117,37 @@ class Transactor:
         placed = self._place(outgoing)
         return await self._within(self._commit(placed, offset, metadata), "transaction", self._deadline)
 
+    async def repeat(self) -> None:
+        """
+        Commit once more what was acknowledged last, writing nothing: its offset, and a marker wherever it had written.
+
+        A broker that stops may log a transaction as complete and leave out its markers where a partition has no leader
+        any more (Kafka 4.3.1). The offset is then never applied, and what was written stays hidden from readers. Nobody
+        but its producer knows that it was committed; a marker of ours ends what an earlier one should have.
+
+        Raises:
+            OutcomeUnknown: Past the deadline.
+        """
+        if self.acknowledged is not None:
+            await self._within(self._repeat(self.acknowledged), "transaction said again", self._deadline)
+
+    async def _repeat(self, last: Acknowledged) -> None:
+        there = [place for place in last.written if place.partition in await self._partitions(place.topic)]
+        await self._producer.begin_transaction()
+        self._open = True
+        compat.add_to_transaction(self._producer, there)
+        await self._producer.send_offsets_to_transaction({self._source: last.place}, self._group)
+        self._ending = True
+        await self._producer.commit_transaction()
+        self._open = self._ending = False
+
+    async def _partitions(self, topic: str) -> set[int]:
+        """Return the partitions of a topic of ours; none when it was deleted."""
+        try:
+            return set(await self._producer.partitions_for(topic))
+        except UnknownTopicOrPartitionError:
+            return set()
+
     async def stir(self, offset: int) -> None:
         """
         Have the group's coordinator write what changes nothing: an offset, in a transaction that is aborted.
@@ -136,17 +181,19 @@ class Transactor:
         offset: int,
         metadata: Callable[[int | None], str],
     ) -> int | None:
+        self.acknowledged = None
         await self._producer.begin_transaction()
         self._open = True
         delivered = await self._send(placed)
         state = self._config.topics[Output.STATE]
         ends = [part.offset + part.records for part in delivered if part.partition.topic == state]
         changelog_end = max(ends, default=None)
-        place = {self._source: OffsetAndMetadata(offset, metadata(changelog_end))}
-        await self._producer.send_offsets_to_transaction(place, self._group)
+        place = OffsetAndMetadata(offset, metadata(changelog_end))
+        await self._producer.send_offsets_to_transaction({self._source: place}, self._group)
         self._ending = True
         await self._producer.commit_transaction()
         self._open = self._ending = False
+        self.acknowledged = Acknowledged(place, frozenset(placed))
         return changelog_end
 
     async def _send(self, placed: dict[TopicPartition, list[Outgoing]]) -> list[Delivered]:

@@ -15,6 +15,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka import compat
 from consumer.kafka.offsets import committed
+from consumer.kafka.recovery import Known
 from consumer.kafka.states import State
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Output
@@ -151,25 +152,28 @@ def test_w5_fenced_by_a_timeout(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> No
     assert "ProducerFenced" in observer.errors or "InvalidProducerEpoch" in observer.errors
 
 
-def test_w6_a_coordinator_that_has_read_a_part_of_its_log(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("made_to_write_by", ["repeat", "stir"])
+def test_w6_a_coordinator_that_has_read_a_part_of_its_log(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, made_to_write_by: str
+) -> None:
     """
     A coordinator that knows no offset any more, though we have seen one committed, is made to read its log again.
 
-    It does so when it has to write (Kafka 4.3.1), and where all tasks of a group wait nobody else writes. Red when it
-    is believed: the partitions stop for a lost offset, and ingest would read its input a second time; and when the
-    tasks only ask.
+    It does so when it has to write (Kafka 4.3.1), and where all tasks of a group wait nobody else writes: a task that
+    goes on repeats its last transaction, a new one writes what changes nothing. Red when it is believed: the partitions
+    stop for a lost offset, and ingest would read its input a second time; and when the tasks only ask.
     """
-    real, stir = compat.committed, Transactor.stir
-    stirred: set[TopicPartition] = set()
+    real, write = compat.committed, getattr(Transactor, made_to_write_by)
+    written: set[TopicPartition] = set()
 
     async def forgetful(
         consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]
     ) -> dict[TopicPartition, OffsetAndMetadata]:
-        return {place: offset for place, offset in (await real(consumer, places)).items() if place in stirred}
+        return {place: offset for place, offset in (await real(consumer, places)).items() if place in written}
 
-    async def heard(self: Transactor, offset: int) -> None:
-        await stir(self, offset)
-        stirred.add(self._source)
+    async def heard(self: Transactor, *offset: int) -> None:
+        await write(self, *offset)
+        written.add(self._source)
 
     async def test() -> None:
         topic = lab.topic(Output.EVENTS)
@@ -177,13 +181,19 @@ def test_w6_a_coordinator_that_has_read_a_part_of_its_log(lab: Lab, monkeypatch:
         async with lab.member("judge", config=config) as member:
             await lab.write(topic, numbered(0, 20))
             exactly_once(await counted(lab, 20), range(20))
-            tasks = [one.task for one in member.tasks.values()]
+            places = set(member.tasks)
             monkeypatch.setattr(compat, "committed", forgetful)
-            monkeypatch.setattr(Transactor, "stir", heard)
-            for task in tasks:
-                task.fail(NodeNotReadyError("restarting"))
-            await until(lambda: stirred == {task.partition for task in tasks})
-            assert not any(task.state is State.STOPPED for task in tasks)
+            monkeypatch.setattr(Transactor, made_to_write_by, heard)
+            if made_to_write_by == "repeat":
+                for running_task in member.tasks.values():
+                    running_task.task.fail(NodeNotReadyError("restarting"))
+            else:
+                # As where somebody else has committed it.
+                monkeypatch.setattr(Known, "acknowledged", lambda *_: None)
+                assert member.consumer is not None
+                compat.force_rejoin(member.consumer)
+            await until(lambda: written == places)
+            assert not any(one.task.state is State.STOPPED for one in member.tasks.values())
             await until(lambda: running(member, 2))
             await lab.write(topic, numbered(20, 40))
             exactly_once(await counted(lab, 40), range(40))
