@@ -49,10 +49,12 @@ def covered(found: list[Batch]) -> list[Batch]:
     """
     Return the batches that a later producer's COMMIT has covered.
 
+    One with nothing of its own before it says a transaction again whose COMMIT markers were lost: that one counts.
+
     >>> lost = Batch(0, 3, 7, 1, transactional=True, marker=None)
     >>> own, commit = Batch(4, 5, 7, 2, True, None), Batch(6, 6, 7, 2, True, COMMIT)
-    >>> covered([lost, own, commit]) == [lost], covered([own, commit])
-    (True, [])
+    >>> covered([lost, own, commit]) == [lost], covered([own, commit]), covered([lost, commit])
+    (True, [], [])
     """
     open_batches: dict[int, list[Batch]] = {}
     shown = []
@@ -61,7 +63,7 @@ def covered(found: list[Batch]) -> list[Batch]:
             open_batches.setdefault(batch.producer, []).append(batch)
         elif batch.marker is not None:
             before = open_batches.pop(batch.producer, [])
-            if batch.marker == COMMIT:
+            if batch.marker == COMMIT and any(one.epoch == batch.epoch for one in before):
                 shown += [earlier for earlier in before if earlier.epoch < batch.epoch]
     return shown
 
