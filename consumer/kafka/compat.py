@@ -286,6 +286,12 @@ def add_to_transaction(producer: AIOKafkaProducer, partitions: Iterable[TopicPar
         manager.maybe_add_partition_to_txn(partition)
 
 
+def transaction_known(producer: AIOKafkaProducer) -> bool:
+    """Whether the broker has acknowledged anything of the open transaction."""
+    manager: Any = producer._txn_manager
+    return not manager.is_empty_transaction()
+
+
 def producer_epoch(producer: AIOKafkaProducer) -> tuple[int, int]:
     """Return producer id and epoch, for logs and tests."""
     manager: Any = producer._txn_manager

@@ -11,7 +11,8 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.kafka import compat
 from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
-from consumer.kafka.faults import OffsetWentBack, Reason, Stop
+from consumer.kafka.fate import Fate, fates
+from consumer.kafka.faults import OffsetWentBack, OutcomeUnknown, Reason, Stop
 from consumer.kafka.metadata import Metadata, decode
 from consumer.kafka.transaction import Acknowledged, Transactor
 from consumer.stage import Output
@@ -147,7 +148,7 @@ class Recovery:
         async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
             committed = (await compat.committed(self._consumer, [self._partition])).get(self._partition)
             found = Read(committed, await bounds(self._consumer, self._partition, committed))
-        said_again = await self._say_again(transactor, found)
+        said_again = await self._repeat(transactor, found)
         try:
             self._known.check(self._partition, committed, found.bounds.end)
         except OffsetWentBack:
@@ -178,17 +179,42 @@ class Recovery:
         self._doubted_at = None
         return begin
 
-    async def _say_again(self, transactor: Transactor, found: Read) -> bool:
-        """Repeat our last transaction unless the log is another one or somebody has gone on; return whether it was."""
+    async def _repeat(self, transactor: Transactor, found: Read) -> bool:
+        """Say our last transaction again, unless the log is another one or somebody has gone on; return whether."""
         last = transactor.acknowledged
         at = 0 if found.committed is None else found.committed.offset
         if last is None or not at <= last.place.offset <= found.bounds.end:
             return False
-        if at < last.place.offset:
+        behind = at < last.place.offset
+        if last.overtaken:
+            became = await fates(self._config, last.written)
+            # What was begun since may have ended it otherwise, as far as its markers were lost.
+            if Fate.ABORTED in became or not (behind or Fate.OPEN in became):
+                return False
+        if behind:
             where = {"topic": self._partition.topic, "partition": self._partition.partition}
             log.warning("offsets.said_again", stage=self._stage, found=at, acknowledged=last.place.offset, **where)
-        await transactor.repeat()
+        await self.say_again(transactor)
         return True
+
+    async def say_again(self, transactor: Transactor) -> None:
+        """
+        Repeat our last transaction, and see that nothing of it stays hidden.
+
+        Raises:
+            OutcomeUnknown: Something does: the markers were lost once more, as while a partition has no leader yet.
+        """
+        if transactor.acknowledged is None:
+            return
+        await transactor.repeat()
+        # Only we write to these; in the others a neighbour's transaction may be open.
+        ours = {self._config.topics[output] for output in (Output.ALERTS, Output.STATE)}
+        mine = [batch for batch in transactor.acknowledged.written if batch.partition.topic in ours]
+        for _ in range(SETTLE_ATTEMPTS):
+            if not mine or Fate.OPEN not in await fates(self._config, mine):
+                return
+            await asyncio.sleep(0.1)  # markers are written after the answer
+        raise OutcomeUnknown(f"the last transaction of {self._partition} is not shown to readers yet")
 
     async def _stir(self, transactor: Transactor, found: Read) -> None:
         await transactor.stir(found.bounds.begin if found.committed is None else found.committed.offset)

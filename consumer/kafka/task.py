@@ -243,7 +243,7 @@ class Task:
                 raise error
             if self._says_again:
                 self._says_again = False
-                await self._transactor.repeat()
+                await self._recovery.say_again(self._transactor)
             if self._inbox:
                 self._process(pace.batch_records)
             moved = self._promote()

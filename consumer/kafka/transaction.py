@@ -41,17 +41,22 @@ class Delivered(NamedTuple):
 
 
 class Acknowledged(NamedTuple):
-    """A transaction that the broker said was committed: its offset with metadata, and where it had written."""
+    """
+    A transaction that the broker said was committed: its offset with metadata, and what it had written.
+
+    ``overtaken``: another was begun since, and nobody has said how it ended.
+    """
 
     place: OffsetAndMetadata
-    written: frozenset[TopicPartition]
+    written: tuple[Delivered, ...]
+    overtaken: bool = False
 
 
 class Transactor:
     """The producer of one input partition (W1)."""
 
     acknowledged: Acknowledged | None
-    """The last transaction, when nothing was begun since that may have ended otherwise."""
+    """The last transaction of this partition that we know to be committed."""
 
     def __init__(
         self, config: KafkaConfig, stage: str, source: TopicPartition, acknowledged: Acknowledged | None = None
@@ -132,7 +137,8 @@ class Transactor:
             await self._within(self._repeat(self.acknowledged), "transaction said again", self._deadline)
 
     async def _repeat(self, last: Acknowledged) -> None:
-        there = [place for place in last.written if place.partition in await self._partitions(place.topic)]
+        places = {batch.partition for batch in last.written}
+        there = [place for place in places if place.partition in await self._partitions(place.topic)]
         await self._producer.begin_transaction()
         self._open = True
         compat.add_to_transaction(self._producer, there)
@@ -140,6 +146,7 @@ class Transactor:
         self._ending = True
         await self._producer.commit_transaction()
         self._open = self._ending = False
+        self.acknowledged = last._replace(overtaken=False)
 
     async def _partitions(self, topic: str) -> set[int]:
         """Return the partitions of a topic of ours; none when it was deleted."""
@@ -181,7 +188,8 @@ class Transactor:
         offset: int,
         metadata: Callable[[int | None], str],
     ) -> int | None:
-        self.acknowledged = None
+        if self.acknowledged is not None:
+            self.acknowledged = self.acknowledged._replace(overtaken=True)
         await self._producer.begin_transaction()
         self._open = True
         delivered = await self._send(placed)
@@ -193,7 +201,7 @@ class Transactor:
         self._ending = True
         await self._producer.commit_transaction()
         self._open = self._ending = False
-        self.acknowledged = Acknowledged(place, frozenset(placed))
+        self.acknowledged = Acknowledged(place, tuple(delivered))
         return changelog_end
 
     async def _send(self, placed: dict[TopicPartition, list[Outgoing]]) -> list[Delivered]:
@@ -264,9 +272,11 @@ class Transactor:
         """
         Throw the producer away; an open transaction is aborted when that can be had quickly.
 
-        It need not be: the next fence of this partition aborts it (W1). Aborting only lets readers pass earlier.
+        It need not be: the next fence of this partition aborts it (W1); readers pass earlier, that is all. One that
+        the broker has not heard of is left alone: it would be begun there to be aborted, and its markers would end what
+        lost markers have left open.
         """
-        if self._open and not self._ending:
+        if self._open and not self._ending and compat.transaction_known(self._producer):
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(DISCARD_SECONDS):
                     await self._producer.abort_transaction()

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from consumer.kafka.broker.base import to_stderr
 from consumer.kafka.brokers import JavaBroker
-from consumer.stage import Output
+from consumer.kafka.fate import Fate, fates
+from consumer.kafka.transaction import Delivered, Transactor
+from consumer.stage import Outgoing, Output
 from tests.fault.segments import COMMIT, HEADER, batches
 from tests.kafka.lab import Lab, counted, exactly_once, numbered, play, running, until
 
@@ -50,28 +53,81 @@ def lose_markers(logs: Path, topics: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("lost", ["of the offset too", "of what was written alone"])
-def test_w4_what_was_acknowledged_is_said_again(own: JavaBroker, lost: str) -> None:
+@pytest.mark.parametrize("begun", [False, True], ids=["", "another was begun"])
+def test_w4_what_was_acknowledged_is_said_again(
+    own: JavaBroker, lost: str, monkeypatch: pytest.MonkeyPatch, *, begun: bool
+) -> None:
     """
     Everything was told once and can be read, before anything new comes: nobody has to wait for the next alert.
 
     Red without it: the alerts stay hidden and the partition refuses an offset that is lower than what it committed.
     """
     lab = Lab(own.bootstrap_servers, "lost-markers")
-    alerts, state = lab.topic(Output.ALERTS), lab.topic(Output.STATE)
+    events, alerts, state = (lab.topic(output) for output in (Output.EVENTS, Output.ALERTS, Output.STATE))
     topics = [alerts, state, *(["__consumer_offsets"] if lost == "of the offset too" else [])]
+    send, waiting, away = Transactor._send, asyncio.Event(), asyncio.Event()
+
+    async def late(self: Transactor, placed: dict[TopicPartition, list[Outgoing]]) -> list[Delivered]:
+        waiting.set()
+        await away.wait()
+        return await send(self, placed)
 
     async def test() -> None:
         await lab.create_topics()
         async with lab.member("judge") as member:
-            await lab.write(lab.topic(Output.EVENTS), numbered(0, 20))
+            await lab.write(events, numbered(0, 20))
             exactly_once(await counted(lab, 20), range(20))
+            if begun:
+                monkeypatch.setattr(Transactor, "_send", late)
+                await lab.write(events, numbered(20, 40))
+                await waiting.wait()
             await asyncio.to_thread(own.stop)
             assert lose_markers(Path(own._data, "logs"), topics) == set(topics)
+            away.set()
+            if begun:
+                # Given up before the broker is back; one that goes on then ends the other as well, well or badly.
+                await asyncio.sleep(lab.config.timeouts.transaction_ms / 1000 + 1)
             await asyncio.to_thread(own.start)
             assert len(await lab.read(alerts)) < 20
             await until(lambda: running(member, 2))
-            exactly_once(await counted(lab, 20), range(20))
-            await lab.write(lab.topic(Output.EVENTS), numbered(20, 40))
+            if not begun:
+                exactly_once(await counted(lab, 20), range(20))
+                await lab.write(events, numbered(20, 40))
             exactly_once(await counted(lab, 40), range(40))
+
+    play(test())
+
+
+def test_w4_what_became_of_a_batch(lab: Lab) -> None:
+    """Shown, open and aborted are told apart, whatever stands before and behind."""
+    place = TopicPartition(lab.topic(Output.ALERTS), 0)
+
+    async def test() -> None:
+        written, producers = {}, []
+        for name in ("shown", "aborted", "shown as well", "open", "behind it"):
+            producer = AIOKafkaProducer(
+                bootstrap_servers=lab.config.bootstrap_servers, transactional_id=f"{lab.name}-{name}"
+            )
+            producers.append(producer)
+            await producer.start()
+            await producer.begin_transaction()
+            sent = await producer.send_and_wait(place.topic, b"", partition=0)
+            written[name] = Delivered(place, sent.offset, 1)
+            if name == "aborted":
+                await producer.abort_transaction()
+            elif name != "open":
+                await producer.commit_transaction()
+        await asyncio.sleep(0.5)
+        found = {name: next(iter(await fates(lab.config, [batch]))) for name, batch in written.items()}
+        assert found == {
+            "shown": Fate.SHOWN,
+            "aborted": Fate.ABORTED,
+            "shown as well": Fate.SHOWN,
+            "open": Fate.OPEN,
+            "behind it": Fate.OPEN,
+        }
+        await producers[3].abort_transaction()
+        for producer in producers:
+            await producer.stop()
 
     play(test())
