@@ -44,11 +44,13 @@ class Acknowledged(NamedTuple):
     """
     A transaction that the broker said was committed: its offset with metadata, and what it had written.
 
-    ``overtaken``: another was begun since, and nobody has said how it ended.
+    ``producer`` is the id and epoch that we have had last. ``overtaken``: another transaction was begun since, ours or
+    that of somebody who fenced us, and nobody has said how it ended.
     """
 
     place: OffsetAndMetadata
     written: tuple[Delivered, ...]
+    producer: tuple[int, int]
     overtaken: bool = False
 
 
@@ -96,6 +98,11 @@ class Transactor:
         """
         # A predecessor's open transaction is aborted by the broker before it answers; twice the time is ample.
         await self._within(self._producer.start(), "start", 2 * self._deadline)
+        if (last := self.acknowledged) is not None:
+            # A fence counts one up, and two where it ends an open transaction.
+            (producer, epoch), now = last.producer, compat.producer_epoch(self._producer)
+            alone = now == (producer, epoch + 1)
+            self.acknowledged = last._replace(producer=now, overtaken=last.overtaken or not alone)
 
     async def commit(
         self,
@@ -201,7 +208,7 @@ class Transactor:
         self._ending = True
         await self._producer.commit_transaction()
         self._open = self._ending = False
-        self.acknowledged = Acknowledged(place, tuple(delivered))
+        self.acknowledged = Acknowledged(place, tuple(delivered), compat.producer_epoch(self._producer))
         return changelog_end
 
     async def _send(self, placed: dict[TopicPartition, list[Outgoing]]) -> list[Delivered]:

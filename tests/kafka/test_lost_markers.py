@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from consumer.kafka import compat
 from consumer.kafka.broker.base import to_stderr
 from consumer.kafka.brokers import JavaBroker
 from consumer.kafka.fate import Fate, fates
@@ -94,6 +95,39 @@ def test_w4_what_was_acknowledged_is_said_again(
                 exactly_once(await counted(lab, 20), range(20))
                 await lab.write(events, numbered(20, 40))
             exactly_once(await counted(lab, 40), range(40))
+
+    play(test())
+
+
+@pytest.mark.parametrize("between", ["nobody", "a fence", "a transaction cut off"])
+def test_w4_who_was_fenced_between_knows_less(lab: Lab, between: str) -> None:
+    """Its last transaction is said again without a look only when nobody else can have begun one since."""
+    place = TopicPartition(lab.topic(Output.EVENTS), 0)
+    alert = Outgoing(Output.ALERTS, 0, b"key", b"alert")
+
+    async def test() -> None:
+        first = Transactor(lab.config, "judge", place)
+        await first.fence()
+        await first.commit([alert], 7, lambda _: "seven")
+        if between != "nobody":
+            other = Transactor(lab.config, "judge", place)
+            await other.fence()
+            if between == "a transaction cut off":
+                await other.producer.begin_transaction()
+                await other.producer.send_and_wait(lab.topic(Output.ALERTS), b"not told", partition=0)
+            await compat.dispose(other.producer, 3)
+        again = Transactor(lab.config, "judge", place, first.acknowledged)
+        await again.fence()
+        assert again.acknowledged is not None
+        assert again.acknowledged.overtaken == (between != "nobody")
+        third = Transactor(lab.config, "judge", place, again.acknowledged)
+        await third.fence()
+        assert third.acknowledged is not None
+        assert third.acknowledged.overtaken == (between != "nobody")
+        await third.repeat()
+        assert [record.value for record in await lab.read(lab.topic(Output.ALERTS))] == [b"alert"]
+        for transactor in (first, again, third):
+            await transactor.close()
 
     play(test())
 
