@@ -10,9 +10,9 @@ from typing import NamedTuple
 from rules.alert import Change, Rule, Severity, Transition
 from rules.chart import Chart
 from rules.draft import Lived, Occasion
+from rules.episode import has_cleared, latest_episode
 from rules.events import Analyte, Drug, Instant, PatientEvent
 from rules.families import BY_RULE, FAMILIES, families
-from rules.hyperkalemia import has_cleared, latest_episode
 from rules.hypokalemia import latest_run
 from rules.lazy import replaced
 from rules.life import caught_up as _caught_up

@@ -6,9 +6,9 @@ Worded as a secondary notification: it says what was measured and what the servi
 
 from rules.alert import Rule, Severity
 from rules.chart import Chart
+from rules.episode import Episode
 from rules.events import Analyte, Instant
 from rules.finding import Finding
-from rules.hyperkalemia import Episode
 from rules.patient import Alert
 from rules.words.beside import renal_words, which_worst, worse_beside, worst_of
 from rules.words.evidence import EVIDENCE_AT_MOST

@@ -10,10 +10,10 @@ from decimal import Decimal
 from rules.alert import Rule
 from rules.chart import Chart
 from rules.draws import Draw, Draws
+from rules.episode import Episode
 from rules.events import HOUR, Drug, Instant
 from rules.exposure import ASSUMED, RECORDED, Exposure
 from rules.finding import Finding
-from rules.hyperkalemia import Episode
 from rules.rulebook import Rulebook
 from rules.words.values import ago, hours, shown
 

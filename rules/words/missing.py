@@ -2,9 +2,9 @@
 
 from rules.alert import Rule
 from rules.chart import Chart
+from rules.episode import Episode
 from rules.events import DAY, Instant
 from rules.finding import Finding
-from rules.hyperkalemia import Episode
 from rules.patient import Alert
 from rules.words.facts import (
     HYPERKALEMIA_RULES,

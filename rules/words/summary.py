@@ -11,10 +11,11 @@ from typing import NamedTuple
 from rules.alert import Change, Rule
 from rules.chart import Chart
 from rules.draws import Draw
+from rules.episode import Episode
 from rules.events import Analyte, Instant
 from rules.exposure import Exposure
 from rules.finding import Finding
-from rules.hyperkalemia import Episode, treatment_failure
+from rules.hyperkalemia import treatment_failure
 from rules.patient import Alert
 from rules.words.beside import which_worst, worse_beside, worst_of
 from rules.words.endings import TITLES, ended

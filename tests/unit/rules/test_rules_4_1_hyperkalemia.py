@@ -4,8 +4,8 @@ import pytest
 
 from rules.alert import Rule
 from rules.chart import Chart
+from rules.episode import episodes
 from rules.events import DAY, HOUR, Drug, Instant
-from rules.hyperkalemia import episodes
 from rules.rulebook import DEFAULT
 from tests.unit.rules.builders import (
     Fact,
