@@ -297,6 +297,6 @@ def test_rules_7_a_merge_brings_all_that_was_known() -> None:
     assert len(joined.results) == 2
     assert [entry.tube.condition for entry in joined.tubes] == [Condition.CLOTTED, Condition.HEMOLYZED]
     assert (len(joined.administrations), len(joined.dialyses), len(joined.magnesium_orders)) == (2, 1, 1)
-    assert [fact.visit_number for fact in joined.encounters] == ["V1", "V2"]
+    assert [fact.visit_number for fact in joined.encounters] == ["V2", "V1"]
     assert {entry.came for entry in joined.administrations} == {joined.seen} == {4}
     assert {entry.came for entry in joined.dialyses} == {4}
