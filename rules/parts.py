@@ -16,13 +16,13 @@ from rules.draws import Draws
 from rules.events import Administration, Analyte, Dialysis, Drug, Instant, MagnesiumOrder
 from rules.exposure import Course, Exposure, courses, exposures
 from rules.lazy import Following, lazy, resting_on
-from rules.patient import Alert, EncounterFact, HoldMark, PatientState, StoredAdministration, StoredDialysis
+from rules.patient import Alert, HoldMark, PatientState, StoredAdministration, StoredDialysis
 from rules.renal import RenalFunction, age_years, last_injury, newest, renal_function
 from rules.rulebook import Rulebook
 from rules.series import Series
 from rules.specimen import Drawn, KnownBy
 from rules.versions import StoredResult
-from rules.visit import Leave
+from rules.visit import EncounterFact, Leave
 
 C = TypeVar("C", StoredAdministration, StoredDialysis, EncounterFact)
 

@@ -25,6 +25,7 @@ from rules.events import (
 )
 from rules.results import NO_RESULTS, Results
 from rules.versions import StoredResult
+from rules.visit import EncounterFact, merge_encounters
 
 
 class StoredTube(NamedTuple):
@@ -46,33 +47,6 @@ class StoredDialysis(NamedTuple):
 
     dialysis: Dialysis
     came: int
-
-
-MOST_MARKS = 12
-"""ADT messages kept of a patient that say nothing but their visit."""
-
-
-class EncounterFact(NamedTuple):
-    """What one ADT message said; they are kept in order of ``received_at``, that of the message."""
-
-    trigger: str
-    visit_number: str
-    location: str
-    hospital_service: str
-    diagnoses: tuple[str, ...]
-    deceased: bool
-    received_at: Instant
-    came: int
-
-    @property
-    def turns(self) -> bool:
-        """Whether it begins or ends a visit, takes that back, or tells of a death."""
-        return self.trigger in ("A01", "A03", "A11", "A13") or self.deceased
-
-    @property
-    def only_marks(self) -> bool:
-        """Whether it says nothing but that the patient was on its visit."""
-        return not (self.turns or self.location or self.hospital_service or self.diagnoses)
 
 
 class HoldMark(NamedTuple):
@@ -125,7 +99,7 @@ class Alert(NamedTuple):
     ended_at: Instant | None = None
     ended_by: str | None = None  # the result that ended it, and its value
     retracted: bool = False
-    discharge: int | None = None  # the `came` of the discharge that closed it
+    discharge: Instant | None = None  # when the discharge that closed it was received
     mode: str = "active"
     expiry: Instant | None = None
     rulebook: str = ""  # the first digits of the fingerprint of the rulebook that raised it
@@ -191,7 +165,7 @@ def advance(state: PatientState, event: PatientEvent, now: Instant) -> PatientSt
             visit_number=event.visit.visit_number or state.visit_number,
         )
     if event.encounter is not None:
-        state = _with_encounter(state, event.encounter, event, count)
+        state = state._replace(encounters=_with_encounter(state.encounters, event.encounter, event, count))
     return state
 
 
@@ -332,7 +306,9 @@ def _order_order(order: MagnesiumOrder) -> tuple[Instant, bool, Instant]:
     return (order.received_at, order.cancelled, order.ordered_at)
 
 
-def _with_encounter(state: PatientState, encounter: Encounter, event: PatientEvent, count: int) -> PatientState:
+def _with_encounter(
+    stored: tuple[EncounterFact, ...], encounter: Encounter, event: PatientEvent, count: int
+) -> tuple[EncounterFact, ...]:
     """Take in an ADT message."""
     visit = event.visit
     fact = EncounterFact(
@@ -345,55 +321,21 @@ def _with_encounter(state: PatientState, encounter: Encounter, event: PatientEve
         received_at=event.received_at,
         came=count,
     )
-    return state._replace(encounters=_join_encounters(state.encounters, (fact,)))
-
-
-def _join_encounters(stored: tuple[EncounterFact, ...], new: tuple[EncounterFact, ...]) -> tuple[EncounterFact, ...]:
-    """
-    Join what ADT messages said, by when they were received and in that order of arrival.
-
-    Of those that say the same of a visit the newest says it, with the earliest `came`; the newest others stay as marks:
-    that the patient was on that visit then, for a discharge that comes late.
-    """
-    facts = list(stored)
-    for fact in new:
-        same = None if fact.turns else next((n for n, old in enumerate(facts) if _repeats(old, fact)), None)
-        if same is not None:
-            old, came = facts[same], min(facts[same].came, fact.came)
-            if fact.received_at < old.received_at:
-                facts[same], fact = old._replace(came=came), _mark(fact, came)  # noqa: PLW2901
-            else:
-                facts[same], fact = _mark(old, came), fact._replace(came=came)  # noqa: PLW2901
-        facts.append(fact)
-    facts.sort(key=lambda known: known.received_at)
-    marks = [n for n, fact in enumerate(facts) if fact.only_marks]
-    for n in reversed(marks[:-MOST_MARKS]):
-        del facts[n]
-    return tuple(facts)
-
-
-def _mark(fact: EncounterFact, came: int) -> EncounterFact:
-    return fact._replace(location="", hospital_service="", diagnoses=(), came=came)
-
-
-def _repeats(old: EncounterFact, fact: EncounterFact) -> bool:
-    return not old.turns and _says(old) == _says(fact)
-
-
-def _says(fact: EncounterFact) -> tuple[object, ...]:
-    return (fact.visit_number, fact.location, fact.hospital_service, fact.diagnoses)
+    return merge_encounters(stored, (fact,))
 
 
 def join_histories(state: PatientState, history: PatientState | None, now: Instant) -> PatientState:
     """
     Return the surviving patient's state with the retired one's *history* in it (RULES.md 7, merge).
 
-    What the merge brings came with the merge: its facts take the number of this event.
+    What the merge brings came with the merge: its facts take the number of this event. The patient is where the newer
+    of the two movements says.
     """
     count = state.seen + 1
     state = state._replace(now=now, seen=count, last_event_at=max(state.last_event_at, now))
     if history is None:
         return state
+    placed, other = (history, state) if _placed_at(history) > _placed_at(state) else (state, history)
     unmapped = [at for at in (state.unmapped_magnesium_at, history.unmapped_magnesium_at) if at is not None]
     return state._replace(
         results=state.results.taking(e._replace(came=count) for e in history.results),
@@ -405,9 +347,9 @@ def join_histories(state: PatientState, history: PatientState | None, now: Insta
         magnesium_orders=_with_orders(state.magnesium_orders, history.magnesium_orders),
         unmapped_magnesium_at=max(unmapped, default=None),
         demographics=_known(state.demographics, history.demographics),
-        visit_number=state.visit_number or history.visit_number,
-        location=state.location or history.location,
-        encounters=_join_encounters(state.encounters, tuple(fact._replace(came=count) for fact in history.encounters)),
+        visit_number=placed.visit_number or other.visit_number,
+        location=placed.location or other.location,
+        encounters=merge_encounters(state.encounters, tuple(e._replace(came=count) for e in history.encounters)),
         alerts=(*state.alerts, *history.alerts),
         holds=(*state.holds, *history.holds),
         history_incomplete=state.history_incomplete or history.history_incomplete,

@@ -5,8 +5,9 @@ from typing import TypeVar
 
 from rules.events import DAY, Administration, Drug, Instant
 from rules.lazy import replaced
-from rules.patient import EncounterFact, PatientState, StoredAdministration
+from rules.patient import PatientState, StoredAdministration
 from rules.rulebook import Rulebook
+from rules.visit import EncounterFact
 
 K = TypeVar("K")
 
@@ -90,9 +91,9 @@ def _tells_of(record: Administration) -> Instant:
 
 
 def _retained_encounters(facts: tuple[EncounterFact, ...], horizon: Instant) -> tuple[EncounterFact, ...]:
-    """Keep the current visit (from its admission on) and what is younger than the horizon; at most 60."""
+    """Keep the current visit, from its admission on, and what is younger; at most 60: the admission and the newest."""
     if not facts or (facts[0].received_at >= horizon and len(facts) <= 60):
         return facts
     admission = next((n for n in range(len(facts) - 1, -1, -1) if facts[n].trigger == "A01"), 0)
-    kept = tuple(f for n, f in enumerate(facts) if n >= admission or f.received_at >= horizon)
-    return kept if len(kept) <= 60 else (kept[0], *kept[-59:])
+    kept = [n for n, fact in enumerate(facts) if n >= admission or fact.received_at >= horizon]
+    return tuple(facts[n] for n in (kept if len(kept) <= 60 else sorted({admission, *kept[-59:]})))

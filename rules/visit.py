@@ -1,11 +1,67 @@
-"""What ADT messages say of a patient's visits (RULES.md 4.2, 6, 7): discharges, deaths, diagnoses, the protocol."""
+"""
+What ADT messages say of a patient's visits (RULES.md 4.2, 6, 7): discharges, deaths, diagnoses, the protocol.
+
+A hospital sends the same of a visit over and over. `merge_encounters` keeps what was said, when it first came, and
+which visit the patient was on at each time: a discharge that comes late is held against that.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from rules.events import Instant
-from rules.patient import EncounterFact
 from rules.rulebook import Rulebook
+
+MOST_MARKS = 12
+"""ADT messages kept of a patient that say nothing but their visit."""
+
+
+class EncounterFact(NamedTuple):
+    """What one ADT message said; they are kept in order of ``received_at``, that of the message."""
+
+    trigger: str
+    visit_number: str
+    location: str
+    hospital_service: str
+    diagnoses: tuple[str, ...]
+    deceased: bool
+    received_at: Instant
+    came: int
+
+    @property
+    def turns(self) -> bool:
+        """Whether it begins or ends a visit, takes that back, or tells of a death."""
+        return self.trigger in ("A01", "A03", "A11", "A13") or self.deceased
+
+    @property
+    def only_marks(self) -> bool:
+        """Whether it says nothing but that the patient was on its visit."""
+        return not (self.turns or self.location or self.hospital_service or self.diagnoses)
+
+
+def merge_encounters(stored: tuple[EncounterFact, ...], new: tuple[EncounterFact, ...]) -> tuple[EncounterFact, ...]:
+    """
+    Join what ADT messages said, by when they were received and in that order of arrival.
+
+    Of those that say the same between two admissions the first that came says it, for looking back, and the newest,
+    which is of the current visit whenever an admission comes late. The newest others stay as marks of their visit.
+    """
+    facts = sorted((*stored, *new), key=lambda fact: fact.received_at)
+    alike: dict[tuple[object, ...], list[int]] = {}
+    admissions = 0
+    for n, fact in enumerate(facts):
+        admissions += fact.trigger == "A01"
+        if not fact.turns:
+            said = (fact.visit_number, fact.location, fact.hospital_service, fact.diagnoses)
+            alike.setdefault((admissions, *said), []).append(n)
+    for same in alike.values():
+        first = min(same, key=lambda n: facts[n].came)
+        for n in same[:-1]:
+            if n != first:
+                facts[n] = facts[n]._replace(location="", hospital_service="", diagnoses=())
+    marks = [n for n, fact in enumerate(facts) if fact.only_marks]
+    for n in reversed(marks[:-MOST_MARKS]):
+        del facts[n]
+    return tuple(facts)
 
 
 class Leave(NamedTuple):

@@ -247,15 +247,6 @@ def test_rules_6_a_diagnosis_said_again_in_a_new_visit_counts() -> None:
     assert context(said, (adt("A01"), visit("")), said).renal.status == "impaired"
 
 
-def test_rules_6_of_messages_that_say_nothing_new_twelve_are_marked() -> None:
-    """A hundred updates with the same diagnoses are one fact, and twelve marks of their visit. RULES.md 7."""
-    said = (adt("A08", diagnoses=["N18.4"]), visit("V1"))
-    facts = context((adt("A01"), visit("V1")), *[said] * 100).encounter_facts
-    assert [fact.diagnoses for fact in facts] == [(), *[()] * 12, ("N18.4",)]
-    assert [fact.came for fact in facts] == [2, *[3] * 13]
-    assert facts[1].received_at == facts[-1].received_at - 12 * (h(1) - h(0))
-
-
 def test_rules_6_a_visit_collects_what_its_messages_say() -> None:
     """Diagnoses of an update count beside those of the admission. RULES.md 6."""
     facts = ((adt("A01", diagnoses=["I50"]), visit("V1")), (adt("A08", diagnoses=["O14.0"]), visit("V1")))

@@ -3,6 +3,7 @@
 import pytest
 
 from rules.alert import Rule
+from rules.chart import Chart
 from rules.events import DAY, Condition, Drug, Instant
 from rules.patient import HoldMark, PatientState, advance, new_state
 from rules.retention import retain
@@ -162,6 +163,22 @@ def test_rules_7_of_a_visit_the_admission_and_the_newest_facts_are_kept(facts: i
     assert len(encounters) == left
     assert (encounters[0].trigger, encounters[1].location) == ("A01", f"WARD{facts - left + 1}")
     assert encounters[-1].location == f"WARD{facts - 1}"
+
+
+@pytest.mark.parametrize("facts", [57, 58, 59, 60, 75])
+def test_rules_7_of_a_long_visit_the_admission_stays(facts: int) -> None:
+    """At most 60; what an earlier visit said never counts as said of this one, however much is told. RULES.md 6, 7."""
+    play = Play()
+    play.tell(adt("A01", diagnoses=["O14"]), visit("V1"), at=h(0))
+    play.tell(adt("A01"), visit("V2"), at=h(1))
+    for n in range(facts):
+        play.tell(adt("A02"), visit("V2", location=f"WARD{n}"), at=h(2) + n)
+    assert play.state is not None
+    encounters = play.state.encounters
+    before = ["V1"] if facts <= 58 else []
+    assert [fact.visit_number for fact in encounters] == [*before, "V2", *["V2"] * min(facts, 59)]
+    assert [fact.trigger for fact in encounters].count("A01") == len(before) + 1
+    assert not Chart(play.state, play.now, DEFAULT).obstetric
 
 
 def test_rules_7_a_word_on_a_tube_waits_for_its_result() -> None:
