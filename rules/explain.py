@@ -53,10 +53,10 @@ RULES: dict[Rule, Explanation] = {
         "pending; not at all once a valid potassium of {potassium_critical} or more is in the episode (since it "
         "reopened).",
         "By the highest counted potassium of the episode (since it reopened): warning, high from {potassium_high}, "
-        "critical from {potassium_critical}. One step up for a reopened episode; for a rise to {potassium_high} or "
-        "more of at least {fast_rise} within {fast_rise_within}; for digoxin, or a level above {digoxin_toxic}, "
-        "within {digoxin_within} ({digoxin_within_impaired} when the kidneys are impaired); for a total calcium "
-        "below {calcium_low} within {calcium_near} of it.",
+        "critical from {potassium_critical}. One step up, and no more, for a reopened episode; for a rise to "
+        "{potassium_high} or more of at least {fast_rise} within {fast_rise_within}; for digoxin, or a level "
+        "above {digoxin_toxic}, within {digoxin_within} ({digoxin_within_impaired} when the kidneys are impaired); for "
+        "a total calcium below {calcium_low} within {calcium_near} of it.",
         "Resolved when a recent magnesium arrives, or when potassium closes the episode; closed, not resolved, after "
         "{episode_silence} without a counted potassium.",
         ("specimen", "kidneys", "life"),
@@ -87,7 +87,7 @@ RULES: dict[Rule, Explanation] = {
         "from {obstetric_high}, from {obstetric_critical}; with a creatinine of {obstetric_creatinine} or impaired "
         "kidneys: above {obstetric_renal_warning}, above {obstetric_renal_high}, from {obstetric_renal_critical}. On "
         "the general ladder one step down, never from critical, while drawn until {early_phase} after the end of an "
-        "exposure that had run for less than {early_run}. One step up for accumulation (two results "
+        "exposure that had run for less than {early_run}. One step up, and no more, for accumulation (two results "
         "{accumulation_apart} apart, more than {accumulation_after} after the end, the later {accumulation_rise} "
         "higher), for a valid potassium of {potassium_high} or more, or a total calcium below {calcium_low}, within "
         "{magnesium_step_within}. A rise of more than {unexplained_rise_per_gram} per gram recorded is said to be "
@@ -183,17 +183,20 @@ COMMON: dict[str, tuple[str, str]] = {
             "beside a total calcium below {edta_calcium} and a magnesium below {edta_magnesium} in one specimen "
             "(without a magnesium: calcium below {edta_calcium_alone}), the pattern of K-EDTA; or when it differs by "
             "{jump_potassium} or more from a valid one at most {jump_within} older, and none between is within "
-            "{jump_near} of it. Two suspect ones of {confirm_potassium} or more, less than {confirm_near} and "
-            "{confirm_after} to {confirm_within} apart, confirm each other. A suspect potassium meets no criterion "
-            "alone and makes at most high, critical from {suspect_critical_potassium}. Clotted, contaminated or "
-            "grossly hemolyzed specimens do not count."
+            "{jump_near} of it. Of two suspect ones of {confirm_potassium} or more, less than {confirm_near} and "
+            "{confirm_after} to {confirm_within} apart, the later counts as valid. A suspect potassium meets no "
+            "criterion alone and makes at most high, critical from {suspect_critical_potassium}. A magnesium of a "
+            "hemolyzed tube or of the pattern is suspect too: it makes at most a warning, and is never recent. A "
+            "suspect calcium counts for nothing. Clotted or contaminated specimens do not count, nor does potassium or "
+            "magnesium of a grossly hemolyzed one."
         ),
     ),
     "kidneys": (
         "6",
         (
-            "Renal function is impaired by the newest eGFR of {renal_within} below {egfr_impaired}; a dialysis "
-            "within that time; a diagnosis of the visit among {renal_diagnoses}; or acute kidney injury: creatinine "
+            "Renal function is impaired by the newest eGFR of {renal_within}, reported or by CKD-EPI 2021 from a "
+            "creatinine, below {egfr_impaired}; a dialysis within that time; a diagnosis of the visit among "
+            "{renal_diagnoses}; or acute kidney injury: creatinine "
             "{aki_rise} or more above one of the {aki_rise_within} before it, or {aki_ratio} times the lowest of "
             "{aki_within} and at least {aki_minimum}, not followed within {aki_undone_within} by one below "
             "{aki_undone_ratio} times that lowest. Without data it is unknown. Below the age of {adult_years} "
