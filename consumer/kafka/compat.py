@@ -279,6 +279,13 @@ def seen(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
+async def all_led(producer: AIOKafkaProducer, partitions: Iterable[TopicPartition]) -> bool:
+    """Ask whether each of *partitions* has a leader that is there."""
+    await producer.client.force_metadata_update()
+    leaders = [producer.client.cluster.leader_for_partition(partition) for partition in partitions]
+    return all(leader is not None and leader >= 0 for leader in leaders)
+
+
 def add_to_transaction(producer: AIOKafkaProducer, partitions: Iterable[TopicPartition]) -> None:
     """Have the open transaction's end marked in *partitions* too, where nothing is written."""
     manager: Any = producer._txn_manager

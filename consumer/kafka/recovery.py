@@ -189,31 +189,39 @@ class Recovery:
         if last.overtaken:
             became = await fates(self._config, last.written)
             # What was begun since may have ended it otherwise, as far as its markers were lost.
-            if Fate.ABORTED in became or not (behind or Fate.OPEN in became):
+            if Fate.ABORTED in became:
+                return False
+            if not behind and Fate.OPEN not in became:
+                await transactor.end_abandoned()
                 return False
         if behind:
             where = {"topic": self._partition.topic, "partition": self._partition.partition}
             log.warning("offsets.said_again", stage=self._stage, found=at, acknowledged=last.place.offset, **where)
-        await self.say_again(transactor)
+        await transactor.repeat()
+        await self._see_it_shown(last)
         return True
 
     async def say_again(self, transactor: Transactor) -> None:
         """
-        Repeat our last transaction, and see that nothing of it stays hidden.
+        Repeat our last transaction where a broker was away and nothing was begun since.
 
         Raises:
-            OutcomeUnknown: Something does: the markers were lost once more, as while a partition has no leader yet.
+            OutcomeUnknown: Something of it stays hidden from readers.
         """
-        if transactor.acknowledged is None:
-            return
-        await transactor.repeat()
+        last = transactor.acknowledged
+        if last is not None and not last.overtaken:
+            await transactor.repeat()
+            await self._see_it_shown(last)
+
+    async def _see_it_shown(self, last: Acknowledged) -> None:
         # Only we write to these; in the others a neighbour's transaction may be open.
         ours = {self._config.topics[output] for output in (Output.ALERTS, Output.STATE)}
-        mine = [batch for batch in transactor.acknowledged.written if batch.partition.topic in ours]
+        mine = [batch for batch in last.written if batch.partition.topic in ours]
         for _ in range(SETTLE_ATTEMPTS):
             if not mine or Fate.OPEN not in await fates(self._config, mine):
                 return
             await asyncio.sleep(0.1)  # markers are written after the answer
+        # The markers were lost once more, as while a partition has no leader yet.
         raise OutcomeUnknown(f"the last transaction of {self._partition} is not shown to readers yet")
 
     async def _stir(self, transactor: Transactor, found: Read) -> None:

@@ -8,11 +8,11 @@ sent (W3), every call has a deadline (W4), and there is no repair: `discard`, ma
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.errors import LeaderNotAvailableError, UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
@@ -45,13 +45,15 @@ class Acknowledged(NamedTuple):
     A transaction that the broker said was committed: its offset with metadata, and what it had written.
 
     ``producer`` is the id and epoch that we have had last. ``overtaken``: another transaction was begun since, ours or
-    that of somebody who fenced us, and nobody has said how it ended.
+    that of somebody who fenced us, and nobody has said how it ended. ``abandoned``: where ours may have written; none
+    when its commit had been asked for, and may have been done.
     """
 
     place: OffsetAndMetadata
     written: tuple[Delivered, ...]
     producer: tuple[int, int]
     overtaken: bool = False
+    abandoned: frozenset[TopicPartition] = frozenset()
 
 
 class Transactor:
@@ -144,16 +146,39 @@ class Transactor:
             await self._within(self._repeat(self.acknowledged), "transaction said again", self._deadline)
 
     async def _repeat(self, last: Acknowledged) -> None:
-        places = {batch.partition for batch in last.written}
-        there = [place for place in places if place.partition in await self._partitions(place.topic)]
-        await self._producer.begin_transaction()
-        self._open = True
-        compat.add_to_transaction(self._producer, there)
+        await self._begin_empty({batch.partition for batch in last.written})
         await self._producer.send_offsets_to_transaction({self._source: last.place}, self._group)
         self._ending = True
         await self._producer.commit_transaction()
         self._open = self._ending = False
-        self.acknowledged = last._replace(overtaken=False)
+        self.acknowledged = last._replace(overtaken=False, abandoned=frozenset())
+
+    async def end_abandoned(self) -> None:
+        """
+        Abort once more what we had begun and never asked to be committed: its markers can be lost like the others.
+
+        The next commit of ours would show it to readers (KAFKA.md fact 13).
+
+        Raises:
+            OutcomeUnknown: Past the deadline.
+        """
+        if self.acknowledged is not None:
+            await self._within(self._end_abandoned(self.acknowledged), "abort said again", self._deadline)
+
+    async def _end_abandoned(self, last: Acknowledged) -> None:
+        await self._begin_empty(last.abandoned)
+        await self._producer.abort_transaction()
+        self._open = False
+        self.acknowledged = last._replace(overtaken=False, abandoned=frozenset())
+
+    async def _begin_empty(self, places: Iterable[TopicPartition]) -> None:
+        """Begin a transaction that writes nothing, and is marked in *places* when it ends: where there is a leader."""
+        there = [place for place in places if place.partition in await self._partitions(place.topic)]
+        if not await compat.all_led(self._producer, there):
+            raise LeaderNotAvailableError(f"of {there}")
+        await self._producer.begin_transaction()
+        self._open = True
+        compat.add_to_transaction(self._producer, there)
 
     async def _partitions(self, topic: str) -> set[int]:
         """Return the partitions of a topic of ours; none when it was deleted."""
@@ -196,7 +221,7 @@ class Transactor:
         metadata: Callable[[int | None], str],
     ) -> int | None:
         if self.acknowledged is not None:
-            self.acknowledged = self.acknowledged._replace(overtaken=True)
+            self.acknowledged = self.acknowledged._replace(overtaken=True, abandoned=frozenset(placed))
         await self._producer.begin_transaction()
         self._open = True
         delivered = await self._send(placed)
@@ -206,6 +231,8 @@ class Transactor:
         place = OffsetAndMetadata(offset, metadata(changelog_end))
         await self._producer.send_offsets_to_transaction({self._source: place}, self._group)
         self._ending = True
+        if self.acknowledged is not None:
+            self.acknowledged = self.acknowledged._replace(abandoned=frozenset())
         await self._producer.commit_transaction()
         self._open = self._ending = False
         self.acknowledged = Acknowledged(place, tuple(delivered), compat.producer_epoch(self._producer))
