@@ -96,4 +96,4 @@ def _retained_encounters(facts: tuple[EncounterFact, ...], horizon: Instant) -> 
         return facts
     admission = next((n for n in range(len(facts) - 1, -1, -1) if facts[n].trigger == "A01"), 0)
     kept = [n for n, fact in enumerate(facts) if n >= admission or fact.received_at >= horizon]
-    return tuple(facts[n] for n in (kept if len(kept) <= 60 else sorted({admission, *kept[-59:]})))
+    return tuple(facts[n] for n in sorted({admission, *kept[-59:]}))

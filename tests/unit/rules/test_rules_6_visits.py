@@ -75,6 +75,15 @@ def test_rules_6_of_messages_that_say_nothing_new_twelve_are_marked() -> None:
     assert told(state.encounters) == " ".join(["V1:N18@1", *(f"V1@{n}" for n in range(88, 100)), "V1:N18@100"])
 
 
+def test_rules_6_a_mark_says_nothing_but_the_visit() -> None:
+    """Place, service and diagnoses stand with the first and the newest that told them. RULES.md 6, 7."""
+    message = adt("A08", diagnoses=["N18"]), visit("V1", location="W1", service="NEPH")
+    first, mark, newest = taken_in([message] * 3, (0, 1, 2)).encounters
+    assert mark == first._replace(location="", hospital_service="", diagnoses=(), received_at=h(1), came=2)
+    assert newest == first._replace(received_at=h(2), came=3)
+    assert [fact.only_marks for fact in (first, mark, newest)] == [False, True, False]
+
+
 HISTORIES = {
     "a diagnosis of two visits": [update("V1", "N184"), turn("A01"), update("V1", "N184"), update("V1", "N184")],
     "admitted twice": [*[update("V1", "O14"), turn("A01")] * 2, update("V1", "O14")],
