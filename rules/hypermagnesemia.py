@@ -103,8 +103,10 @@ def _owned(chart: Chart) -> Owned:
     for exposure in chart.exposures:  # of several the latest
         of |= dict.fromkeys(magnesium.between(exposure.start, exposure.end + window), exposure)
     kept: dict[str, Exposure] = {}
-    for dose, stood_on in chart.stood_on:
+    for dose, stood_on, goes_on in chart.stood_on:
         keeper = exposure_named(chart, dose)
+        if keeper is None and goes_on:
+            keeper = _followed(of, stood_on)
         if keeper is not None:
             kept |= dict.fromkeys(stood_on, keeper) | kept
     if kept:
@@ -115,6 +117,13 @@ def _owned(chart: Chart) -> Owned:
             of = dict(sorted((of | named).items(), key=lambda one: one[0].at))
     by_exposure = {e.first_dose: [draw for draw, owner in of.items() if owner is e] for e in chart.exposures}
     return Owned(by_exposure, of)
+
+
+def _followed(of: dict[Draw, Exposure], stood_on: tuple[str, ...]) -> Exposure | None:
+    """Return what an alert follows whose dose was deleted: the owner of the newest that it stood on (ADR 8, 13)."""
+    named = zip(names([*of]), of, strict=True)
+    newest = max(((draw.at, name, draw) for name, draw in named if name in stood_on), default=None)
+    return None if newest is None else of[newest[2]]
 
 
 def exposure_named(chart: Chart, dose: str) -> Exposure | None:

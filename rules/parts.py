@@ -379,10 +379,10 @@ class Parts(Following):
         return self.state.holds
 
     @resting_on("alerts")
-    def stood_on(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Return the results that alerts of exposures stood on, with the dose that each exposure is named by."""
+    def stood_on(self) -> list[tuple[str, tuple[str, ...], bool]]:
+        """Return the dose that names an alert's exposure, the results that it stood on, and whether it is open."""
         return [
-            (alert.subject, alert.stood_on)
+            (alert.subject, alert.stood_on, alert.ended is None)
             for alert in self.alerts
             if alert.rule is Rule.POST_INFUSION_HYPERMAGNESEMIA and not alert.retracted
         ]

@@ -304,6 +304,8 @@ class Task:
         """One transaction for everything pending; the overlay is merged only after it has returned (W7)."""
         assert self._transactor is not None
         pending = self._pending
+        # Taken now: while the broker is awaited, markers may be passed (`reached`), and the offset moves on.
+        offset = pending.offset
         begun = time.monotonic()
         made = self._metadata._replace(
             stream_time=pending.stream_time,
@@ -316,14 +318,14 @@ class Task:
             recovery.still_the_same(self._config, self.name, self.partition, self.kept.position, written)
             return made._replace(changelog_end=written or made.changelog_end).encode()
 
-        end = await self._transactor.commit(pending.outgoing, pending.offset, metadata)
+        end = await self._transactor.commit(pending.outgoing, offset, metadata)
         self._stage.commit()
         self._metadata = made._replace(changelog_end=end or made.changelog_end)
         if end is not None:
             # We are the changelog's only writer, and the stage has what we wrote.
             self.kept = self.kept._replace(position=end, last=end)
-        self._pending = Pending(pending.offset, pending.offset, stream_time=pending.stream_time)
-        self._known.see(self.partition, pending.offset)
+        self._pending = Pending(pending.offset, offset, stream_time=pending.stream_time)
+        self._known.see(self.partition, offset)
         self._committed_at = time.monotonic()
         self._failures = 0
         self._progress()

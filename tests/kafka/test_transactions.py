@@ -13,6 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka import compat
 from consumer.kafka.faults import Reason
+from consumer.kafka.offsets import committed
 from consumer.kafka.states import State
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Outcome, Outgoing, Output, Record
@@ -257,6 +258,46 @@ def test_w5_fenced_task_comes_back(lab: Lab) -> None:
 
     play(test())
     assert observer.errors.count("ProducerFenced") >= 2
+
+
+def test_w6_what_is_passed_during_a_commit_is_not_committed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A marker that is passed while the broker is awaited is committed next, and not taken for committed.
+
+    Red when it is: the partition refuses the true offset after the next fence, for good, for it "went back".
+    """
+    real, place = Transactor._commit, events(lab)
+
+    async def test() -> None:
+        writer = AIOKafkaProducer(bootstrap_servers=lab.config.bootstrap_servers, transactional_id=lab.name)
+        await writer.start()
+        async with lab.member("judge") as member:
+            await until(lambda: running(member, 2))
+            task = member.tasks[place].task
+
+            async def passing(self: Transactor, placed: Any, offset: int, metadata: Any) -> int | None:
+                done = await real(self, placed, offset, metadata)
+                if placed and offset == 20:
+                    await writer.begin_transaction()
+                    await writer.send_and_wait(place.topic, b"aborted", b"key", partition=0)
+                    await writer.abort_transaction()
+                    await until(lambda: task.position == 22)
+                return done
+
+            monkeypatch.setattr(Transactor, "_commit", passing)
+            await lab.write(place.topic, numbered(0, 20), partition=0)
+            exactly_once(await counted(lab, 20), range(20))
+            await until(lambda: task.position == 22)
+            await until(lambda: task.committed == 22)
+            assert (await committed(lab.config, "judge"))[place].offset == 22
+            intruder = Transactor(lab.config, "judge", place)
+            await intruder.fence()
+            await intruder.close()
+            await lab.write(place.topic, numbered(20, 40), partition=0)
+            exactly_once(await counted(lab, 40), range(40))
+        await writer.stop()
+
+    play(test())
 
 
 def test_w5_partition_without_a_task_is_joined_anew(lab: Lab) -> None:

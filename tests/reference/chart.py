@@ -20,6 +20,7 @@ class Held:
 
     dose: Key
     draws: set[Key]
+    open: bool
 
 
 class Chart:
@@ -137,6 +138,15 @@ class Chart:
                 for exposure in self.exposures:
                     if each.dose in exposure.keys:
                         return exposure
+                # Its dose was deleted: the alert goes on with the exposure of the newest that it stood on.
+                mine = [other for other in self.mg if other.key in each.draws] if each.open else []
+                for other in sorted(mine, key=lambda one: (one.t, one.key), reverse=True):
+                    if (matching := self.matching(other)) is not None:
+                        return matching
+        return self.matching(draw)
+
+    def matching(self, draw: Draw) -> Exposure | None:
+        """The latest exposure in whose time a magnesium was drawn."""
         for exposure in reversed(self.exposures):
             until = self.window(exposure)
             if exposure.s <= draw.t and (until is None or draw.t <= until):

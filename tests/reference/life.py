@@ -199,7 +199,9 @@ class Patient(Speaker):
         """At none of the moments at which it was raised or changed is there a finding as things are known now."""
         for came, now in alert.moments:
             chart = Chart(self.entries, self.who, came, now, self.draws)
-            if any(alert.is_of(each) for each in findings(chart, [Held(alert.dose, alert.stood_on)])):
+            if any(
+                alert.is_of(each) for each in findings(chart, [Held(alert.dose, alert.stood_on, alert.ended is None)])
+            ):
                 return False
         return True
 

@@ -64,7 +64,7 @@ class Speaker:
 
     def _held(self) -> list[Held]:
         alerts = [alert for alert in self.ended + self.open if alert.rule is mag.POST_INFUSION]
-        return [Held(alert.dose, alert.stood_on) for alert in alerts if alert.ended != "retracted"]
+        return [Held(alert.dose, alert.stood_on, alert.ended is None) for alert in alerts if alert.ended != "retracted"]
 
     def _end(self, alert: Alert, reason: str, draws: tuple[Draw, ...]) -> None:
         alert.ended, alert.ended_at, alert.ender = reason, self.now, draws
