@@ -2,7 +2,8 @@
 What we ask of aiokafka that it keeps to itself (W16: the version is pinned, and a test holds each name).
 
 Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``, ``member_id``, ``_send_req``,
-``request_rejoin``, ``ensure_coordinator_known``, ``coordinator_dead``, ``coordinator_id``, ``check_errors``, tasks),
+``request_rejoin``, ``ensure_coordinator_known``, ``coordinator_dead``, ``coordinator_id``, ``_coordinator_dead_fut``,
+``check_errors``, tasks),
 ``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client`` (``_sync_task``),
 ``AIOKafkaProducer._txn_manager`` (``producer_id``, ``producer_epoch``, ``_transaction_waiter``),
 ``AIOKafkaProducer._sender`` (``_fail_all``), ``_closed`` and ``_message_accumulator`` (``_closed``, ``_batches``,
@@ -27,6 +28,7 @@ from aiokafka.errors import (
     GroupLoadInProgressError,
     KafkaConnectionError,
     KafkaError,
+    LeaderNotAvailableError,
     NoError,
     NotCoordinatorForGroupError,
     ProducerClosed,
@@ -93,6 +95,11 @@ async def heartbeat(consumer: AIOKafkaConsumer) -> Heartbeat:
 def coordinator_known(consumer: AIOKafkaConsumer) -> bool:
     """Whether the group's coordinator answered last time; aiokafka forgets it when a heartbeat fails."""
     return consumer._coordinator.coordinator_id is not None
+
+
+def coordinator_found(consumer: AIOKafkaConsumer) -> object:
+    """Return what is another one each time the group's coordinator has been lost and found again, however shortly."""
+    return consumer._coordinator._coordinator_dead_fut
 
 
 def force_rejoin(consumer: AIOKafkaConsumer) -> None:
@@ -279,11 +286,26 @@ def seen(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-async def all_led(producer: AIOKafkaProducer, partitions: Iterable[TopicPartition]) -> bool:
-    """Ask whether each of *partitions* has a leader that is there."""
-    await producer.client.force_metadata_update()
-    leaders = [producer.client.cluster.leader_for_partition(partition) for partition in partitions]
-    return all(leader is not None and leader >= 0 for leader in leaders)
+async def led(producer: AIOKafkaProducer, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+    """
+    Return those of *partitions* that there are; a topic that was deleted has none.
+
+    Raises:
+        KafkaConnectionError: No broker told.
+
+        LeaderNotAvailableError: One of them has no leader: a marker for it would be lost.
+    """
+    client, wanted = producer.client, set(partitions)
+    for partition in wanted:
+        client.add_topic(partition.topic)
+    if wanted and not await client.force_metadata_update():
+        raise KafkaConnectionError("no broker has told the partitions")
+    there = [place for place in wanted if place.partition in (client.cluster.partitions_for_topic(place.topic) or ())]
+    for place in there:
+        leader = client.cluster.leader_for_partition(place)
+        if leader is None or leader < 0:
+            raise LeaderNotAvailableError(place)
+    return there
 
 
 def add_to_transaction(producer: AIOKafkaProducer, partitions: Iterable[TopicPartition]) -> None:

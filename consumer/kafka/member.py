@@ -311,7 +311,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
         """Once a second: tell the lag, forget what nobody came back for, and see that every task gets on."""
-        missed = 0
+        missed, coordinator = 0, compat.coordinator_found(consumer)
         before: set[TopicPartition] = set()
         fetching = Fetching(self._config.timeouts.no_progress_seconds)
         while True:
@@ -323,11 +323,11 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             for partition, kept in list(self._kept.items()):
                 if now - kept.since > self._config.kept_state_seconds:
                     del self._kept[partition]
-            known, was_missed = compat.coordinator_known(consumer), missed > 0
-            missed = 0 if known else missed + 1
+            missed = 0 if compat.coordinator_known(consumer) else missed + 1
             if not missed:
                 self._reach.back(self.stage)
-                for running in self.tasks.values() if was_missed else ():
+                earlier, coordinator = coordinator, compat.coordinator_found(consumer)
+                for running in self.tasks.values() if coordinator is not earlier else ():
                     running.task.say_again()
             elif missed > 1:
                 # Once is usual: a coordinator moves, or has just been elected.

@@ -3,6 +3,8 @@
 import json
 from typing import NamedTuple
 
+from aiokafka.structs import OffsetAndMetadata
+
 from consumer.wire import FORMAT
 
 
@@ -49,3 +51,23 @@ def decode(text: str | None) -> Metadata | None:
         return Metadata(short.get("t"), short["p"], short["v"], short.get("n", 0), short.get("e"))
     except (ValueError, KeyError, AttributeError, TypeError):
         return None
+
+
+def transactions(committed: OffsetAndMetadata | None) -> int | None:
+    """Return the how manieth transaction of its partition it is; None: somebody else's."""
+    if committed is None:
+        return 0
+    metadata = decode(committed.metadata)
+    return None if metadata is None else metadata.transactions
+
+
+def gone_on(committed: OffsetAndMetadata | None, ours: OffsetAndMetadata) -> bool:
+    """
+    Whether *committed* is of a transaction that came after *ours*, or in its stead: of another owner, or set by hand.
+
+    The offset does not tell: a timer's alert is committed at the same one, and `offsets set` goes back.
+    """
+    if committed is None or committed == ours:
+        return False
+    theirs, own = transactions(committed), transactions(ours)
+    return theirs is None or own is None or theirs >= own or committed.offset > ours.offset

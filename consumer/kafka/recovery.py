@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -13,8 +14,8 @@ from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.fate import Fate, fates
 from consumer.kafka.faults import OffsetWentBack, OutcomeUnknown, Reason, Stop
-from consumer.kafka.metadata import Metadata, decode
-from consumer.kafka.transaction import Acknowledged, Transactor
+from consumer.kafka.metadata import Metadata, decode, gone_on, transactions
+from consumer.kafka.transaction import Acknowledged, Delivered, Transactor
 from consumer.stage import Output
 from consumer.wire import FORMAT
 
@@ -148,7 +149,8 @@ class Recovery:
         async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
             committed = (await compat.committed(self._consumer, [self._partition])).get(self._partition)
             found = Read(committed, await bounds(self._consumer, self._partition, committed))
-        said_again = await self._repeat(transactor, found)
+        async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
+            said_again = await self._settle(transactor, found)
         try:
             self._known.check(self._partition, committed, found.bounds.end)
         except OffsetWentBack:
@@ -179,49 +181,68 @@ class Recovery:
         self._doubted_at = None
         return begin
 
-    async def _repeat(self, transactor: Transactor, found: Read) -> bool:
-        """Say our last transaction again, unless the log is another one or somebody has gone on; return whether."""
-        last = transactor.acknowledged
-        at = 0 if found.committed is None else found.committed.offset
-        if last is None or not at <= last.place.offset <= found.bounds.end:
-            return False
-        behind = at < last.place.offset
-        if last.overtaken:
-            became = await fates(self._config, last.written)
-            # What was begun since may have ended it otherwise, as far as its markers were lost.
-            if Fate.ABORTED in became:
-                return False
-            if not behind and Fate.OPEN not in became:
-                await transactor.end_abandoned()
-                return False
-        if behind:
-            where = {"topic": self._partition.topic, "partition": self._partition.partition}
-            log.warning("offsets.said_again", stage=self._stage, found=at, acknowledged=last.place.offset, **where)
-        await transactor.repeat()
-        await self._see_it_shown(last)
-        return True
-
-    async def say_again(self, transactor: Transactor) -> None:
+    async def settle(self, transactor: Transactor) -> None:
         """
-        Repeat our last transaction where a broker was away and nothing was begun since.
+        See that what we committed last stands, after a broker was away.
 
         Raises:
-            OutcomeUnknown: Something of it stays hidden from readers.
+            OffsetWentBack: It does not, or not yet.
         """
-        last = transactor.acknowledged
-        if last is not None and not last.overtaken:
-            await transactor.repeat()
-            await self._see_it_shown(last)
+        if transactor.acknowledged is not None:
+            await self.read(transactor)
 
-    async def _see_it_shown(self, last: Acknowledged) -> None:
+    async def _settle(self, transactor: Transactor, found: Read) -> bool:
+        """Say our last transaction again where something of it is missing; return whether."""
+        last = transactor.acknowledged
+        if last is None:
+            return False
+        if last.place.offset > found.bounds.end or gone_on(found.committed, last.place):
+            # Whoever said it now would take back what has been committed since.
+            transactor.acknowledged = None
+            return False
+        behind = found.committed != last.place
+        if behind and found.committed is None and transactions(last.place) != 1:
+            # No lost marker does that: it was deleted, or its coordinator has not read it yet.
+            return False
+        became = await fates(self._config, last.written, closely=behind)
+        if not behind and Fate.OPEN in became.values():
+            became = await fates(self._config, last.written, closely=True)
+        still_open = [batch for batch, fate in became.items() if fate is Fate.OPEN]
+        if Fate.ABORTED in became.values():
+            # What was begun since has ended it otherwise, as far as its markers were lost.
+            return False
+        if not behind and not still_open:
+            await transactor.end_abandoned()
+            return False
+        log.warning(
+            "offsets.said_again",
+            stage=self._stage,
+            topic=self._partition.topic,
+            partition=self._partition.partition,
+            found=None if found.committed is None else found.committed.offset,
+            acknowledged=last.place.offset,
+            hidden=len(still_open),
+        )
+        await self._say_again(transactor, last.place, still_open)
+        return True
+
+    async def _say_again(
+        self, transactor: Transactor, place: OffsetAndMetadata, still_open: Sequence[Delivered]
+    ) -> None:
+        """
+        Commit *place* once more, and see that nothing of ours stays hidden.
+
+        Raises:
+            OutcomeUnknown: Something does: the markers were lost once more, as while a partition has no leader yet.
+        """
+        await transactor.repeat(place, {batch.partition for batch in still_open})
         # Only we write to these; in the others a neighbour's transaction may be open.
         ours = {self._config.topics[output] for output in (Output.ALERTS, Output.STATE)}
-        mine = [batch for batch in last.written if batch.partition.topic in ours]
+        mine = [batch for batch in still_open if batch.partition.topic in ours]
         for _ in range(SETTLE_ATTEMPTS):
-            if not mine or Fate.OPEN not in await fates(self._config, mine):
+            if Fate.OPEN not in (await fates(self._config, mine, closely=False)).values():
                 return
             await asyncio.sleep(0.1)  # markers are written after the answer
-        # The markers were lost once more, as while a partition has no leader yet.
         raise OutcomeUnknown(f"the last transaction of {self._partition} is not shown to readers yet")
 
     async def _stir(self, transactor: Transactor, found: Read) -> None:

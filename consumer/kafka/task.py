@@ -189,6 +189,7 @@ class Task:
         acknowledged = self._known.acknowledged(self.partition)
         self._transactor = Transactor(self._config, self.name, self.partition, acknowledged)
         await self._transactor.fence()
+        self._progress()
         # 3. So what is committed now is all that ever will be but for us.
         found = await self._recovery.read(self._transactor)
         self._to(State.RESTORING)
@@ -243,7 +244,7 @@ class Task:
                 raise error
             if self._says_again:
                 self._says_again = False
-                await self._recovery.say_again(self._transactor)
+                await self._recovery.settle(self._transactor)
             if self._inbox:
                 self._process(pace.batch_records)
             moved = self._promote()

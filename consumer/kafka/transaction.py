@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import LeaderNotAvailableError, UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
@@ -42,17 +41,14 @@ class Delivered(NamedTuple):
 
 class Acknowledged(NamedTuple):
     """
-    A transaction that the broker said was committed: its offset with metadata, and what it had written.
+    A transaction that the broker said was committed: its offset with metadata, and what stands last of ours everywhere.
 
-    ``producer`` is the id and epoch that we have had last. ``overtaken``: another transaction was begun since, ours or
-    that of somebody who fenced us, and nobody has said how it ended. ``abandoned``: where ours may have written; none
-    when its commit had been asked for, and may have been done.
+    ``written`` is its own, and of earlier ones what they wrote to other partitions: its markers do not end those.
+    ``abandoned``: where one that was begun since may have written, as long as its commit had not been asked for.
     """
 
     place: OffsetAndMetadata
     written: tuple[Delivered, ...]
-    producer: tuple[int, int]
-    overtaken: bool = False
     abandoned: frozenset[TopicPartition] = frozenset()
 
 
@@ -100,11 +96,6 @@ class Transactor:
         """
         # A predecessor's open transaction is aborted by the broker before it answers; twice the time is ample.
         await self._within(self._producer.start(), "start", 2 * self._deadline)
-        if (last := self.acknowledged) is not None:
-            # A fence counts one up, and two where it ends an open transaction.
-            (producer, epoch), now = last.producer, compat.producer_epoch(self._producer)
-            alone = now == (producer, epoch + 1)
-            self.acknowledged = last._replace(producer=now, overtaken=last.overtaken or not alone)
 
     async def commit(
         self,
@@ -131,9 +122,9 @@ class Transactor:
         placed = self._place(outgoing)
         return await self._within(self._commit(placed, offset, metadata), "transaction", self._deadline)
 
-    async def repeat(self) -> None:
+    async def repeat(self, place: OffsetAndMetadata, partitions: Iterable[TopicPartition]) -> None:
         """
-        Commit once more what was acknowledged last, writing nothing: its offset, and a marker wherever it had written.
+        Commit *place* once more, writing nothing, with a marker in each of *partitions*.
 
         A broker that stops may log a transaction as complete and leave out its markers where a partition has no leader
         any more (Kafka 4.3.1). The offset is then never applied, and what was written stays hidden from readers. Nobody
@@ -142,16 +133,18 @@ class Transactor:
         Raises:
             OutcomeUnknown: Past the deadline.
         """
-        if self.acknowledged is not None:
-            await self._within(self._repeat(self.acknowledged), "transaction said again", self._deadline)
+        await self._within(self._repeat(place, partitions), "transaction said again", self._deadline)
 
-    async def _repeat(self, last: Acknowledged) -> None:
-        await self._begin_empty({batch.partition for batch in last.written})
-        await self._producer.send_offsets_to_transaction({self._source: last.place}, self._group)
+    async def _repeat(self, place: OffsetAndMetadata, partitions: Iterable[TopicPartition]) -> None:
+        there = await compat.led(self._producer, partitions)
+        await self._producer.begin_transaction()
+        self._open = True
+        # First what can take long: given up before its partitions are in it, a transaction's abort ends nothing there.
+        await self._producer.send_offsets_to_transaction({self._source: place}, self._group)
+        compat.add_to_transaction(self._producer, there)
         self._ending = True
         await self._producer.commit_transaction()
         self._open = self._ending = False
-        self.acknowledged = last._replace(overtaken=False, abandoned=frozenset())
 
     async def end_abandoned(self) -> None:
         """
@@ -162,30 +155,17 @@ class Transactor:
         Raises:
             OutcomeUnknown: Past the deadline.
         """
-        if self.acknowledged is not None:
+        if self.acknowledged is not None and self.acknowledged.abandoned:
             await self._within(self._end_abandoned(self.acknowledged), "abort said again", self._deadline)
 
     async def _end_abandoned(self, last: Acknowledged) -> None:
-        await self._begin_empty(last.abandoned)
-        await self._producer.abort_transaction()
-        self._open = False
-        self.acknowledged = last._replace(overtaken=False, abandoned=frozenset())
-
-    async def _begin_empty(self, places: Iterable[TopicPartition]) -> None:
-        """Begin a transaction that writes nothing, and is marked in *places* when it ends: where there is a leader."""
-        there = [place for place in places if place.partition in await self._partitions(place.topic)]
-        if not await compat.all_led(self._producer, there):
-            raise LeaderNotAvailableError(f"of {there}")
+        there = await compat.led(self._producer, last.abandoned)
         await self._producer.begin_transaction()
         self._open = True
         compat.add_to_transaction(self._producer, there)
-
-    async def _partitions(self, topic: str) -> set[int]:
-        """Return the partitions of a topic of ours; none when it was deleted."""
-        try:
-            return set(await self._producer.partitions_for(topic))
-        except UnknownTopicOrPartitionError:
-            return set()
+        await self._producer.abort_transaction()
+        self._open = False
+        self.acknowledged = last._replace(abandoned=frozenset())
 
     async def stir(self, offset: int) -> None:
         """
@@ -221,7 +201,7 @@ class Transactor:
         metadata: Callable[[int | None], str],
     ) -> int | None:
         if self.acknowledged is not None:
-            self.acknowledged = self.acknowledged._replace(overtaken=True, abandoned=frozenset(placed))
+            self.acknowledged = self.acknowledged._replace(abandoned=frozenset(placed))
         await self._producer.begin_transaction()
         self._open = True
         delivered = await self._send(placed)
@@ -235,7 +215,9 @@ class Transactor:
             self.acknowledged = self.acknowledged._replace(abandoned=frozenset())
         await self._producer.commit_transaction()
         self._open = self._ending = False
-        self.acknowledged = Acknowledged(place, tuple(delivered), compat.producer_epoch(self._producer))
+        earlier = () if self.acknowledged is None else self.acknowledged.written
+        elsewhere = [batch for batch in earlier if batch.partition not in placed]
+        self.acknowledged = Acknowledged(place, (*delivered, *elsewhere))
         return changelog_end
 
     async def _send(self, placed: dict[TopicPartition, list[Outgoing]]) -> list[Delivered]:

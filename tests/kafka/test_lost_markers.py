@@ -149,39 +149,6 @@ def test_w4_what_was_abandoned_is_aborted_again(own: JavaBroker, monkeypatch: py
     play(test())
 
 
-@pytest.mark.parametrize("between", ["nobody", "a fence", "a transaction cut off"])
-def test_w4_who_was_fenced_between_knows_less(lab: Lab, between: str) -> None:
-    """Its last transaction is said again without a look only when nobody else can have begun one since."""
-    place = TopicPartition(lab.topic(Output.EVENTS), 0)
-    alert = Outgoing(Output.ALERTS, 0, b"key", b"alert")
-
-    async def test() -> None:
-        first = Transactor(lab.config, "judge", place)
-        await first.fence()
-        await first.commit([alert], 7, lambda _: "seven")
-        if between != "nobody":
-            other = Transactor(lab.config, "judge", place)
-            await other.fence()
-            if between == "a transaction cut off":
-                await other.producer.begin_transaction()
-                await other.producer.send_and_wait(lab.topic(Output.ALERTS), b"not told", partition=0)
-            await compat.dispose(other.producer, 3)
-        again = Transactor(lab.config, "judge", place, first.acknowledged)
-        await again.fence()
-        assert again.acknowledged is not None
-        assert again.acknowledged.overtaken == (between != "nobody")
-        third = Transactor(lab.config, "judge", place, again.acknowledged)
-        await third.fence()
-        assert third.acknowledged is not None
-        assert third.acknowledged.overtaken == (between != "nobody")
-        await third.repeat()
-        assert [record.value for record in await lab.read(lab.topic(Output.ALERTS))] == [b"alert"]
-        for transactor in (first, again, third):
-            await transactor.close()
-
-    play(test())
-
-
 def test_w4_what_became_of_a_batch(lab: Lab) -> None:
     """Shown, open and aborted are told apart, whatever stands before and behind."""
     place = TopicPartition(lab.topic(Output.ALERTS), 0)
@@ -202,14 +169,21 @@ def test_w4_what_became_of_a_batch(lab: Lab) -> None:
             elif name != "open":
                 await producer.commit_transaction()
         await asyncio.sleep(0.5)
-        found = {name: next(iter(await fates(lab.config, [batch]))) for name, batch in written.items()}
-        assert found == {
+        missing = TopicPartition(f"{place.topic}-deleted", 0)
+        written |= {"not there": Delivered(place, 999, 1), "deleted": Delivered(missing, 0, 1)}
+        found = await fates(lab.config, list(written.values()), closely=True)
+        assert {name: found[batch] for name, batch in written.items()} == {
             "shown": Fate.SHOWN,
             "aborted": Fate.ABORTED,
             "shown as well": Fate.SHOWN,
             "open": Fate.OPEN,
             "behind it": Fate.OPEN,
+            "not there": Fate.GONE,
+            "deleted": Fate.GONE,
         }
+        roughly = await fates(lab.config, list(written.values()), closely=False)
+        ended = {name for name, batch in written.items() if roughly[batch] is Fate.ENDED}
+        assert ended == {"shown", "aborted", "shown as well"}
         await producers[3].abort_transaction()
         for producer in producers:
             await producer.stop()

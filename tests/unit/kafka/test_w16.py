@@ -32,7 +32,7 @@ HELD: dict[type, tuple[str, ...]] = {
     GroupCoordinator: (
         *("_send_req", "_coordination_task", "_heartbeat_task", "_commit_refresh_task", "generation", "member_id"),
         *("group_id", "coordinator_id", "request_rejoin", "ensure_coordinator_known", "coordinator_dead"),
-        "check_errors",
+        *("check_errors", "_coordinator_dead_fut"),
     ),
     Fetcher: ("_fetch_task",),
     FetchResult: ("getall", "_topic_partition"),

@@ -1,0 +1,210 @@
+"""What a task does at its fence about the last transaction that was acknowledged to its process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from consumer.kafka import compat, topics
+from consumer.kafka.faults import OffsetWentBack
+from consumer.kafka.metadata import Metadata
+from consumer.kafka.recovery import Known, Recovery
+from consumer.kafka.transaction import Transactor
+from consumer.stage import Outcome, Outgoing, Output
+from tests.kafka.lab import Count, Lab, counted, exactly_once, numbered, play, running, until
+
+ALERT, STATE = (Outgoing(output, 0, b"key", b"1") for output in (Output.ALERTS, Output.STATE))
+
+
+def said(transactions: int, **more: int) -> Callable[[int | None], str]:
+    """Return what makes the metadata of a partition's so manieth transaction."""
+    return lambda end: Metadata(None, 2, transactions=transactions, changelog_end=more.get("end", end)).encode()
+
+
+@contextlib.asynccontextmanager
+async def fenced(lab: Lab, last: Transactor | None = None) -> AsyncIterator[Transactor]:
+    """Give the producer of the first events partition, as the process that had *last* makes it."""
+    place = TopicPartition(lab.topic(Output.EVENTS), 0)
+    made = Transactor(lab.config, "judge", place, None if last is None else last.acknowledged)
+    await made.fence()
+    try:
+        yield made
+    finally:
+        await made.discard()
+
+
+@contextlib.asynccontextmanager
+async def recovering(lab: Lab, *, seen: int) -> AsyncIterator[Callable[[Transactor], Awaitable[object]]]:
+    """Give what reads where that partition goes on, in a process that has seen it committed at *seen*."""
+    place = TopicPartition(lab.topic(Output.EVENTS), 0)
+    consumer = AIOKafkaConsumer(bootstrap_servers=lab.config.bootstrap_servers, group_id=lab.config.group("judge"))
+    await consumer.start()
+    known = Known()
+    known.see(place, seen)
+    try:
+        yield Recovery(lab.config, "judge", place, consumer, known, restores=True).read
+    finally:
+        await compat.close(consumer, 2)
+
+
+async def now(lab: Lab) -> tuple[int, str] | None:
+    """Return what is committed for that partition."""
+    await asyncio.sleep(0.5)  # a commit that has returned may take a moment to show (KAFKA.md fact 2)
+    return (await lab.committed("judge", lab.topic(Output.EVENTS))).get(0)
+
+
+@pytest.mark.parametrize(
+    ("offset", "transactions"),
+    [
+        pytest.param(7, 6, id="a timer's alert at the same offset"),
+        pytest.param(9, 6, id="further on"),
+        pytest.param(3, 6, id="set back by hand"),
+        pytest.param(7, 5, id="the same records judged by another owner, who did not see ours"),
+    ],
+)
+def test_w6_what_another_owner_has_committed_is_not_taken_back(lab: Lab, offset: int, transactions: int) -> None:
+    """
+    Our last transaction is forgotten once somebody has gone on from it, or judged in its stead.
+
+    Red when it is recognized by its offset alone: the metadata of the state as it was are then put back, and the
+    next owner stops with a state that is ahead.
+    """
+
+    async def test() -> None:
+        await lab.write(lab.topic(Output.EVENTS), numbered(0, 20), partition=0)
+        async with fenced(lab) as first:
+            await first.commit([ALERT, STATE], 7, said(5))
+        async with fenced(lab) as other:
+            await other.commit([STATE], offset, said(transactions, end=99))
+        async with recovering(lab, seen=7) as read, fenced(lab, first) as again:
+            for _ in range(2):
+                with contextlib.suppress(OffsetWentBack):
+                    await read(again)
+            assert again.acknowledged is None
+            assert await now(lab) == (offset, said(transactions, end=99)(None))
+
+    play(test())
+
+
+def test_w6_a_topic_made_anew_gets_no_offset_of_the_old_one(lab: Lab) -> None:
+    """
+    Where nothing is committed any more our last offset is not put back: it belongs to a log that is gone.
+
+    Red when it is: the first records of the new one are left out, unseen.
+    """
+
+    async def test() -> None:
+        events = lab.topic(Output.EVENTS)
+        await lab.write(events, numbered(0, 20), partition=0)
+        async with fenced(lab) as first:
+            await first.commit([ALERT, STATE], 7, said(5))
+        await lab.admin(lambda admin: admin.delete_topics([events]))
+        await asyncio.sleep(1)
+        await topics.create(lab.config)
+        await lab.write(events, numbered(0, 20), partition=0)
+        async with recovering(lab, seen=7) as read, fenced(lab, first) as again:
+            with pytest.raises(OffsetWentBack):
+                await read(again)
+            assert await now(lab) is None
+
+    play(test())
+
+
+@pytest.mark.parametrize("output", [Output.ALERTS, Output.STATE])
+@pytest.mark.parametrize("made_again", [True, False], ids=["made anew", "deleted"])
+def test_w4_a_topic_that_is_another_one_holds_nobody(lab: Lab, output: Output, *, made_again: bool) -> None:
+    """
+    What stood in a topic that was deleted is not waited for: the restore tells what is wrong, with its remedy.
+
+    Red when a place that the log does not have is taken for one that is hidden: the task is at its fence for ever.
+    """
+
+    async def test() -> None:
+        await lab.write(lab.topic(Output.EVENTS), numbered(0, 20), partition=0)
+        async with fenced(lab) as first:
+            for transactions in range(1, 6):
+                await first.commit([ALERT, STATE], 2 + transactions, said(transactions))
+        await lab.admin(lambda admin: admin.delete_topics([lab.topic(output)]))
+        await asyncio.sleep(1)
+        if made_again:
+            await topics.create(lab.config)
+        async with recovering(lab, seen=7) as read, fenced(lab, first) as again:
+            await read(again)
+
+    play(test())
+
+
+def test_w4_markers_are_owed_until_they_are_written(lab: Lab) -> None:
+    """What stood in a partition that the next transaction did not write to is remembered with it."""
+
+    async def test() -> None:
+        async with fenced(lab) as transactor:
+            await transactor.commit([ALERT, STATE], 7, said(5))
+            await transactor.commit([STATE], 8, said(6))
+            await transactor.commit([], 9, said(7))
+            last = transactor.acknowledged
+            assert last is not None
+            assert last.place == OffsetAndMetadata(9, said(7)(None))
+            assert {batch.partition.topic: batch.offset for batch in last.written} == {
+                lab.topic(Output.ALERTS): 0,
+                lab.topic(Output.STATE): 2,  # behind the first one's marker
+            }
+
+    play(test())
+
+
+class OneTimer(Count):
+    """Tells one thing by the clock, when asked to: no record is read for it."""
+
+    asked = False
+
+    def tick(self, *, watermark: int | None, wall: int) -> Outcome:
+        """Write a state and an alert, once."""
+        if not OneTimer.asked:
+            return super().tick(watermark=watermark, wall=wall)
+        OneTimer.asked = False
+        outgoing = [Outgoing(Output.ALERTS, self.partition, b"timer", b"{}")]
+        return Outcome([*outgoing, Outgoing(Output.STATE, self.partition, b"timer", b"1")], stream_time=1)
+
+
+async def changed(lab: Lab, place: TopicPartition, before: dict[int, tuple[int, str]]) -> dict[int, tuple[int, str]]:
+    """Return what the judge has committed, once that of *place* is another."""
+    for _ in range(200):
+        after = await lab.committed("judge", place.topic)
+        if after[place.partition] != before[place.partition]:
+            return after
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{place} is still committed at {before[place.partition]}")
+
+
+def test_w6_a_partition_that_went_away_and_came_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A timer fires where a partition is for a while; back again, and with a broker that was away for a moment, it stands.
+
+    Red when the first owner says its own last transaction again: the partition stops at the next change, state ahead.
+    """
+
+    async def test() -> None:
+        events = lab.topic(Output.EVENTS)
+        async with lab.member("judge", OneTimer) as first:
+            await lab.write(events, numbered(0, 20))
+            exactly_once(await counted(lab, 20), range(20))
+            before = await lab.committed("judge", events)
+            async with lab.member("judge", OneTimer) as second:
+                await until(lambda: running(first, 1) and running(second, 1))
+                (moved,) = second.tasks
+                monkeypatch.setattr(first.tasks[next(iter(first.tasks))].task._stage, "tick", Count(0).tick)
+                OneTimer.asked = True
+                after = await changed(lab, moved, before)
+            assert after[moved.partition][0] == before[moved.partition][0], "no record was read for it"
+            await until(lambda: running(first, 2))
+            for beside in first.tasks.values():
+                beside.task.say_again()
+            await asyncio.sleep(1)
+            assert (await lab.committed("judge", events))[moved.partition] == after[moved.partition]
+            await until(lambda: running(first, 2))
+
+    play(test())
