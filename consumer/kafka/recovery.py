@@ -211,20 +211,20 @@ class Recovery:
         if Fate.ABORTED in became.values():
             # What was begun since has ended it otherwise, as far as its markers were lost.
             return False
-        if not behind and not still_open:
-            await transactor.end_abandoned()
-            return False
-        log.warning(
-            "offsets.said_again",
-            stage=self._stage,
-            topic=self._partition.topic,
-            partition=self._partition.partition,
-            found=None if found.committed is None else found.committed.offset,
-            acknowledged=last.place.offset,
-            hidden=len(still_open),
-        )
-        await self._say_again(transactor, last.place, still_open)
-        return True
+        missing = behind or bool(still_open)
+        if missing:
+            log.warning(
+                "offsets.said_again",
+                stage=self._stage,
+                topic=self._partition.topic,
+                partition=self._partition.partition,
+                found=None if found.committed is None else found.committed.offset,
+                acknowledged=last.place.offset,
+                hidden=len(still_open),
+            )
+            await self._say_again(transactor, last.place, still_open)
+        await transactor.end_abandoned()
+        return missing
 
     async def _say_again(
         self, transactor: Transactor, place: OffsetAndMetadata, still_open: Sequence[Delivered]
