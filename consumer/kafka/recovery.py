@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -12,18 +11,14 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.kafka import compat
 from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
-from consumer.kafka.fate import Fate, fates
-from consumer.kafka.faults import OffsetWentBack, OutcomeUnknown, Reason, Stop
-from consumer.kafka.metadata import Metadata, decode, gone_on, transactions
-from consumer.kafka.transaction import Acknowledged, Delivered, Transactor
+from consumer.kafka.faults import OffsetWentBack, Reason, Stop
+from consumer.kafka.metadata import Metadata, decode
+from consumer.kafka.settling import SETTLE_ATTEMPTS, Settling
+from consumer.kafka.transaction import Acknowledged, Transactor
 from consumer.stage import Output
 from consumer.wire import FORMAT
 
 log = structlog.get_logger(__name__)
-
-SETTLE_ATTEMPTS = 5
-"""How often an end below the committed offset is asked again: a new leader may not know its high watermark yet."""
-
 
 DOUBTED = frozenset({Reason.OFFSET_LOST, Reason.STATE_AHEAD})
 """What a coordinator that has not read all of its log yet makes of a sound partition: believed when it goes on."""
@@ -135,6 +130,7 @@ class Recovery:
         self._consumer = consumer
         self._known = known
         self._restores = restores
+        self._settling = Settling(config, stage, partition)
         self._doubted_at: float | None = None
 
     async def read(self, transactor: Transactor) -> Read:
@@ -150,7 +146,7 @@ class Recovery:
             committed = (await compat.committed(self._consumer, [self._partition])).get(self._partition)
             found = Read(committed, await bounds(self._consumer, self._partition, committed))
         async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
-            said_again = await self._settle(transactor, found)
+            said_again = await self._settling.settle(transactor, committed, found.bounds.end)
         try:
             self._known.check(self._partition, committed, found.bounds.end)
         except OffsetWentBack:
@@ -174,6 +170,10 @@ class Recovery:
         try:
             begin = resume_from(self._config, self._stage, self._partition, found.committed, found.bounds, restored)
         except Stop as stop:
+            hidden = stop.reason is Reason.STATE_BEHIND and await self._settling.state_is_hidden(found.committed)
+            if hidden and found.committed is not None and not self._believed(self._config.timeouts.doubt_seconds):
+                await self._settling.show_state(transactor, found.committed)
+                raise OffsetWentBack(stop.what) from stop
             if stop.reason in DOUBTED and not self._believed(self._config.timeouts.doubt_seconds):
                 await self._stir(transactor, found)
                 raise OffsetWentBack(stop.what) from stop
@@ -190,60 +190,6 @@ class Recovery:
         """
         if transactor.acknowledged is not None:
             await self.read(transactor)
-
-    async def _settle(self, transactor: Transactor, found: Read) -> bool:
-        """Say our last transaction again where something of it is missing; return whether."""
-        last = transactor.acknowledged
-        if last is None:
-            return False
-        if last.place.offset > found.bounds.end or gone_on(found.committed, last.place):
-            # Whoever said it now would take back what has been committed since.
-            transactor.acknowledged = None
-            return False
-        behind = found.committed != last.place
-        if behind and found.committed is None and transactions(last.place) != 1:
-            # No lost marker does that: it was deleted, or its coordinator has not read it yet.
-            return False
-        became = await fates(self._config, last.written, closely=behind)
-        if not behind and Fate.OPEN in became.values():
-            became = await fates(self._config, last.written, closely=True)
-        still_open = [batch for batch, fate in became.items() if fate is Fate.OPEN]
-        if Fate.ABORTED in became.values():
-            # What was begun since has ended it otherwise, as far as its markers were lost.
-            return False
-        missing = behind or bool(still_open)
-        if missing:
-            log.warning(
-                "offsets.said_again",
-                stage=self._stage,
-                topic=self._partition.topic,
-                partition=self._partition.partition,
-                found=None if found.committed is None else found.committed.offset,
-                acknowledged=last.place.offset,
-                hidden=len(still_open),
-            )
-            await self._say_again(transactor, last.place, still_open)
-        await transactor.end_abandoned()
-        return missing
-
-    async def _say_again(
-        self, transactor: Transactor, place: OffsetAndMetadata, still_open: Sequence[Delivered]
-    ) -> None:
-        """
-        Commit *place* once more, and see that nothing of ours stays hidden.
-
-        Raises:
-            OutcomeUnknown: Something does: the markers were lost once more, as while a partition has no leader yet.
-        """
-        await transactor.repeat(place, {batch.partition for batch in still_open})
-        # Only we write to these; in the others a neighbour's transaction may be open.
-        ours = {self._config.topics[output] for output in (Output.ALERTS, Output.STATE)}
-        mine = [batch for batch in still_open if batch.partition.topic in ours]
-        for _ in range(SETTLE_ATTEMPTS):
-            if Fate.OPEN not in (await fates(self._config, mine, closely=False)).values():
-                return
-            await asyncio.sleep(0.1)  # markers are written after the answer
-        raise OutcomeUnknown(f"the last transaction of {self._partition} is not shown to readers yet")
 
     async def _stir(self, transactor: Transactor, found: Read) -> None:
         await transactor.stir(found.bounds.begin if found.committed is None else found.committed.offset)

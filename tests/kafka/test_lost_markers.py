@@ -103,6 +103,32 @@ def test_w4_what_was_acknowledged_is_said_again(
     play(test())
 
 
+def test_w6_a_new_owner_shows_the_state_that_its_offset_tells_of(own: JavaBroker) -> None:
+    """
+    An offset that is committed and its state without a marker: whoever comes next ends it, and nothing is lost.
+
+    Red without it: the partition stops for a topic that has lost its end, and its remedy is to accept that.
+    """
+    lab = Lab(own.bootstrap_servers, "new-owner")
+    events, topics = lab.topic(Output.EVENTS), [lab.topic(Output.ALERTS), lab.topic(Output.STATE)]
+
+    async def test() -> None:
+        await lab.create_topics()
+        async with lab.member("judge"):
+            await lab.write(events, numbered(0, 20))
+            exactly_once(await counted(lab, 20), range(20))
+        await asyncio.to_thread(own.stop)
+        assert lose_markers(Path(own._data, "logs"), topics) == set(topics)
+        await asyncio.to_thread(own.start)
+        async with lab.member("judge") as member:
+            await until(lambda: running(member, 2))
+            exactly_once(await counted(lab, 20), range(20))
+            await lab.write(events, numbered(20, 40))
+            exactly_once(await counted(lab, 40), range(40))
+
+    play(test())
+
+
 def test_w4_what_was_abandoned_is_aborted_again(own: JavaBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A transaction given up before its commit was asked for is never shown, though its ABORT marker was lost.

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka import compat, topics
@@ -152,6 +153,55 @@ def test_w4_markers_are_owed_until_they_are_written(lab: Lab) -> None:
                 lab.topic(Output.ALERTS): 0,
                 lab.topic(Output.STATE): 2,  # behind the first one's marker
             }
+
+    play(test())
+
+
+def test_w4_saying_it_again_in_vain_ends_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Given up before its offset is there, it leaves no marker: one of an abort would end what lost markers left open.
+
+    Red when its partitions are added first: an alert that was acknowledged is then aborted for good.
+    """
+    alerts = TopicPartition(lab.topic(Output.ALERTS), 0)
+
+    async def refuse(*_: object) -> None:
+        await asyncio.sleep(0.5)  # long enough for what was asked of the broker before
+        raise KafkaConnectionError("cut off")
+
+    async def test() -> None:
+        async with fenced(lab) as first:
+            await first.commit([ALERT], 7, said(5))
+        before = await lab.ends([alerts])
+        async with fenced(lab, first) as again:
+            monkeypatch.setattr(again.producer, "send_offsets_to_transaction", refuse)
+            with pytest.raises(KafkaConnectionError):
+                await again.repeat(OffsetAndMetadata(7, said(5)(None)), [alerts])
+        async with fenced(lab, first) as again:
+            assert await lab.ends([alerts]) == before
+            await again.repeat(OffsetAndMetadata(7, said(5)(None)), [alerts])
+        assert await lab.ends([alerts]) == {alerts: before[alerts] + 1}
+
+    play(test())
+
+
+def test_w4_a_coordinator_that_was_away_shortly(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every task looks at its last transaction again, also when its coordinator was found anew before anybody saw."""
+    looked: set[TopicPartition] = set()
+
+    async def look(self: Recovery, _: Transactor) -> None:
+        looked.add(self._partition)
+
+    async def test() -> None:
+        async with lab.member("judge") as member:
+            await until(lambda: running(member, 2))
+            await asyncio.sleep(2)
+            monkeypatch.setattr(Recovery, "settle", look)
+            await asyncio.sleep(2)
+            assert not looked
+            assert member.consumer is not None
+            member.consumer._coordinator.coordinator_dead()
+            await until(lambda: looked == set(member.tasks))
 
     play(test())
 
