@@ -2,7 +2,8 @@
 Restore: one partition of the changelog, from where we last stood to its end as seen after the fence (W2, W11).
 
 The end is asked for after the fence: whatever a predecessor committed stands before it, and nothing can be committed
-behind it but by us. It is the high watermark, so that markers and aborted records are passed and not waited for.
+behind it but by us. It is the last stable offset: nothing of ours is open any more, so what is committed stands before
+it, but for what lost markers hide (`settling`).
 """
 
 import asyncio

@@ -13,7 +13,7 @@ from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import OffsetWentBack, Reason, Stop
 from consumer.kafka.metadata import Metadata, decode
-from consumer.kafka.settling import SETTLE_ATTEMPTS, Settling
+from consumer.kafka.settling import SETTLE_ATTEMPTS, Settled, Settling
 from consumer.kafka.transaction import Acknowledged, Transactor
 from consumer.stage import Output
 from consumer.wire import FORMAT
@@ -44,6 +44,10 @@ class Known:
         """Return our last transaction there, unless somebody was seen to have gone on."""
         ours = self._acknowledged.get(partition)
         return ours if ours is not None and ours.place.offset == self._highest.get(partition) else None
+
+    def forget(self, partition: TopicPartition) -> None:
+        """Take it that what was acknowledged last has been undone."""
+        self._highest.pop(partition, None)
 
     def see(self, partition: TopicPartition, offset: int) -> None:
         """Take an offset that is committed."""
@@ -146,11 +150,17 @@ class Recovery:
             committed = (await compat.committed(self._consumer, [self._partition])).get(self._partition)
             found = Read(committed, await bounds(self._consumer, self._partition, committed))
         async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
-            said_again = await self._settling.settle(transactor, committed, found.bounds.end)
+            settled = await self._settling.settle(transactor, committed, found.bounds.end)
+        if settled is Settled.UNDONE:
+            # So what it had read is to be read again; a state that has it already is found to be ahead.
+            self._known.forget(self._partition)
+            transactor.acknowledged = None
+            where = {"topic": self._partition.topic, "partition": self._partition.partition}
+            log.error("offsets.undone", stage=self._stage, next="reading it again", **where)
         try:
             self._known.check(self._partition, committed, found.bounds.end)
         except OffsetWentBack:
-            if said_again:  # The fence of the next attempt waits until it shows.
+            if settled is Settled.SAID_AGAIN:  # The fence of the next attempt waits until it shows.
                 raise
             # Without a state there is nothing else to hold it against: never believed while we remember.
             if not self._restores or not self._believed(SEEN_OURSELVES * self._config.timeouts.doubt_seconds):

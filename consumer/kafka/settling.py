@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from enum import StrEnum
 
 import structlog
 from aiokafka import TopicPartition
@@ -20,6 +21,18 @@ SETTLE_ATTEMPTS = 5
 """How often is asked again what a broker may not know yet that has just begun to lead: an end, a marker."""
 
 
+class Settled(StrEnum):
+    """
+    What a look at our last transaction has shown, and done.
+
+    ``undone``: another one that was begun since has aborted it, after its markers were lost.
+    """
+
+    STANDS = "stands"
+    SAID_AGAIN = "said again"
+    UNDONE = "undone"
+
+
 class Settling:
     """Sees for one partition that what was committed can be read."""
 
@@ -28,9 +41,9 @@ class Settling:
         self._stage = stage
         self._partition = partition
 
-    async def settle(self, transactor: Transactor, committed: OffsetAndMetadata | None, end: int) -> bool:
+    async def settle(self, transactor: Transactor, committed: OffsetAndMetadata | None, end: int) -> Settled:
         """
-        Say our last transaction again where something of it is missing; return whether.
+        Say our last transaction again where something of it is missing, unless nothing can be done about that.
 
         Args:
             transactor: The producer, fenced, with what it was told last.
@@ -44,28 +57,28 @@ class Settling:
         """
         last = transactor.acknowledged
         if last is None:
-            return False
+            return Settled.STANDS
         if last.place.offset > end or gone_on(committed, last.place):
             # Whoever said it now would take back what has been committed since.
             transactor.acknowledged = None
-            return False
+            return Settled.STANDS
         behind = committed != last.place
         if behind and committed is None and transactions(last.place) != 1:
             # No lost marker does that: it was deleted, or its coordinator has not read it yet.
-            return False
+            return Settled.STANDS
         became = await fates(self._config, last.written, closely=behind)
         if not behind and Fate.OPEN in became.values():
             became = await fates(self._config, last.written, closely=True)
         still_open = [batch for batch, fate in became.items() if fate is Fate.OPEN]
         if Fate.ABORTED in became.values():
-            # What was begun since has ended it otherwise, as far as its markers were lost.
-            return False
+            undone = behind and transactions(committed) == (transactions(last.place) or 0) - 1
+            return Settled.UNDONE if undone else Settled.STANDS
         missing = behind or bool(still_open)
         if missing:
             self._say(committed, last.place, hidden=len(still_open))
             await self._say_again(transactor, last.place, still_open)
         await transactor.end_abandoned()
-        return missing
+        return Settled.SAID_AGAIN if missing else Settled.STANDS
 
     async def _say_again(
         self, transactor: Transactor, place: OffsetAndMetadata, still_open: Sequence[Delivered]

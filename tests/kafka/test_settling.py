@@ -13,7 +13,7 @@ from consumer.kafka import compat, topics
 from consumer.kafka.faults import OffsetWentBack
 from consumer.kafka.metadata import Metadata
 from consumer.kafka.recovery import Known, Recovery
-from consumer.kafka.transaction import Transactor
+from consumer.kafka.transaction import Acknowledged, Delivered, Transactor
 from consumer.stage import Outcome, Outgoing, Output
 from tests.kafka.lab import Count, Lab, counted, exactly_once, numbered, play, running, until
 
@@ -38,7 +38,9 @@ async def fenced(lab: Lab, last: Transactor | None = None) -> AsyncIterator[Tran
 
 
 @contextlib.asynccontextmanager
-async def recovering(lab: Lab, *, seen: int) -> AsyncIterator[Callable[[Transactor], Awaitable[object]]]:
+async def recovering(
+    lab: Lab, *, seen: int, restores: bool = True
+) -> AsyncIterator[Callable[[Transactor], Awaitable[object]]]:
     """Give what reads where that partition goes on, in a process that has seen it committed at *seen*."""
     place = TopicPartition(lab.topic(Output.EVENTS), 0)
     consumer = AIOKafkaConsumer(bootstrap_servers=lab.config.bootstrap_servers, group_id=lab.config.group("judge"))
@@ -46,7 +48,7 @@ async def recovering(lab: Lab, *, seen: int) -> AsyncIterator[Callable[[Transact
     known = Known()
     known.see(place, seen)
     try:
-        yield Recovery(lab.config, "judge", place, consumer, known, restores=True).read
+        yield Recovery(lab.config, "judge", place, consumer, known, restores=restores).read
     finally:
         await compat.close(consumer, 2)
 
@@ -181,6 +183,37 @@ def test_w4_saying_it_again_in_vain_ends_nothing(lab: Lab, monkeypatch: pytest.M
             assert await lab.ends([alerts]) == before
             await again.repeat(OffsetAndMetadata(7, said(5)(None)), [alerts])
         assert await lab.ends([alerts]) == {alerts: before[alerts] + 1}
+
+    play(test())
+
+
+@pytest.mark.parametrize("fate", ["aborted", "committed"])
+def test_w4_what_was_acknowledged_and_then_aborted_is_read_again(lab: Lab, fate: str) -> None:
+    """
+    Where its records are aborted, an offset that was acknowledged and never showed is not waited for any more.
+
+    Red without it: ingest, which has no state to hold an offset against, waits for it until it is restarted.
+    """
+    alerts = TopicPartition(lab.topic(Output.ALERTS), 0)
+
+    async def test() -> None:
+        await lab.write(lab.topic(Output.EVENTS), numbered(0, 20), partition=0)
+        async with fenced(lab) as first:
+            await first.commit([], 7, said(5))
+            # Acknowledged, without its markers: then ended by those of another one.
+            await first.producer.begin_transaction()
+            sent = await first.producer.send_and_wait(alerts.topic, b"", partition=0)
+            await (first.producer.abort_transaction() if fate == "aborted" else first.producer.commit_transaction())
+            batch = Delivered(alerts, sent.offset, 1)
+            first.acknowledged = Acknowledged(OffsetAndMetadata(9, said(6)(None)), (batch,))
+        async with recovering(lab, seen=9, restores=False) as read, fenced(lab, first) as again:
+            if fate == "aborted":
+                await read(again)
+                assert await now(lab) == (7, said(5)(None))
+            else:
+                with pytest.raises(OffsetWentBack):
+                    await read(again)
+                assert await now(lab) == (9, said(6)(None)), "said again"
 
     play(test())
 
