@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from rules.events import HOUR, MINUTE, Analyte, Condition, PatientEvent, Result
+from rules.events import HOUR, MINUTE, Analyte, Condition, PatientEvent, Result, Tube
 
 Key = tuple[object, ...]
 
@@ -71,6 +71,7 @@ Version = tuple[Result, int]
 def draws_of(entries: Iterable[Entry]) -> list[Draw]:
     """Every draw of every identity, with its newest version."""
     identities: dict[tuple[str, str, str], list[Version]] = defaultdict(list)
+    said = said_with(entries)
     for entry in entries:
         for result in entry.event.results:
             identity = (result.order_number, result.observation_identifier, result.sub_id)
@@ -84,13 +85,15 @@ def draws_of(entries: Iterable[Entry]) -> list[Draw]:
             if times and at not in times:
                 at = max((time for time in times if time < at), default=times[0])
             draws[at].append(each)
-        found += [draw_of((*identity, at), each) for at, each in draws.items()]
+        found += [draw_of((*identity, at), each, said) for at, each in draws.items()]
     return found
 
 
-def draw_of(key: Key, versions: list[Version]) -> Draw:
+def draw_of(key: Key, versions: list[Version], said: dict[int, list[Condition]]) -> Draw:
     """The draw as its newest version has it; a U without a value makes the version below it final."""
-    ordered = sorted(versions, key=lambda each: (order_of(each[0]), -ord(each[0].status)))  # no tie by arrival
+    ordered = sorted(  # no tie by arrival
+        versions, key=lambda each: (order_of(each[0]), -ord(each[0].status), said[id(each[0])])
+    )
     newest = ordered[-1][0]
     says = newest
     final = False
@@ -119,6 +122,19 @@ def touches(condition: Condition, analyte: Analyte) -> bool:
     return condition in (Condition.CLOTTED, Condition.CONTAMINATED) or analyte in (K, MG)
 
 
+def said_with(entries: Iterable[Entry]) -> dict[int, list[Condition]]:
+    """What the message of each version says of its tube, and touches it; by the version's `id`."""
+    return {
+        id(each): sorted({t.condition for t in entry.event.tubes if _is_of(t, each)})
+        for entry in entries
+        for each in entry.event.results
+    }
+
+
+def _is_of(tube: Tube, each: Result) -> bool:
+    return tube.container == each.container and touches(tube.condition, each.analyte)
+
+
 def say_of_tubes(entries: Iterable[Entry], draws: list[Draw]) -> None:
     """
     Set each draw's verdict by what is said of its container.
@@ -126,17 +142,13 @@ def say_of_tubes(entries: Iterable[Entry], draws: list[Draw]) -> None:
     A remark stands with the versions of its own message that it touches; beside none of them it stands for itself.
     """
     said: dict[str, set[Condition]] = defaultdict(set)
-    with_version: dict[int, set[Condition]] = defaultdict(set)
+    with_version = said_with(entries)
     for entry in entries:
         for tube in entry.event.tubes:
-            of_it = [each for each in entry.event.results if each.container == tube.container]
-            touched = [each for each in of_it if touches(tube.condition, each.analyte)]
-            for each in touched:
-                with_version[id(each)].add(tube.condition)
-            if not touched:
+            if not any(_is_of(tube, each) for each in entry.event.results):
                 said[tube.container].add(tube.condition)
     for draw in draws:
-        said[draw.newest.container] |= with_version[id(draw.newest)] | with_version[id(draw.says)]
+        said[draw.newest.container].update(with_version[id(draw.newest)], with_version[id(draw.says)])
     for draw in draws:
         analyte = draw.newest.analyte
         of = {each for each in said[draw.newest.container] if touches(each, analyte)}

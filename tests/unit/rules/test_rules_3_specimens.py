@@ -3,7 +3,7 @@
 import pytest
 
 from rules.events import HOUR, MINUTE, Condition, Instant
-from tests.unit.rules.builders import Fact, ca, chart, crea, h, k, mg, said
+from tests.unit.rules.builders import Fact, Play, ca, chart, crea, h, k, mg, said
 
 
 def verdicts(*facts: Fact) -> list[str]:
@@ -89,6 +89,18 @@ def test_rules_3_the_edta_pattern_is_of_one_specimen() -> None:
     gone = k("6.5", h(0))
     drawn = chart(gone, said(gone, Condition.GROSSLY_HEMOLYZED), ca("1.0", h(0)))
     assert [draw.verdict for draw in (*drawn.all_potassium, *drawn.calcium)] == ["invalid", "valid"]
+
+
+def test_rules_3_of_two_equal_versions_the_one_with_a_remark_stands() -> None:
+    """Sent twice in one millisecond, once as clotted: clotted, whichever came first. RULES.md 2, 3, ADR 8.23."""
+    potassium = k("6.6", h(0))
+    remarked = (potassium, said(potassium, Condition.CLOTTED))
+    for first, second in ((remarked, (potassium,)), ((potassium,), remarked)):
+        play = Play()
+        play.tell(*first, at=h(1))
+        play.tell(*second, at=h(1))
+        assert play.chart is not None
+        assert [draw.verdict for draw in play.chart.all_potassium] == ["invalid"]
 
 
 def test_rules_3_a_clotted_magnesium_is_none() -> None:
