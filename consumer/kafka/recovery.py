@@ -198,8 +198,17 @@ class Recovery:
         Raises:
             OffsetWentBack: It does not, or not yet.
         """
-        if transactor.acknowledged is not None:
-            await self.read(transactor)
+        last = transactor.acknowledged
+        if last is None:
+            return
+        for _ in range(SETTLE_ATTEMPTS):
+            # Without a fence, what is committed may take a moment to show (KAFKA.md fact 2).
+            async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
+                found = await compat.committed(self._consumer, [self._partition])
+            if found.get(self._partition) == last.place:
+                break
+            await asyncio.sleep(0.1)
+        await self.read(transactor)
 
     async def _stir(self, transactor: Transactor, found: Read) -> None:
         await transactor.stir(found.bounds.begin if found.committed is None else found.committed.offset)
