@@ -4,7 +4,7 @@ import pytest
 
 from rules.alert import Change, Rule
 from rules.rulebook import load
-from tests.unit.rules.builders import Fact, Play, ca, changes, dose, egfr, h, infusion, k, mg, severity
+from tests.unit.rules.builders import Fact, Play, adt, ca, changes, dose, egfr, h, infusion, k, mg, severity
 
 POST, UNKNOWN = Rule.POST_INFUSION_HYPERMAGNESEMIA, Rule.HYPERMAGNESEMIA_EXPOSURE_UNKNOWN
 
@@ -66,6 +66,42 @@ def test_rules_4_2_what_an_alert_stood_on_before_its_first_dose_stays_with_it() 
     last = play.seen[-1]
     assert (last.change, last.severity.label) == (Change.REMINDED, "critical")
     assert [str(e.result.value) for e in last.evidence][:4] == ["1.7", "1.6", "2.6", "1.4"]
+
+
+def followed(*magnesiums: Fact) -> Play:
+    """Return a play of a dose at 0 h, two more at 8 h and 16 h told at 30 h, and the first deleted at 31 h."""
+    play = Play(egfr("90", h(0)))
+    play.tell(dose(h(0), order="A"), *magnesiums, at=h(20))
+    play.tell(dose(h(8), order="B"), dose(h(16), order="C"), at=h(30))
+    play.tell(dose(h(0), order="A", deleted=True), at=h(31))
+    return play
+
+
+def test_rules_4_2_an_alert_whose_dose_was_deleted_keeps_what_it_stood_on() -> None:
+    """It goes on with the exposure of the newest that it stood on: 2.6 at 2 h, before that one, is of no other rule."""
+    play = followed(mg("2.6", h(2)), mg("2.6", h(12)))
+    assert changes(play.seen) == ["raised critical"]
+    assert len(play.open) == 1
+    play.tell(mg("2.7", h(15)), at=h(32))
+    assert changes(play.seen) == ["raised critical", "reminded critical"]
+
+
+def test_rules_4_2_it_goes_on_with_the_exposure_of_the_newest() -> None:
+    """Of 2.6 at 9 h and 2.1 at 18 h the later says whose the alert is: 2.7 of the dose at 16 h is news of it."""
+    play = followed(mg("2.6", h(9)), mg("2.1", h(18)))
+    assert changes(play.seen) == ["raised critical"]
+    play.tell(mg("2.7", h(33)))
+    assert changes(play.seen) == ["raised critical", "reminded critical"]
+
+
+def test_rules_4_2_an_alert_that_has_ended_keeps_nothing_for_a_dose_that_was_deleted() -> None:
+    """In pre-eclampsia 3.0 clears; with the dose gone 3.6 at 2 h, before the one at 8 h, is of no known exposure."""
+    play = Play(adt("A01", diagnoses=["O14"]), egfr("90", h(0)))
+    play.tell(dose(h(0), order="A"), mg("3.6", h(2)), mg("3.6", h(9)), at=h(10))
+    play.tell(mg("3.0", h(11)))
+    assert changes(play.seen, POST) == ["raised warning", "resolved magnesium_cleared"]
+    play.tell(dose(h(8), order="B"), dose(h(0), order="A", deleted=True), at=h(12))
+    assert changes(play.seen, UNKNOWN) == ["raised warning"]
 
 
 def test_rules_4_2_a_magnesium_whose_draw_is_set_right_stays_with_its_alert() -> None:
