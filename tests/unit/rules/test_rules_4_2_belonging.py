@@ -94,6 +94,15 @@ def test_rules_4_2_it_goes_on_with_the_exposure_of_the_newest() -> None:
     assert changes(play.seen) == ["raised critical", "reminded critical"]
 
 
+def test_rules_4_2_what_no_dose_is_left_for_is_of_no_exposure() -> None:
+    """The only dose before 2.6 at 2 h deleted: taken back, and told as a magnesium of no known dose."""
+    play = Play(egfr("90", h(0)))
+    play.tell(dose(h(0), order="A"), mg("2.6", h(2)), dose(h(8), order="B"), at=h(9))
+    play.tell(dose(h(0), order="A", deleted=True), at=h(10))
+    assert changes(play.seen, POST) == ["raised critical", "retracted withdrawn"]
+    assert changes(play.seen, UNKNOWN) == ["raised critical"]
+
+
 def test_rules_4_2_an_alert_that_has_ended_keeps_nothing_for_a_dose_that_was_deleted() -> None:
     """In pre-eclampsia 3.0 clears; with the dose gone 3.6 at 2 h, before the one at 8 h, is of no known exposure."""
     play = Play(adt("A01", diagnoses=["O14"]), egfr("90", h(0)))
