@@ -11,7 +11,7 @@ from consumer.kafka import recovery
 from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.faults import OffsetWentBack, Reason, Stop
-from consumer.kafka.metadata import Metadata
+from consumer.kafka.metadata import Metadata, gone_on
 from consumer.kafka.recovery import Bounds, Start, resume_from
 from consumer.wire import FORMAT
 
@@ -122,3 +122,25 @@ def test_w6_an_offset_does_not_go_back(found: int | None, end: int, believed: bo
     answer = None if found is None else OffsetAndMetadata(found, "")
     with contextlib.nullcontext() if believed else pytest.raises(OffsetWentBack, match="restart"):
         known.check(PLACE, answer, end)
+
+
+@pytest.mark.parametrize(
+    ("offset", "count", "gone"),
+    [
+        pytest.param(50, 9, False, id="ours"),
+        pytest.param(40, 8, False, id="the one before: ours does not show"),
+        pytest.param(50, 8, False, id="the one before, at the same offset"),
+        pytest.param(50, 10, True, id="a timer's alert of another owner"),
+        pytest.param(60, 10, True, id="another owner, further on"),
+        pytest.param(40, 9, True, id="another owner in our stead"),
+        pytest.param(10, 10, True, id="`offsets set`"),
+        pytest.param(60, 1, True, id="a new beginning, further on"),
+        pytest.param(40, None, True, id="another tool"),
+    ],
+)
+def test_w6_who_has_gone_on(offset: int, count: int | None, gone: bool) -> None:
+    """Whether what is committed came after our ninth transaction, or in its stead, by the count in the metadata."""
+    ours = OffsetAndMetadata(50, USUAL.encode())
+    theirs = OffsetAndMetadata(offset, "" if count is None else USUAL._replace(transactions=count).encode())
+    assert gone_on(theirs, ours) == gone
+    assert not gone_on(None, ours)
