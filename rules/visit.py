@@ -43,9 +43,11 @@ def merge_encounters(stored: tuple[EncounterFact, ...], new: tuple[EncounterFact
     Join what ADT messages said, by when they were received and in that order of arrival.
 
     Of those that say the same between two admissions the first that came says it, for looking back, and the newest,
-    which is of the current visit whenever an admission comes late. The newest others stay as marks of their visit.
+    which is of the current visit whenever an admission comes late. The newest others stay as marks of their visit. What
+    the same message says once more, with nothing between, is the first.
     """
-    facts = sorted((*stored, *new), key=lambda fact: fact.received_at)
+    every = sorted((*stored, *new), key=lambda fact: fact.received_at)
+    facts = [fact for n, fact in enumerate(every) if not n or fact._replace(came=0) != every[n - 1]._replace(came=0)]
     alike: dict[tuple[object, ...], list[int]] = {}
     admissions = 0
     for n, fact in enumerate(facts):

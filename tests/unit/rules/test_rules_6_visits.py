@@ -5,11 +5,12 @@ import itertools
 import pytest
 
 from rules import visit as visits
+from rules.alert import Change
 from rules.chart import Chart
 from rules.patient import PatientState, advance, join_histories, new_state
 from rules.rulebook import DEFAULT
 from rules.visit import EncounterFact
-from tests.unit.rules.builders import OTHER, PATIENT, Fact, adt, event, h, visit
+from tests.unit.rules.builders import OTHER, PATIENT, Fact, Play, adt, event, h, k, visit
 
 Message = tuple[Fact, Fact]
 
@@ -112,7 +113,7 @@ def test_rules_7_what_is_left_out_is_missed_at_no_moment(messages: list[Message]
 
 
 def test_rules_7_of_one_millisecond_the_order_is_that_of_the_log() -> None:
-    """Kafka may give a batch one time; what was told last is the latest. RULES.md 7."""
+    """Kafka may give a batch one time; what was told last is the latest, the same twice running is one. RULES.md 7."""
     messages = [update("V1", "I50"), update("V2", "I50"), update("V1", "I50"), turn("A03"), turn("A13")]
     names = ["A08 V1", "A08 V2", "A08 V1", "A03 V1", "A13 V1"]
     for order in itertools.permutations(range(5)):
@@ -120,7 +121,19 @@ def test_rules_7_of_one_millisecond_the_order_is_that_of_the_log() -> None:
         for n in order:
             state = advance(state, event(*messages[n], at=h(0)), h(1))
         found = [f"{fact.trigger} {fact.visit_number}" for fact in state.encounters]
-        assert found == [names[n] for n in order]
+        assert found == [name for name, _ in itertools.groupby(names[n] for n in order)]
+
+
+def test_rules_7_a_discharge_that_comes_twice_is_one() -> None:
+    """The alert that it raised, by ending the hold, is not closed by the same message once more. RULES.md 4.1, 7."""
+    play = Play()
+    for n, value in enumerate(("5.1", "5.1", "5.5", "5.1", "5.5")):
+        play.tell(k(value, h(n)), at=h(n))
+    for _ in range(2):
+        play.tell(*turn("A03"), at=h(4))
+        assert [(seen.change, seen.notify) for seen in play.seen] == [(Change.RAISED, True)]
+    play.tell(*turn("A03"), at=h(5))
+    assert [seen.change for seen in play.seen] == [Change.RAISED, Change.CLOSED]
 
 
 @pytest.mark.parametrize(
