@@ -5,7 +5,7 @@ Private attributes used here: ``AIOKafkaConsumer._coordinator`` (``generation``,
 ``request_rejoin``, ``ensure_coordinator_known``, ``coordinator_dead``, ``coordinator_id``, ``_coordinator_dead_fut``,
 ``check_errors``, tasks),
 ``AIOKafkaConsumer._fetcher`` (``_fetch_task``), ``AIOKafkaConsumer._client`` (``_sync_task``),
-``AIOKafkaProducer._txn_manager`` (``producer_id``, ``producer_epoch``, ``_transaction_waiter``),
+``AIOKafkaProducer._txn_manager`` (``maybe_add_partition_to_txn``, ``is_empty_transaction``, ``_transaction_waiter``),
 ``AIOKafkaProducer._sender`` (``_fail_all``), ``_closed`` and ``_message_accumulator`` (``_closed``, ``_batches``,
 ``_pending_batches`` and their two futures). What is changed in aiokafka is in `patches`; no third module uses any.
 """
@@ -319,12 +319,6 @@ def transaction_known(producer: AIOKafkaProducer) -> bool:
     """Whether the broker has acknowledged anything of the open transaction."""
     manager: Any = producer._txn_manager
     return not manager.is_empty_transaction()
-
-
-def producer_epoch(producer: AIOKafkaProducer) -> tuple[int, int]:
-    """Return producer id and epoch, for logs and tests."""
-    manager: Any = producer._txn_manager
-    return manager.producer_id, manager.producer_epoch
 
 
 def hush() -> None:

@@ -45,10 +45,7 @@ HELD: dict[type, tuple[str, ...]] = {
     ),
     AIOKafkaProducer: ("_closed", "_txn_manager", "_message_accumulator", "_sender", "client"),
     Sender: ("sender_task", "_fail_all"),
-    TransactionManager: (
-        *("_transaction_waiter", "producer_id", "producer_epoch"),
-        *("maybe_add_partition_to_txn", "is_empty_transaction"),
-    ),
+    TransactionManager: (*("_transaction_waiter", "maybe_add_partition_to_txn", "is_empty_transaction"),),
     MessageAccumulator: ("_closed", "_batches", "_pending_batches", "fail_all"),
     MessageBatch: ("_drain_waiter", "future"),
     StickyPartitionAssignor: ("member_assignment", "generation", "_latest_partition_movements"),
