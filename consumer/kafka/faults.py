@@ -64,6 +64,10 @@ class OffsetWentBack(LabAlertError):
     """A coordinator says less than it has said before: it has not read all of its log yet."""
 
 
+class Undone(LabAlertError):
+    """What had been acknowledged was aborted, after its markers were lost: offset and state are those before it."""
+
+
 class LeaseLost(LabAlertError):
     """The partition was revoked while the task was at work on it."""
 
@@ -87,6 +91,7 @@ ACTIONS: dict[type[BaseException], tuple[Action, Reason | None]] = {
     LeaseLost: (Action.LOST, Reason.REVOKED),
     OutcomeUnknown: (Action.AGAIN, None),
     OffsetWentBack: (Action.AGAIN, None),
+    Undone: (Action.AGAIN, None),
     TimeoutError: (Action.AGAIN, None),
     OSError: (Action.AGAIN, None),
     NewerVersion: (Action.STOP, Reason.NEWER_VERSION),

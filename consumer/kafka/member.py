@@ -273,12 +273,12 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._assignor.on_generation_assignment(compat.generation(consumer))
         self._lease = lease = Lease(consumer, lambda: len(self.tasks))
         for partition in sorted(assigned):
-            kept = self._kept.pop(partition, None) or Kept(self._make_stage(partition.partition))
             task = Task(
                 self._config,
                 self.stage,
                 partition,
-                kept,
+                self._make_stage,
+                self._kept.pop(partition, None),
                 consumer,
                 lease,
                 self._observer,

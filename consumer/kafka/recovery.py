@@ -11,7 +11,7 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.kafka import compat
 from consumer.kafka.changelog import Restored
 from consumer.kafka.config import KafkaConfig
-from consumer.kafka.faults import OffsetWentBack, Reason, Stop
+from consumer.kafka.faults import OffsetWentBack, Reason, Stop, Undone
 from consumer.kafka.metadata import Metadata, decode
 from consumer.kafka.settling import SETTLE_ATTEMPTS, Settled, Settling
 from consumer.kafka.transaction import Acknowledged, Transactor
@@ -145,6 +145,8 @@ class Recovery:
 
         Raises:
             OffsetWentBack: It is less than we have seen.
+
+            Undone: What we committed last is no more; it is forgotten.
         """
         async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
             committed = (await compat.committed(self._consumer, [self._partition])).get(self._partition)
@@ -152,11 +154,12 @@ class Recovery:
         async with asyncio.timeout(self._config.timeouts.transaction_ms / 1000):
             settled = await self._settling.settle(transactor, committed, found.bounds.end)
         if settled is Settled.UNDONE:
-            # So what it had read is to be read again; a state that has it already is found to be ahead.
+            # So what it had read is to be read again, with a state that does not have it.
             self._known.forget(self._partition)
             transactor.acknowledged = None
             where = {"topic": self._partition.topic, "partition": self._partition.partition}
             log.error("offsets.undone", stage=self._stage, next="reading it again", **where)
+            raise Undone(f"{self._partition.topic}-{self._partition.partition} lost its last transaction")
         try:
             self._known.check(self._partition, committed, found.bounds.end)
         except OffsetWentBack:
@@ -197,6 +200,8 @@ class Recovery:
 
         Raises:
             OffsetWentBack: It does not, or not yet.
+
+            Undone: It never will.
         """
         last = transactor.acknowledged
         if last is None:

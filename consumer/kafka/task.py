@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from consumer.kafka import changelog, recovery
 from consumer.kafka.config import KafkaConfig
 from consumer.kafka.drain import unless
-from consumer.kafka.faults import REMEDIES, UNREACHABLE, Action, LeaseLost, Reason, Stop, judge_error
-from consumer.kafka.handover import Batch, Clock, Kept
+from consumer.kafka.faults import REMEDIES, UNREACHABLE, Action, LeaseLost, Reason, Stop, Undone, judge_error
+from consumer.kafka.handover import Batch, Clock, Kept, MakeStage
 from consumer.kafka.inbox import Inbox
 from consumer.kafka.lease import Lease
 from consumer.kafka.metadata import Metadata
@@ -26,7 +26,7 @@ from consumer.kafka.pending import Pending
 from consumer.kafka.states import TRANSITIONS, State
 from consumer.kafka.transaction import Transactor
 from consumer.kafka.watermark import Readings
-from consumer.stage import Follows, Output, Record, Versioned
+from consumer.stage import Follows, Output, Record, Stage, Versioned
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,8 @@ class Task:
         config: KafkaConfig,
         name: str,
         partition: TopicPartition,
-        kept: Kept,
+        make_stage: MakeStage,
+        kept: Kept | None,
         consumer: AIOKafkaConsumer,
         lease: Lease,
         observer: Observer,
@@ -54,9 +55,9 @@ class Task:
         self.trouble: str | None = None
         self.since = self.progress_at = time.monotonic()
         self.last_lag = (0, 0.0)
-        self.kept = kept
         self._config = config
-        self._stage = kept.stage
+        self._make_stage = make_stage
+        self.kept = kept or self._anew()
         self._consumer = consumer
         self._lease = lease
         self._observer = observer
@@ -68,7 +69,6 @@ class Task:
         self._metadata = Metadata(stream_time=None, partitions=config.partitions)
         self._pending = Pending(0, 0)
         self._inbox, self._clock = Inbox(), Clock()
-        self._follows = kept.stage if isinstance(kept.stage, Follows) else None
         self._readings, self._merged = Readings(), Readings()
         self._polled_error: Exception | None = None
         self._last_timestamp: int | None = None
@@ -129,7 +129,8 @@ class Task:
     @property
     def alias_homes(self) -> tuple[frozenset[int], int] | None:
         """Events partitions from which aliases lead to patients of this one, and over how many; None: from none."""
-        return None if self._follows is None else self._follows.alias_homes()
+        follows = self._follows
+        return None if follows is None else follows.alias_homes()
 
     @property
     def watermark(self) -> int | None:
@@ -159,6 +160,17 @@ class Task:
         return self.last_lag
 
     # ---- the life of a task ----
+
+    def _anew(self) -> Kept:
+        return Kept(self._make_stage(self.partition.partition))
+
+    @property
+    def _stage(self) -> Stage:
+        return self.kept.stage
+
+    @property
+    def _follows(self) -> Follows | None:
+        return self.kept.stage if isinstance(self.kept.stage, Follows) else None
 
     async def run(self) -> None:
         """Live until drained, lost or stopped for good."""
@@ -291,9 +303,9 @@ class Task:
     def _promote(self) -> bool:
         """Take over each watermark whose end has been read (W17); return whether it moved."""
         moved = self._readings.promote(self._pending.offset)
-        if self._follows is not None:
+        if (follows := self._follows) is not None:
             moved |= self._merged.promote(self._pending.offset)
-            self._follows.see_merged(self._merged.watermark)
+            follows.see_merged(self._merged.watermark)
         return moved
 
     def _tick(self) -> None:
@@ -338,6 +350,8 @@ class Task:
         self._stage.discard()
         self._inbox.clear()
         await self._discard()
+        if isinstance(error, Undone):
+            self.kept = self._anew()
         action, _ = judge_error(error)
         if self._drain.is_set() or not self._lease.valid or action is Action.LOST:
             return False

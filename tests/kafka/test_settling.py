@@ -10,12 +10,12 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka import compat, topics
-from consumer.kafka.faults import OffsetWentBack
+from consumer.kafka.faults import OffsetWentBack, OutcomeUnknown, Undone
 from consumer.kafka.metadata import Metadata
 from consumer.kafka.recovery import Known, Recovery
 from consumer.kafka.transaction import Acknowledged, Delivered, Transactor
 from consumer.stage import Outcome, Outgoing, Output
-from tests.kafka.lab import Count, Lab, counted, exactly_once, numbered, play, running, until
+from tests.kafka.lab import Count, Failures, Lab, counted, exactly_once, numbered, play, running, until
 
 ALERT, STATE = (Outgoing(output, 0, b"key", b"1") for output in (Output.ALERTS, Output.STATE))
 
@@ -206,12 +206,50 @@ def test_w4_what_was_acknowledged_and_then_aborted_is_read_again(lab: Lab, fate:
             first.acknowledged = Acknowledged(OffsetAndMetadata(9, said(6)(None)), (batch,))
         async with recovering(lab, seen=9, restores=False) as recovery, fenced(lab, first) as again:
             if fate == "aborted":
+                with pytest.raises(Undone):
+                    await recovery.read(again)
                 await recovery.read(again)
                 assert await now(lab) == (7, said(5)(None))
             else:
                 with pytest.raises(OffsetWentBack):
                     await recovery.read(again)
                 assert await now(lab) == (9, said(6)(None)), "said again"
+
+    play(test())
+
+
+@pytest.mark.parametrize("at", ["a broker that came back", "the next fence"])
+def test_w4_a_state_whose_transaction_was_undone_is_learnt_anew(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """
+    The judge forgets what it had merged, restores what was committed, and judges those records again.
+
+    Red where its state is kept: the partition stops, its state ahead of its offset.
+    """
+
+    async def test() -> None:
+        place = TopicPartition(lab.topic(Output.EVENTS), 0)
+        failures = Failures()
+        async with lab.member("judge", observer=failures) as member:
+            await until(lambda: running(member, 2))
+            await lab.write(place.topic, numbered(0, 20), partition=0)
+            exactly_once(await counted(lab, 20), range(20))
+            task = member.tasks[place].task
+            assert task._transactor is not None
+            producer = task._transactor.producer
+            # Acknowledged without its markers, and then ended by those of another one.
+            monkeypatch.setattr(producer, "commit_transaction", producer.abort_transaction)
+            await lab.write(place.topic, numbered(20, 21), partition=0)
+            await until(lambda: task.committed == 21)
+            monkeypatch.undo()
+            if at == "the next fence":
+                task.fail(OutcomeUnknown("something else"))
+            else:
+                task.say_again()
+            exactly_once(await counted(lab, 21), range(21))
+            await until(lambda: running(member, 2))
+            assert "Undone" in failures.errors
 
     play(test())
 

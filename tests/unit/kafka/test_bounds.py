@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from consumer.kafka.config import KafkaConfig, Pace
-from consumer.kafka.handover import Batch, Kept
+from consumer.kafka.handover import Batch
 from consumer.kafka.inbox import INBOX_BATCHES, Inbox
 from consumer.kafka.observe import Silent
 from consumer.kafka.recovery import Known
@@ -53,7 +53,7 @@ def test_a_backlog_behind_a_slow_broker_fills_nothing() -> None:
     """
     pace = Pace(commit_ms=3_600_000, transaction_records=5_000, batch_records=1_000)
     config, (consumer, lease) = KafkaConfig(pace=pace), member()
-    task = Task(config, "ingest", PLACE, Kept(Echo(0)), consumer, lease, Silent(), Known(), restores=False)
+    task = Task(config, "ingest", PLACE, Echo, None, consumer, lease, Silent(), Known(), restores=False)
     broker = SlowBroker()
     inside: Any = task
     inside._transactor = broker
