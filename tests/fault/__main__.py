@@ -76,7 +76,7 @@ def main() -> int:
     parser.add_argument("--mutants", action="store_true", help="each rule switched off in turn")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="this rule switched off")
     parser.add_argument("--like", choices=sorted(MUTANTS), help="a mutant's run with nothing switched off")
-    parser.add_argument("--logs", type=Path, help="folder for the members' logs")
+    parser.add_argument("--logs", type=Path, help="folder for the members' logs and the broker's files")
     given = parser.parse_args()
     prepare(given.logs)
     wanted = Given(given.seed, -(-given.faults // given.seeds), tuple(given.only), logs=given.logs)

@@ -21,7 +21,7 @@ from tests.fault.members import Members, until
 from tests.fault.model import Model, model
 from tests.fault.proxy import Proxy
 from tests.fault.readers import Progress, Reader
-from tests.fault.segments import lost_markers
+from tests.fault.segments import keep, lost_markers
 
 INBOUND_PARTITIONS = 4
 PARTITIONS = 6
@@ -113,7 +113,7 @@ def say(line: str = "") -> None:
 
 
 def prepare(logs: Path | None) -> None:
-    """Be a process that only says how the run goes, with a broker of its own; *logs* is where members' logs go."""
+    """Be a process that only says how the run goes, with a broker of its own; *logs* is where logs go."""
     logging.disable(logging.CRITICAL)
     compat.hush()
     os.environ.pop("LAB_ALERT_TEST_BOOTSTRAP", None)
@@ -143,7 +143,11 @@ def play(given: Given, kind: "type[R]") -> R:
             await run.play()
             return run
 
-        return asyncio.run(whole())
+        try:
+            return asyncio.run(whole())
+        finally:
+            if given.logs is not None:
+                keep(own, given.logs / f"broker-{given.seed}")
 
 
 class Run:

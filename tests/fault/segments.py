@@ -6,6 +6,7 @@ raises the epoch, so a batch whose next marker is a COMMIT of a later epoch was 
 shown to readers all the same. No client can prevent that.
 """
 
+import shutil
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -80,3 +81,9 @@ def lost_markers(broker: Broker, topics: list[str]) -> dict[tuple[str, int], lis
             if shown := covered(batches(log)):
                 lost[topic, int(number)] = shown
     return lost
+
+
+def keep(broker: Broker, folder: Path) -> None:
+    """Copy the broker's segment files and its own log: what a run that ended red is explained by."""
+    if isinstance(broker, JavaBroker):
+        shutil.copytree(broker._data, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock", "*.tmp"))

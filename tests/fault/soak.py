@@ -180,7 +180,7 @@ def main() -> int:
     parser.add_argument("--duration", type=float, default=1_800.0, help="seconds")
     parser.add_argument("--rate", type=int, default=500, help="messages a second")
     parser.add_argument("--every", type=float, default=20.0, help="seconds between two faults")
-    parser.add_argument("--logs", type=Path, help="folder for the members' logs")
+    parser.add_argument("--logs", type=Path, help="folder for the members' logs and the broker's files")
     given = parser.parse_args()
     prepare(given.logs)
     say(f"seed {given.seed}, {given.duration:.0f} s at {given.rate} messages/s, a fault every {given.every:.0f} s")
