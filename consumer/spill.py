@@ -137,7 +137,7 @@ def _slim(message: EventRecord, limit: int, version: int = FORMAT) -> EventRecor
 
 def lighter(state: PatientState) -> PatientState | None:
     """Return a state without the oldest quarter of its results or its doses, of which it has more; None: of neither."""
-    results, doses = len(state.results), len(state.administrations)
+    results, doses = state.results.draws(), len(state.administrations)
     if not results and not doses:
         return None
     excess = max(1, max(results, doses) // 4)
@@ -148,7 +148,7 @@ def lighter(state: PatientState) -> PatientState | None:
 
 
 def _facts(state: PatientState | None) -> int:
-    return 0 if state is None else len(state.results) + len(state.administrations)
+    return 0 if state is None else state.results.draws() + len(state.administrations)
 
 
 def _spilled(inbox: Sequence[Waiting], limit: int) -> tuple[tuple[bytes, ...], tuple[Waiting, ...], int]:

@@ -1,11 +1,11 @@
 """All stored results of a patient (RULES.md 2): a series an analyte."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
 from rules.events import Analyte, Instant, Result
-from rules.series import Series
+from rules.series import SHADOWED, Series
 from rules.versions import StoredResult, draw_order
 
 
@@ -96,22 +96,36 @@ class Results:
         """Say whether any is of the tube *container*."""
         return any(result.container == container for result in self._naming(container))
 
+    def draws(self) -> int:
+        """Return how many results there are: of one draw's versions, preliminary, final or corrected, one counts."""
+        return sum(len(series.draws()) for series in self.series.values())
+
+    def beyond(self, limit: int) -> int:
+        """Return how many results there are beyond *limit*."""
+        at_most = sum(len(series) - series.columns.marks.count(SHADOWED) for series in self.series.values())
+        return max(0, self.draws() - limit) if at_most > limit else 0
+
     def without_oldest(self, excess: int) -> Self:
-        """Return all but the *excess* oldest."""
-        if excess >= len(self):
+        """Return all but the *excess* oldest results, each with its versions."""
+        places = {analyte: series.draws() for analyte, series in self.series.items()}
+        if excess >= sum(map(len, places.values())):
             return type(self)({})
-        drawn = sorted(at for series in self.series.values() for at in series.at[:excess])
-        last = drawn[excess - 1]  # the draw of the last that goes; of those of that time only some may go
-        tied: list[StoredResult] = []
+        drawn = sorted(self.series[analyte].at[n] for analyte, last in places.items() for n in last[:excess])
+        end = drawn[excess - 1]  # the draw of the last that goes; of those of that time only some may go
         gone: dict[Analyte, int] = {}
-        for analyte, series in self.series.items():
-            gone[analyte] = bisect_left(series.at, last)
-            tied += [series[n] for n in range(gone[analyte], bisect_right(series.at, last))]
+        tied: list[StoredResult] = []
+        for analyte, last in places.items():
+            series = self.series[analyte]
+            gone[analyte] = bisect_left(last, bisect_left(series.at, end))
+            tied += [series[n] for n in last if series.at[n] == end]
         for entry in sorted(tied, key=draw_order)[: excess - sum(gone.values())]:
             gone[entry.result.analyte] += 1
-        return type(self)(
-            {a: s.without_first(gone[a]) for a, s in self.series.items() if gone[a] < len(s)},
-        )
+        kept = {}
+        for analyte, series in self.series.items():
+            last, count = places[analyte], gone[analyte]
+            if count < len(last):
+                kept[analyte] = series.without_first(last[count - 1] + 1 if count else 0)
+        return type(self)(kept)
 
 
 NO_RESULTS = Results({})

@@ -35,8 +35,8 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
     """
     horizon = (min([now, *(a.trigger_at for a in state.alerts if a.ended is None)]) - KEEP_RESULTS) // DAY * DAY
     results = state.results.since(horizon, potassium_since)
-    excess = len(results) - int(rulebook.results_at_most)
-    if excess > 0:
+    excess = results.beyond(int(rulebook.results_at_most))
+    if excess:
         results = results.without_oldest(excess)
         state = state._replace(history_incomplete=True, dropped=state.dropped + excess)
     if results is not state.results:

@@ -193,6 +193,22 @@ class Series:
         start = bisect_left(self.at, at)
         return None if start == len(self) else self.without_first(start)
 
+    def draws(self) -> list[int]:
+        """Return the last version here of each draw of each result; one of another draw time is one of its own."""
+        marks = self.columns.marks
+        found: list[int] = []
+        told: set[tuple[Instant, str]] = set()
+        for n in range(len(self) - 1, -1, -1):
+            if marks[n] in (MIXED, REMARKED):
+                name = (self.at[n], self.identity(n))
+                if name in told:
+                    continue
+                told.add(name)
+            if marks[n] != SHADOWED:
+                found.append(n)
+        found.reverse()
+        return found
+
     def without_first(self, count: int) -> "Series":
         """Return all but the *count* oldest, at least one."""
         if count == 0:

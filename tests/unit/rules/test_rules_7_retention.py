@@ -130,6 +130,41 @@ def test_rules_7_at_most_400_results() -> None:
     assert state.results.oldest_at == h(0) + 2
 
 
+@pytest.mark.parametrize(
+    "versions",
+    [
+        pytest.param(("P", "F"), id="preliminary, then final"),
+        pytest.param(("F", "C"), id="final, then corrected"),
+        pytest.param(("I", "P", "F", "C"), id="announced, preliminary, final, corrected"),
+        pytest.param(("F", "W"), id="withdrawn"),
+    ],
+)
+def test_rules_7_the_versions_of_a_result_are_one_of_the_400(versions: tuple[str, ...]) -> None:
+    """400 results, each in several versions, are 400: what the rules can ask for is not dropped. RULES.md 7, 2."""
+    play = Play()
+    for late, status in enumerate(versions):
+        value = None if status in "IW" else "2.3"
+        told = [ca(value, h(0) + n, order=f"O{n}", status=status, resulted=h(1 + late)) for n in range(400)]
+        play.tell(*told, at=h(1 + late))
+    state = stored(play)
+    assert (state.dropped, state.history_incomplete, state.results.oldest_at) == (0, False, h(0))
+    play.tell(ca("2.3", h(9)), at=h(9))
+    state = stored(play)
+    assert (state.dropped, state.history_incomplete, state.results.oldest_at) == (1, True, h(0) + 1)
+
+
+def test_rules_7_the_creatinine_before_an_injury_is_kept_where_the_laboratory_sends_twice() -> None:
+    """Six days of intensive care, each result sent P and F: the kidneys are still known to be hurt. RULES.md 7, 6."""
+    play = Play(crea("60", h(0)))
+    play.tell(crea("95", d(1)))
+    for hour in range(2, 6 * 24, 2):
+        for status in "PF":
+            drawn = (k("4.2", h(hour)), mg("0.9", h(hour)), ca("2.2", h(hour)))
+            play.tell(*(each._replace(status=status, order_number=f"{hour}") for each in drawn), at=h(hour + 1))
+    play.tell(crea("95", d(6)), mg("1.3", d(6)), dose(d(6) - HOUR))
+    assert changes(play.seen, Rule.POST_INFUSION_HYPERMAGNESEMIA) == ["raised warning"]
+
+
 def test_rules_7_a_dropped_result_retracts_nothing() -> None:
     """An alert whose trigger fell out of the 400 did stand: it stays open until its rule's end. RULES.md 7."""
     play = Play(rulebook=load({"parameters": {"results_at_most": 50}}))
