@@ -51,15 +51,14 @@ class ServiceHealth:
         return not self.why_not_live()
 
     def ready(self) -> bool:
-        """Whether we have joined, and every assigned task runs and may end holds; no partition assigned is ready."""
+        """Whether we have joined, and every partition that we have, if any, has a task that gets on and may end holds."""
         return not self.why_not_ready()
 
     def why_not_live(self) -> str:
         """Return what is wrong in words, empty when nothing is."""
         if time.monotonic() - self.turned_at > STILL_SECONDS:
             return "the event loop stands still"
-        orphans = [f"{place.topic}-{place.partition}" for member in self.members for place in sorted(member.orphans)]
-        return f"partitions without a working task: {', '.join(orphans)}" if orphans else ""
+        return self._orphans()
 
     def why_not_ready(self) -> str:
         """Return what is missing in words, empty when nothing is."""
@@ -69,6 +68,8 @@ class ServiceHealth:
             return "starting"
         if self.presence is not None and self.presence.faults:
             return self.presence.faults[0]
+        if orphans := self._orphans():
+            return orphans
         for member in self.members:
             if not member.joined:
                 return f"{member.stage} has not joined its group"
@@ -82,6 +83,10 @@ class ServiceHealth:
         if self.oracle is not None and not self.oracle.has_told:
             return "no task has been told the watermark yet: no hold can end"
         return ""
+
+    def _orphans(self) -> str:
+        orphans = [f"{place.topic}-{place.partition}" for member in self.members for place in sorted(member.orphans)]
+        return f"partitions without a working task: {', '.join(orphans)}" if orphans else ""
 
     def details(self) -> dict[str, Any]:
         """Return the tasks by stage and state, what is stopped and why, the lag, the watermark."""

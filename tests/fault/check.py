@@ -1,7 +1,7 @@
 """The invariants of KAFKA.md, held against what is in the topics and what two readers saw all along."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -41,6 +41,7 @@ class Findings:
     alerts_seen: int = 0
     of_merges_across: int = 0
     lost: int = 0
+    never_told: int = 0
     doubled: int = 0
     out_of_order: int = 0
     differing: int = 0
@@ -69,6 +70,7 @@ class Findings:
 
     ZERO = (
         "lost",
+        "never_told",
         "doubled",
         "out_of_order",
         "differing",
@@ -111,9 +113,12 @@ async def check(
         if _shown(record, lost)
     }
     found.excused_by_fact_13 = sum(len(records) - len(kept[output]) for output, records in read.items())
-    _alerts(model, [known(record.value or b"") for record in kept[Output.ALERTS]], found, touched)
+    shown = [known(record.value or b"") for record in read[Output.ALERTS]]
+    states = fold(kept[Output.STATE])
+    alerts_told(model, [known(record.value or b"") for record in kept[Output.ALERTS]], found, touched)
+    all_told(model, states, {alert.id for alert in shown}, found, touched)
     _isolation(read, live, uncommitted, found)
-    _states(config, model, kept[Output.STATE], found, touched)
+    _states(config, model, kept[Output.STATE], states, found, touched)
     _outcomes(model, kept[Output.EVENTS], kept[Output.DEAD_LETTERS], found)
     await _at_rest(config, model, read, found)
 
@@ -127,8 +132,8 @@ def _shown(record: Record, lost: Lost) -> bool:
     return any(batch.first <= record.offset <= batch.last for batch in lost.get((record.topic, record.partition), ()))
 
 
-def _alerts(model: Model, alerts: list[Told], found: Findings, touched: set[str]) -> None:
-    """Invariant 1: exactly the model's alerts, each once, each patient's in order."""
+def alerts_told(model: Model, alerts: list[Told], found: Findings, touched: set[str]) -> None:
+    """Invariant 1: exactly the model's alerts, each once, each patient's in order; *touched* ones are judged apart."""
     seen: dict[str, list[Told]] = {}
     for alert in alerts:
         seen.setdefault(alert.subject, []).append(alert)
@@ -153,6 +158,23 @@ def _alerts(model: Model, alerts: list[Told], found: Findings, touched: set[str]
         found.out_of_order += [name for name in dict.fromkeys(a.id for a in ours) if name in expected] != common
         wrong.append(subject)
     _note(found, "patients whose alerts are not the model's", wrong)
+
+
+def all_told(
+    model: Model, states: Mapping[str, PatientRecord], told: set[str], found: Findings, touched: set[str]
+) -> None:
+    """
+    Invariant 1, also for those of whom the model can't say it all: nothing that was decided stayed untold.
+
+    Each alert that a patient still has was told from its first transition to its last, whoever told it; and what the
+    model tells of those *touched* by fact 13 was told at least once.
+    """
+    alerts = [alert for record in states.values() if record.state is not None for alert in record.state.alerts]
+    decided = {f"{alert.alert_id}:{number}" for alert in alerts for number in range(1, alert.sequence + 1)}
+    certain = touched - model.crossed
+    decided |= {alert.id for subject in certain for alert in model.alerts.get(subject, ())}
+    found.never_told = len(decided - told)
+    _note(found, "transitions that were decided and never told", sorted(decided - told))
 
 
 def _in_sequence(alerts: list[Told]) -> bool:
@@ -188,9 +210,15 @@ def _damaged(key: str, error: CorruptRecord) -> None:
     raise AssertionError(f"the state of {key} can't be read") from error
 
 
-def _states(config: KafkaConfig, model: Model, changelog: list[Record], found: Findings, touched: set[str]) -> None:
-    """Invariant 2, first half: the fold of the changelog is the model's state, and lies where it belongs."""
-    states = fold(changelog)
+def _states(
+    config: KafkaConfig,
+    model: Model,
+    changelog: list[Record],
+    states: Mapping[str, PatientRecord],
+    found: Findings,
+    touched: set[str],
+) -> None:
+    """Invariant 2, first half: *states*, the fold of the changelog, are the model's, and lie where they belong."""
     for record in changelog:
         found.states_differing += record.partition != partition_of(_owner(record).encode(), config.partitions)
     wrong, across = [], []

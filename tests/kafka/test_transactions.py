@@ -14,6 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.kafka import compat
 from consumer.kafka.faults import Reason
 from consumer.kafka.offsets import committed
+from consumer.kafka.service import ServiceHealth
 from consumer.kafka.states import State
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Outcome, Outgoing, Output, Record
@@ -300,26 +301,42 @@ def test_w6_what_is_passed_during_a_commit_is_not_committed(lab: Lab, monkeypatc
     play(test())
 
 
+class Asking(Failures):
+    """Asks, when a partition without a task is found, whether we are ready."""
+
+    def __init__(self, health: ServiceHealth) -> None:
+        super().__init__()
+        self.health, self.heard = health, [""]
+
+    def no_progress(self, stage: str) -> None:
+        """Ask."""
+        super().no_progress(stage)
+        self.heard = [self.health.why_not_ready(), self.health.why_not_live()]
+
+
 def test_w5_partition_without_a_task_is_joined_anew(lab: Lab) -> None:
-    """A task that has died is found, said, and cured by joining the group again."""
-    observer = Failures()
+    """A task that has died is found, said, makes us not ready, and is cured by joining the group again."""
+    health = ServiceHealth()
+    observer = Asking(health)
 
     async def test() -> None:
         timeouts = lab.config.timeouts
         config = lab.with_config(timeouts=type(timeouts)(**{**as_dict(timeouts), "no_progress_seconds": 2.0}))
         async with lab.member("judge", observer=observer, config=config) as member:
-            await until(lambda: running(member, 2))
+            health.members = [member]
+            await until(lambda: running(member, 2) and health.ready())
             doing = member.tasks[events(lab)].doing
             member.tasks[events(lab)].task.state = State.RUNNING
             doing.cancel()
             del member.tasks[events(lab)]
             await until(lambda: bool(member.orphans), what="the orphan is found")
-            await until(lambda: running(member, 2) and not member.orphans)
+            await until(lambda: running(member, 2) and health.ready())
             await lab.write(lab.topic(Output.EVENTS), numbered(0, 20))
             exactly_once(await counted(lab, 20), range(20))
 
     play(test())
     assert observer.stood_still == 1
+    assert all("without a working task" in answer for answer in observer.heard)
 
 
 def as_dict(value: Any) -> dict[str, Any]:
