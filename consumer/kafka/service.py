@@ -51,7 +51,7 @@ class ServiceHealth:
         return not self.why_not_live()
 
     def ready(self) -> bool:
-        """Whether we have joined, and every partition that we have, if any, has a task that gets on and may end holds."""
+        """Whether we have joined, and each partition that we have got has a task that gets on and may end holds."""
         return not self.why_not_ready()
 
     def why_not_live(self) -> str:
