@@ -179,7 +179,7 @@ async def restoring(servers: str) -> tuple[int, float]:
     for number in range(PARTITIONS):
         judge = Judge(DEFAULT, Settings(Clock.LIVE, number, PARTITIONS), Issuer(name, "0", "sha256:0"))
         place = TopicPartition(f"{name}.state", number)
-        restored = await changelog.restore(config, place, judge, position=None, progress=lambda: None)
+        restored = await changelog.restore(config, place, judge, position=None, progress=lambda _: None)
         judge.write_format(FORMAT)
         records += restored.records
     return records, time.perf_counter() - begun

@@ -148,9 +148,12 @@ class Metrics:
         """Count a transaction that was thrown away."""
         self._failures.labels(stage, error).inc()
 
-    def restored(self, stage: str, *, records: int, seconds: float) -> None:
-        """Count a restore."""
+    def restoring(self, stage: str, *, records: int) -> None:
+        """Count what a restore has read so far: whoever waits for it sees it go on."""
         self._restored.labels(stage).inc(records)
+
+    def restored(self, stage: str, *, seconds: float) -> None:
+        """Count a restore that ended."""
         self._restore_seconds.labels(stage).observe(seconds)
 
     def lag(self, stage: str, topic: str, partition: int, *, records: int, seconds: float) -> None:

@@ -57,7 +57,7 @@ async def restore(
     stage: Restores,
     *,
     position: int | None,
-    progress: Callable[[], None],
+    progress: Callable[[int], None],
 ) -> Restored:
     """
     Bring *stage* up to the changelog's end.
@@ -71,7 +71,8 @@ async def restore(
 
         position: Where an earlier restore ended, None for the beginning.
 
-        progress: Called whenever something has come, so that a long restore is not taken for a stuck task.
+        progress: Called whenever something has come, with how many records were taken since the last call, so that a
+            long restore is seen to go on, and is not taken for a stuck task.
 
     Raises:
         TimeoutError: The broker gave nothing for half a minute.
@@ -110,11 +111,11 @@ async def _read(
     stage: Restores,
     start: int,
     end: int,
-    progress: Callable[[], None],
+    progress: Callable[[int], None],
 ) -> Restored:
     begun = said = heard = time.monotonic()
     last: int | None = None
-    taken = 0
+    taken = told = 0
     at = start
     while at < end:
         try:
@@ -133,7 +134,8 @@ async def _read(
         now = time.monotonic()
         if reached != at:
             heard = now
-            progress()
+            progress(taken - told)
+            told = taken
         elif now - heard > SILENCE_SECONDS:
             raise TimeoutError(f"the changelog {partition} gave nothing for {SILENCE_SECONDS:g} s")
         at = reached

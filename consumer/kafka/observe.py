@@ -20,8 +20,11 @@ class Observer(Protocol):
     def failed(self, stage: str, error: str) -> None:
         """Tell of a transaction that was thrown away, by the class of its error."""
 
-    def restored(self, stage: str, *, records: int, seconds: float) -> None:
-        """Tell of a restore that ended."""
+    def restoring(self, stage: str, *, records: int) -> None:
+        """Tell of records that a restore has taken, while it goes on."""
+
+    def restored(self, stage: str, *, seconds: float) -> None:
+        """Tell how long a restore took that ended."""
 
     def lag(self, stage: str, topic: str, partition: int, *, records: int, seconds: float) -> None:
         """Tell how far a task is behind its input's end (W14)."""
@@ -51,7 +54,10 @@ class Silent:
     def failed(self, stage: str, error: str) -> None:
         """Do nothing."""
 
-    def restored(self, stage: str, *, records: int, seconds: float) -> None:
+    def restoring(self, stage: str, *, records: int) -> None:
+        """Do nothing."""
+
+    def restored(self, stage: str, *, seconds: float) -> None:
         """Do nothing."""
 
     def lag(self, stage: str, topic: str, partition: int, *, records: int, seconds: float) -> None:

@@ -238,11 +238,15 @@ class Task:
         source = TopicPartition(self._config.topics[Output.STATE], self.partition.partition)
         begun = time.monotonic()
         restored = await changelog.restore(
-            self._config, source, self._stage, position=self.kept.position, progress=self._progress
+            self._config, source, self._stage, position=self.kept.position, progress=self._restoring
         )
         self.kept = self.kept._replace(position=restored.position, last=restored.last or self.kept.last)
-        self._observer.restored(self.name, records=restored.records, seconds=time.monotonic() - begun)
+        self._observer.restored(self.name, seconds=time.monotonic() - begun)
         return restored._replace(last=self.kept.last)
+
+    def _restoring(self, records: int) -> None:
+        self._progress()
+        self._observer.restoring(self.name, records=records)
 
     async def _work(self) -> None:
         """Process and commit until drained; then commit what is left."""

@@ -292,8 +292,8 @@ class Failures(Silent):
         """Keep the error."""
         self.errors.append(error)
 
-    def restored(self, stage: str, *, records: int, seconds: float) -> None:
-        """Keep how many records it took."""
+    def restoring(self, stage: str, *, records: int) -> None:
+        """Keep how many records were taken since it last told."""
         self.restores.append(records)
 
     def lag(self, stage: str, topic: str, partition: int, *, records: int, seconds: float) -> None:

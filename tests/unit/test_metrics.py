@@ -54,6 +54,20 @@ def test_a_task_is_counted_under_one_state_and_its_lag_goes_with_it() -> None:
     assert sum(value for (name, _), value in found.items() if name == "lab_alert_tasks") == 0
 
 
+def test_a_restore_is_counted_while_it_goes_on() -> None:
+    """Who waits for a task sees what its restore has read so far grow; how long it took is known at its end."""
+    metrics = Metrics()
+    for records, total in ((2_000, 2_000), (500, 2_500)):
+        metrics.restoring("judge", records=records)
+        found = samples(metrics)
+        assert found["lab_alert_restored_records_total", (("stage", "judge"),)] == total
+        assert ("lab_alert_restore_seconds_count", (("stage", "judge"),)) not in found
+    metrics.restored("judge", seconds=7.0)
+    found = samples(metrics)
+    assert found["lab_alert_restored_records_total", (("stage", "judge"),)] == 2_500
+    assert found["lab_alert_restore_seconds_sum", (("stage", "judge"),)] == 7
+
+
 def test_known_series_begin_at_zero() -> None:
     """An alert rule over a rate sees the first event only of a series that was there before it."""
     found = samples(Metrics())
