@@ -35,6 +35,9 @@ START_SECONDS = 120.0
 STARTED_SECONDS = 6.0
 """What three members take on a quiet machine from their start until they have read all that there is."""
 
+MOST_NOISE = 3.0
+"""However slow the machine is, no bound grows further: a stall is then told as one."""
+
 DUE_SECONDS = 3.0
 """An alert that fell due so long before a fault may have been under way."""
 
@@ -184,7 +187,7 @@ class Run:
                 self.found.notes.append("never started")
                 self.found.not_recovered += 1
             else:
-                self._noise = max(1.0, started / STARTED_SECONDS)
+                self._noise = min(MOST_NOISE, max(1.0, started / STARTED_SECONDS))
                 self.found.started_seconds = started
                 await self._strike()
             self._feed.stop()
