@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import signal
 import time
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -15,13 +17,14 @@ from consumer.kafka.brokers import Broker
 from consumer.simulate import Sent, live, stamp
 from consumer.stage import Output
 from rules.events import MINUTE
-from tests.e2e.deployment import Deployment, Placed, until
+from tests.e2e.deployment import Deployment, Placed, Process, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 """Docker's client, asked whether there is a Docker, leaves a socket to the garbage collector."""
 
 RATE = 200
 SECONDS = 100
+STRUCK_SECONDS = 45
 PARTITIONS = 12
 """Of each topic: the default, and three times what 200 messages a second need; with more, commits are further apart."""
 
@@ -31,7 +34,8 @@ WITHIN_SECONDS = 1.0
 class Watch:
     """What was sent when, and what came out when; one clock for both."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
         self.sent: dict[tuple[int, int], float] = {}
         self.feed: list[Sent] = []
         self.alerts: list[tuple[float, dict[str, Any]]] = []
@@ -42,7 +46,7 @@ class Watch:
         begun = time.monotonic()
         async with clients.Writer(deployment.config) as writer:
             futures = []
-            for number, write in enumerate(live(11, RATE * SECONDS, every=80)):
+            for number, write in enumerate(live(11, RATE * self._seconds, every=80)):
                 await asyncio.sleep(max(0.0, begun + number / RATE - time.monotonic()))
                 message = write(time.time_ns() // 1_000_000)
                 at = time.monotonic()
@@ -61,33 +65,65 @@ class Watch:
         async for record in clients.follow(deployment.config, deployment.config.topics[Output.ALERTS]):
             self.alerts.append((time.monotonic(), json.loads(record.value or b"")))
 
-    async def watch(self, deployment: Deployment) -> None:
-        """Send and read, and wait a moment longer for what should not come."""
+    async def watch(self, deployment: Deployment, *meanwhile: Coroutine[Any, Any, None]) -> None:
+        """Send and read while *meanwhile* happens, and wait a moment longer for what should not come."""
         reading = asyncio.create_task(self.read(deployment))
-        await self.send(deployment)
+        await asyncio.gather(self.send(deployment), *meanwhile)
         await asyncio.sleep(5)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+
+    def told_what_was_expected(self) -> int:
+        """Assert that each alert of the model was raised, once, and nothing else was told; return how many."""
+        raised = {(event["subject"], event["data"]["rule"]) for _, event in self.alerts}
+        expected = {(message.key, rule.value) for message in self.feed for rule in message.raises}
+        assert raised == expected
+        assert len(self.alerts) == len(expected)
+        for _, event in self.alerts:
+            assert not event["data"]["stale"]
+            assert event["data"]["reason"] is None
+            assert event["data"]["transition"] == "raised"
+        return len(expected)
 
 
 def test_every_alert_within_a_second_of_its_message(kafka: Broker) -> None:
     """200 messages a second for 100 s: all that the model expects, nothing else, none stale or catching up."""
     deployment = Deployment(kafka.bootstrap_servers, clock="live", partitions=PARTITIONS, inbound=PARTITIONS)
-    watch = Watch()
+    watch = Watch(SECONDS)
     with deployment.running() as (process,):
         process.ready()
         asyncio.run(watch.watch(deployment))
-    raised = {(event["subject"], event["data"]["rule"]) for _, event in watch.alerts}
-    expected = {(message.key, rule.value) for message in watch.feed for rule in message.raises}
-    assert raised == expected
-    assert len(watch.alerts) == len(expected) >= 100
-    for _, event in watch.alerts:
-        assert not event["data"]["stale"]
-        assert event["data"]["reason"] is None
-        assert event["data"]["transition"] == "raised"
+    assert watch.told_what_was_expected() >= 100
     causes = [(seen, event["data"]["cause"]) for seen, event in watch.alerts]
     latencies = sorted(seen - watch.sent[cause["partition"], cause["offset"]] for seen, cause in causes)
     assert latencies[int(len(latencies) * 0.99) - 1] <= WITHIN_SECONDS, latencies[-10:]
+
+
+async def strike(processes: list[Process], another: Callable[[], Process]) -> None:
+    """Kill one of three and start another; freeze one past its session and thaw it; stop one as an operator does."""
+    killed, frozen, stopped = processes
+    await asyncio.sleep(8)
+    killed.kill()
+    processes.append(await asyncio.to_thread(another))
+    await asyncio.sleep(10)
+    frozen.signal(signal.SIGSTOP)
+    await asyncio.sleep(9)
+    frozen.signal(signal.SIGCONT)
+    await asyncio.sleep(6)
+    assert await asyncio.to_thread(stopped.stop) == 0
+
+
+def test_every_alert_once_whatever_dies(kafka: Broker) -> None:
+    """With the live clock too: nothing lost, doubled, stale or false over SIGKILL, a zombie and SIGTERM."""
+    deployment = Deployment(kafka.bootstrap_servers, clock="live", partitions=PARTITIONS, inbound=PARTITIONS)
+    watch = Watch(STRUCK_SECONDS)
+    with deployment.running(3) as processes:
+        for process in processes:
+            process.ready()
+        asyncio.run(watch.watch(deployment, strike(processes, lambda: Process(deployment.environment()))))
+        for process in (processes[1], processes[3]):
+            process.ready()
+    assert watch.told_what_was_expected() >= 50
 
 
 NAME, MRN, NOTE, STREET = "Xylophonia", "77700012399", "Quokkasentence", "Zanzibarstreet"
