@@ -14,15 +14,16 @@ _CANCELLED = frozenset({"CA", "OC", "CR", "DC", "OD", "DR"})  # ORC-1: cancelled
 
 
 class Given:
-    """One RXA (or RXE, RXD, RXG) with the ORC before it and the route that goes with it."""
+    """One RXA (or RXE, RXD, RXG) with the ORC before it and the route that goes with it; ``routed``: by its own RXR."""
 
-    __slots__ = ("fields", "number", "orc", "route")
+    __slots__ = ("fields", "number", "orc", "route", "routed")
 
     def __init__(self, fields: list[str], number: int, orc: list[str], route: str) -> None:
         self.fields = fields
         self.number = number
         self.orc = orc
         self.route = route
+        self.routed = False
 
     def field(self, number: int) -> str:
         """Return field *number* as sent, the HL7 null as empty."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import dropwhile
 
 from consumer.hl7.codes import table
 from consumer.hl7.texts import Vocabulary, fold, words
@@ -29,17 +30,21 @@ _NO_CONTAMINATION = frozenset(_folded(_TABLE["contaminated"]["not_a_tube"]))
 _GROSS = Vocabulary(frozenset(), _folded(_TABLE["grades"]["gross"]), _folded(_TABLE["grades"]["gross_inside"]))
 _MILD = Vocabulary(frozenset(), _folded(_TABLE["grades"]["mild"]), ())
 _LIPEMIA = Vocabulary(frozenset(), _folded(_TABLE["grades"]["of_something_else"]), ())
-_INDEX = frozenset(_folded(_TABLE["grades"]["index"]))
+_AND = frozenset(_folded(_TABLE["nothing"]["and"]))
+_INDEX = Vocabulary(frozenset(), (), _folded(_TABLE["grades"]["index"]))
 _NEGATION = frozenset(_folded(_TABLE["nothing"]["negation"]))
+_CONDITIONAL = frozenset(_folded(_TABLE["nothing"]["conditional"]))
+_CAUSE = frozenset(_folded(_TABLE["nothing"]["cause"]))
+_OF_THE_RESULT = _CAUSE.union(_folded(_TABLE["nothing"]["result"]))
 _ANSWERS = frozenset(_folded(_TABLE["nothing"]["answers"]))
 _WISHES = _folded(_TABLE["nothing"]["wishes"])
 _PAST = _folded(_TABLE["nothing"]["past"])
 _NOT_A_TUBE = frozenset(_folded(_TABLE["nothing"]["not_a_tube"]))
 _UNSPACED = _folded(_TABLE["nothing"]["unspaced"])
 
-_CLAUSE = re.compile(r"[.;!?\n。；！]|,| but | aber | mais | pero ")
+_CLAUSE = re.compile(r"[.;!\n。；！]|(?<=\?)\s|,| but | aber | mais | pero ")
 _PLUSES = re.compile(r"([0-9])\s*\+|(?<![a-z0-9])(\++)")
-_NUMBER = re.compile(r"[0-9]+")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _GRADE_GROSS, _INDEX_SUSPECT, _INDEX_GROSS, _LAST_GRADE = 3, 100, 300, 4  # RULES.md 3
 
 
@@ -69,6 +74,8 @@ def conditions_of(text: str) -> tuple[Condition, ...]:
             found.add(hemolysis)
         elif Condition.HEMOLYZED in found and said and all(map(_GROSS.has, said)):
             found.add(Condition.GROSSLY_HEMOLYZED)  # "hemolyzed, grossly"
+        if "?" in clause:
+            continue  # whether it is clotted or contaminated is only asked
         of_a_tube = not _OF_A_TUBE.isdisjoint(said)
         if _says(said, _CLOTTED, _NO_CLOT) or (
             (of_a_tube or len(said) == 1 or not _THERE.isdisjoint(said)) and _says(said, _CLOT, _NO_CLOT)
@@ -121,7 +128,7 @@ def _hemolysis(clause: str, said: list[str]) -> Condition | None:
         grade = int(pluses[1]) if pluses[1] else len(pluses[2])
         return _graded(grade, 1, _GRADE_GROSS)
     number = _NUMBER.search(clause)
-    if number is not None and not _INDEX.isdisjoint(said) and int(number[0]) > _LAST_GRADE:
+    if number is not None and any(map(_INDEX.has, said)) and int(number[0]) > _LAST_GRADE:
         return _graded(int(number[0]), _INDEX_SUSPECT, _INDEX_GROSS)
     return Condition.HEMOLYZED
 
@@ -136,12 +143,37 @@ def _says_nothing_of_this_tube(said: list[str], place: int) -> bool:
     """
     Say whether a clause is negated, tells of another tube or time, or of a germ or an illness.
 
-    A negation counts before the word, and after it as an answer ("hemolysis: none"). What tells of the past counts
-    before it, and after it but for a wish ("hemolyzed, please repeat").
+    A negation counts before the word, unless it is the result's ("not reported: hemolyzed"), and after it as an answer
+    ("hemolysis: none"). What tells of the past counts before it, and after it but for a wish ("hemolyzed, please
+    repeat").
     """
     before, after = said[:place], said[place + 1 :]
-    if not _NOT_A_TUBE.isdisjoint(said) or not _NEGATION.isdisjoint(before) or not _ANSWERS.isdisjoint(after[:2]):
+    if not _NOT_A_TUBE.isdisjoint(said) or not _CONDITIONAL.isdisjoint(before) or _is_answered(after):
+        return True
+    if not _NEGATION.isdisjoint(before) and _is_negated(before):
         return True
     return any(word.startswith(_PAST) for word in before) or any(
         word.startswith(_PAST) and not word.startswith(_WISHES) for word in after
+    )
+
+
+def _is_negated(before: list[str]) -> bool:
+    """Say whether a negation among the words before hemolysis is one of it, not of the result."""
+    return any(
+        _OF_THE_RESULT.isdisjoint(before[place + 1 :]) or before[place + 1] in _CAUSE
+        for place, word in enumerate(before)
+        if word in _NEGATION
+    )
+
+
+def _is_answered(after: list[str]) -> bool:
+    """
+    Say whether the words behind hemolysis answer that there is none; "not reported" is told of the result.
+
+    What else is asked in the same breath ("hemolysis/icterus/lipemia: none") may stand between.
+    """
+    after = list(dropwhile(lambda word: _LIPEMIA.has(word) or word in _AND, after))
+    return any(
+        word in _ANSWERS and not (word in _NEGATION and not _OF_THE_RESULT.isdisjoint(after[place + 1 : place + 2]))
+        for place, word in enumerate(after[:2])
     )

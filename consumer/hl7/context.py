@@ -7,7 +7,7 @@ from hashlib import blake2b  # noqa: TC003  (a type, and the name of a slot besi
 from typing import NamedTuple
 
 from consumer.hl7.codes import Kind, Observation, split_identifier
-from consumer.hl7.er7 import NULL, Message, bounded, component, unescape
+from consumer.hl7.er7 import LONGEST_REMEMBERED, NULL, Message, bounded, component, unescape
 from consumer.hl7.identity import Chosen, patient_from
 from consumer.hl7.making import maker
 from consumer.hl7.measure import Fault, Measured, measure
@@ -57,6 +57,8 @@ class SenderContext:
         raw = pid[3]
         if raw in self._chosen:
             return self._chosen[raw]
+        if len(raw) > LONGEST_REMEMBERED:
+            return patient_from(pid, self.site, self.sender)
         if len(self._chosen) >= _CACHE_LIMIT:
             self._chosen.clear()
         found = self._chosen[raw] = patient_from(pid, self.site, self.sender)
@@ -67,7 +69,7 @@ class SenderContext:
         found = None if truncation else self.observations.get(raw)
         if found is None:
             found = observe(split_identifier(raw, truncation), self.sender)
-            if not truncation:
+            if not truncation and len(raw) <= LONGEST_REMEMBERED:
                 if len(self.observations) + len(self.nothing) >= _CACHE_LIMIT:
                     self.observations.clear()
                     self.nothing.clear()
@@ -85,7 +87,7 @@ class SenderContext:
         found = None if truncation else self.measures.get(key)
         if found is None:
             found = measure(value, units, observation, truncation)
-            if not truncation:
+            if not truncation and len(value) + len(units) <= LONGEST_REMEMBERED:
                 if len(self.measures) >= _CACHE_LIMIT:
                     self.measures.clear()
                 self.measures[key] = found

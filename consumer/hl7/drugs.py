@@ -52,6 +52,7 @@ _CONCENTRATIONS = (
 )
 _PERCENTAGE = re.compile(r"(?<![0-9.,])([0-9]+(?:\.[0-9]+)?) ?%")  # "50 %": grams in 100 mL
 _DILUENT = re.compile(r"\b(?:in|dextrose|glucose|sodium|nacl|d5w|water|ringer)\b")  # behind it the % is another's
+_LONGEST_NAME = 500  # RxNorm's longest names have half of that
 _PLACES = Decimal("1E-6")
 
 
@@ -145,7 +146,7 @@ def strength_of(text: str) -> Decimal | None:
     >>> strength_of("magnesium sulfate 2 g in 50 mL")
     Decimal('0.04')
     """
-    lowered = text.lower()
+    lowered = text[:_LONGEST_NAME].lower()
     for concentration in _CONCENTRATIONS:
         match = concentration.search(lowered)
         if match is not None:

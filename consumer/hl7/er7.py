@@ -17,6 +17,9 @@ from consumer.hl7.making import maker
 FIELD, COMPONENT, REPETITION, ESCAPE, SUBCOMPONENT = "|", "^", "~", "\\", "&"
 STANDARD_ENCODING = "^~\\&"
 NULL = '""'
+LONGEST_REMEMBERED = 1_000
+"""Characters of a raw field whose meaning is kept between messages: a bad sender's texts are not to fill the memory."""
+
 LONGEST_IDENTIFIER = 250
 """HL7 v2.5 gives the entity identifier of an order, a specimen or a message 199 characters at most."""
 
@@ -31,7 +34,8 @@ _BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
 _SEGMENT_START = re.compile(r"[A-Z][A-Z0-9]{2}(?=\||$)")
 _MESSAGE_START = re.compile(rb"(?:^|[\r\n\x0b\x1c\x0c])[ \t]*(?:\xef\xbb\xbf)?(?=MSH[^\r\nA-Za-z0-9 ])")
 # Terminators that an export wrote out in a message of one line: ``\r``, ``\n``, ``<CR>`` before a segment.
-_WRITTEN_OUT = re.compile(r"(?:(?:\\r\\n|\\[rn]|<CR>|<LF>)\s*)+(?=[A-Z][A-Z0-9]{2}\||$)")
+_WRITTEN_OUT = re.compile(r"(?:(?:\\r\\n|\\[rn]|<CR>|<LF>)\s{0,64}){1,16}(?=[A-Z][A-Z0-9]{2}\||$)")
+_TORN_SEGMENT = re.compile(rb"(?:^|[\r\n\x0b\x1c])[ \t]*(?!FHS|BHS|BTS|FTS)[A-Z][A-Z0-9]{2}\|")
 _NOT_A_DELIMITER = re.compile(r"[\w\s\x00-\x1f\x7f(){}\[\]<>\"'.,:;+/-]")
 
 
@@ -76,6 +80,12 @@ def read_record(raw: bytes) -> list[Message]:
             raw, flags = text.encode("utf-8", "replace"), ("utf_16",)
     starts = [match.end() for match in _MESSAGE_START.finditer(raw)]
     return [_read_message(raw[start:end], flags) for start, end in zip(starts, [*starts[1:], len(raw)], strict=False)]
+
+
+def starts_torn(raw: bytes) -> bool:
+    """Say whether segments stand before a record's first MSH: the end of a message whose start is lost."""
+    start = _MESSAGE_START.search(raw)
+    return start is not None and _TORN_SEGMENT.search(raw, 0, start.start()) is not None
 
 
 def utf16_encoding(raw: bytes) -> str:
@@ -151,22 +161,23 @@ def _repair(lines: list[str]) -> tuple[list[str], bool]:
     A line that starts no segment continues the one before it when it carries fields of it (a line break inside a
     text) or when that is a note; otherwise it says nothing.
     """
-    segments: list[str] = []
+    segments: list[list[str]] = []  # each in the pieces that it was torn into
     pending: list[str] = []
     torn = False
     for line in lines:
         segment = line.lstrip(" \t\f\ufeff") if line[:1] in (" ", "\t", "\f", "\ufeff") else line
         if _SEGMENT_START.match(segment) is not None:
             if segment[:3] not in _BATCH:
-                segments.append(segment)
+                segments.append([segment])
                 pending = []
-        elif segment.strip() and segments and segments[-1][3:4] == FIELD:
+        elif segment.strip() and segments and segments[-1][0][3:4] == FIELD:
             pending.append(segment)
-            if FIELD in segment or segments[-1].startswith("NTE"):
-                segments[-1] += " ".join(pending) if segment[0] == FIELD else " " + " ".join(pending)
+            if FIELD in segment or segments[-1][0].startswith("NTE"):
+                text = " ".join(pending)
+                segments[-1].append(text if segment[0] == FIELD else f" {text}")
                 pending = []
                 torn = True
-    return segments, torn
+    return list(map("".join, segments)), torn
 
 
 def _decode(raw: bytes) -> tuple[str, str]:

@@ -43,7 +43,6 @@ class Drawn(NamedTuple):
 _drawn = maker(Drawn)
 
 NO_RESULT = frozenset({"ED", "RP"})  # OBX-2: a document or a pointer
-_NO_REMARK = frozenset("0123456789<>=.+-") | {""}  # begins of numbers, and of nothing
 NUMBERS = re.compile(r"[0-9<>=.+\r-]*").fullmatch
 VALUE = itemgetter(5)
 _LONGEST_REMARK = 4_000  # characters; what is longer is a report
@@ -51,14 +50,19 @@ _LONGEST_REMARK = 4_000  # characters; what is longer is a report
 
 def remarks(run: Iterable[list[str]]) -> list[str]:
     """Return the texts of NTE that follow each other; a line that begins in lower case goes on with the one before."""
-    texts: list[str] = []
+    texts: list[list[str]] = []
     for segment in run:
         text = segment[3] if len(segment) > 3 else ""
         if texts and text[:1].islower():
-            texts[-1] += " " + text
+            texts[-1].append(text)
         else:
-            texts.append(text)
-    return texts
+            texts.append([text])
+    return list(map(" ".join, texts))
+
+
+def texts_in(run: Iterable[list[str]]) -> list[str]:
+    """Return the texts that stand as values in some OBX; a document or a number is none."""
+    return [obx[5] for obx in run if len(obx) > 5 and obx[2] not in NO_RESULT and not NUMBERS(obx[5])]
 
 
 class Order:
@@ -132,9 +136,7 @@ class Order:
                     continue  # numbers alone, as nearly always
             except IndexError:  # an OBX without a value among them
                 pass
-            self.notes += [
-                obx[5] for obx in run if len(obx) > 5 and obx[5][:1] not in _NO_REMARK and obx[2] not in NO_RESULT
-            ]
+            self.notes += texts_in(run)
 
     def drawn(self, context: Context, obx: list[str]) -> Drawn | None:
         """

@@ -6,7 +6,7 @@ from consumer.hl7.administrations import Given
 from consumer.hl7.codes import Kind, Observation
 from consumer.hl7.context import Context
 from consumer.hl7.making import maker
-from consumer.hl7.orders import Found, Order, remarks
+from consumer.hl7.orders import Found, Order, remarks, texts_in
 from consumer.hl7.outcome import NotOurs
 from consumer.hl7.specimen import Specimen, specimen_of
 
@@ -62,10 +62,11 @@ class PatientGroup:
 class Gathering:
     """Walks the segments of a message once and sorts them into patient groups."""
 
-    __slots__ = ("_context", "_numbers", "_orc", "_route", "_specimens", "evn", "groups")
+    __slots__ = ("_context", "_notes", "_numbers", "_orc", "_route", "_specimens", "evn", "groups")
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._notes: list[str] = []  # remarks between an ORC, or a specimen that stands first, and its orders
         self._numbers: dict[str, int] = {}
         self._orc: list[str] = []
         self._route = ""
@@ -87,6 +88,8 @@ class Gathering:
             if name == "NTE":
                 if order is not None:
                     order.notes += remarks(run)
+                elif self._orc or self._specimens:
+                    self._notes += remarks(run)
                 continue
             for segment in run:
                 if name == "OBR":
@@ -97,12 +100,14 @@ class Gathering:
                     group = PatientGroup(segment)
                     self.groups.append(group)
                     order = None
-                    self._orc, self._route, self._specimens = [], "", []
+                    self._orc, self._route, self._specimens, self._notes = [], "", [], []
                 elif name == "PV1":
                     group.pv1 = group.pv1 or segment
                 elif name == "ORC":
                     self._orc = segment
                     self._route = ""
+                    if not self._specimens:
+                        self._notes = []
                     order = None
                 elif name in _OTHERS:
                     self._other(name, segment, group)
@@ -142,19 +147,25 @@ class Gathering:
             context.not_ours[NotOurs.OTHER_CODE] += others
         if order is not None:
             order.runs.append(run)
+        elif self._specimens:
+            self._notes += texts_in(run)
         return order
 
     def _new_order(self, group: PatientGroup, obr: list[str]) -> Order:
         order = Order(obr, self._orc, self._context.control_id)
         if self._specimens:
             order.specimens.extend(self._specimens)
+        if self._notes:
+            order.notes += self._notes
+            if not self._specimens:
+                self._notes = []
         group.orders.append(order)
         return order
 
     def _specimen(self, specimen: Specimen, order: Order | None) -> Order | None:
         """An SPM belongs to the order before it; where orders follow their specimen, to those that come."""
         if self._context.header.trigger in _SPECIMEN_FIRST or order is None:
-            self._specimens = [specimen]
+            self._specimens, self._notes = [specimen], []
             return None
         order.specimens.append(specimen)
         return order
@@ -178,15 +189,20 @@ class Gathering:
             group.mrg.append((self._numbers[name], segment))
 
     def _route_of(self, fields: list[str], group: PatientGroup) -> None:
-        """An RXR is of the drug before it; one before any drug of its order holds for those that come."""
+        """
+        An RXR is of the drugs before it that have none; the first of several counts.
+
+        Behind an order it holds for what is given by it, until that has one of its own; before any drug of its order,
+        for those that come.
+        """
         route = fields[1] if len(fields) > 1 else ""
-        if group.given and group.given[-1][1].orc is self._orc:
-            given = group.given[-1][1]
-            given.route = given.route or route
-            if group.given[-1][0] != "RXA":
-                self._route = route
-        else:
+        before = group.given[-1] if group.given and group.given[-1][1].orc is self._orc else None
+        if before is None or (before[0] != "RXA" and not before[1].routed):
             self._route = route
+        for name, given in reversed(group.given if before is not None and route else []):
+            if given.routed or given.orc is not self._orc or (before is not None and name != before[0]):
+                break
+            given.route, given.routed = route, True
 
 
 def _left(run: list[list[str]], before: int, nothing: Container[str]) -> list[tuple[int, list[str]]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from consumer.hl7.codes import Kind, split_identifier
-from consumer.hl7.er7 import NULL, declared_charset
+from consumer.hl7.er7 import LONGEST_REMEMBERED, NULL, declared_charset
 from consumer.hl7.site import Sender, Site, observe
 
 _LIMIT = 100_000
@@ -90,7 +90,8 @@ class Prefilter:
                     return True
             if len(known) >= _LIMIT:
                 known.clear()
-            known.add(field)
+            if len(field) <= LONGEST_REMEMBERED:
+                known.add(field)
         return False
 
     def _matters(self, text: str) -> bool:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple, Self
 
@@ -16,11 +17,15 @@ def fold(text: str) -> str:
     """
     Return *text* in lower case, without accents, in its plain width.
 
-    >>> fold("KALSİYUM, İyonize"), fold("Cálcio iônico"), fold("Ｋ⁺"), fold("fæces")
-    ('kalsiyum, iyonize', 'calcio ionico', 'k+', 'faeces')
+    UTF-8 that was read as Latin-1, as its sender declared, is read again.
+
+    >>> fold("KALSİYUM, İyonize"), fold("Cálcio iônico"), fold("Ｋ⁺"), fold("fæces"), fold("hÃ¤molytisch")
+    ('kalsiyum, iyonize', 'calcio ionico', 'k+', 'faeces', 'hamolytisch')
     """
     if text.isascii():
         return text.lower()
+    with suppress(UnicodeError):  # as nearly always
+        text = text.encode("latin-1").decode("utf-8")
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char)).translate(_LETTERS)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from consumer.hl7.er7 import COMPONENT, ESCAPE, NULL, REPETITION, unescape
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}\.?[0-9]{0,12}|\.[0-9]{1,12})")
+_LONGEST = 100  # digits, a comparator in words, escapes
 _COMPARATORS = {
     "": "",
     "=": "",
@@ -47,7 +48,6 @@ def is_empty(raw: str) -> bool:
     return raw == "" or not raw.replace(COMPONENT, "").replace(REPETITION, "").strip() or raw.strip() == NULL
 
 
-@lru_cache(maxsize=8192)
 def read_number(raw: str) -> Number | None:
     """
     Return the one number of a raw OBX-5, or None when it is not exactly one number with an optional comparator.
@@ -55,6 +55,16 @@ def read_number(raw: str) -> Number | None:
     >>> read_number(">^10")
     Number(value=Decimal('10'), comparator='>', text='>10')
     """
+    if len(raw) > _LONGEST:
+        raw = raw.strip()
+        if len(raw) > _LONGEST:
+            return None  # a text, however long
+    return _read_number(raw)
+
+
+@lru_cache(maxsize=8192)
+def _read_number(raw: str) -> Number | None:
+    """Read what is short enough to be a number; the same few hundred come again and again."""
     if REPETITION in raw:
         return None
     parts = [unescape(part).strip() if ESCAPE in part else part.strip() for part in raw.split(COMPONENT)]

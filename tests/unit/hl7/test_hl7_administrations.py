@@ -185,6 +185,9 @@ def test_start_and_end(decode: Decode, end: str, ended_at: int | None) -> None:
         ("pending", "", "unclear"),
         ("CP", "00^Parental decision", "unclear"),
         ("", "refused", "unclear"),
+        ("Rate/Dose Change", "", "given"),
+        ("Begin Bag", "", "given"),
+        ("Not Done", "", "deleted"),
     ],
 )
 def test_completion(decode: Decode, completion: str, refusal: str, expected: str) -> None:
@@ -277,6 +280,31 @@ def test_routes_of_several(decode: Decode) -> None:
     oral, intravenous = decode(raw).events[0].administrations
     assert (oral.order_number, oral.parenteral) == ("R1", False)
     assert (intravenous.order_number, intravenous.parenteral) == ("R2", True)
+
+
+ORDERED = "RXE||1658236^magnesium sulfate^RXNORM|2||g"
+
+
+@pytest.mark.parametrize(
+    ("segments", "parenteral"),
+    [
+        ([ORDERED, "RXR|PO", rxa(), "RXR|IV"], [True]),
+        ([ORDERED, "RXR|IV", rxa(), "RXR|PO"], [False]),
+        ([ORDERED, "RXR|PO", "RXR|IV", rxa()], [False]),  # the first of several
+        ([ORDERED, "RXR|PO", rxa(), "RXR|"], [False]),
+        ([ORDERED, "RXR|PO", rxa(), "RXR|IV", rxa(f3="20260101090000")], [True, False]),
+        ([rxa(), rxa(f3="20260101090000"), "RXR|PO"], [False, False]),  # {RXA} RXR
+        ([rxa(), "RXR|IV", rxa(f3="20260101090000"), "RXR|PO"], [True, False]),
+        ([rxa(), "RXR|PO", "RXR|IV"], [False]),
+        (["RXR|PO", rxa(), rxa(f3="20260101090000")], [False, False]),
+    ],
+)
+def test_hl7_4_routes_of_an_order_and_of_what_was_given(
+    decode: Decode, segments: list[str], parenteral: list[bool]
+) -> None:
+    """An RXR holds for the RXA before it without one; the ordered route only where no other was told."""
+    administrations = decode(typed("RAS^O17", "ORC|RE|P1|R1", *segments)).events[0].administrations
+    assert [each.parenteral for each in administrations] == parenteral
 
 
 @pytest.mark.parametrize("kind", ["RAS^O17", "RAS^O01", "RAS"])

@@ -109,15 +109,17 @@ REMARKS = {
         | Muestra ligeramente hemolizada | 标本轻微溶血 | Échantillon légèrement hémolysé
         | leicht hämolytisches Serum | Hemolysert prøve | Hæmolyse | HEMOLİZLİ NUMUNE | Siero emolitico
         | Гемолиз | licht hemolytisch | NO VISIBLE ICTERUS. HEMOLYZED. | Possible hemolysis
-        | HEMOLYSIS FALSELY ELEVATES K | Hemolyzed. Grossly lipemic""",
+        | HEMOLYSIS FALSELY ELEVATES K | Hemolyzed. Grossly lipemic | Monster gehemolyseerd | Hemolyserat prov
+        | Próbka zhemolizowana | ?haemolysed | Hemolyzed and lipemic | Hämolyseindex: 120""",
     Condition.GROSSLY_HEMOLYZED: """GROSSLY HEMOLYZED. HEMOLYSIS FALSELY ELEVATES K | MARKEDLY HEMOLYZED
         | HEMOLYZED, GROSSLY | GROSSLY HEMOLYZED AND LIPEMIC | Hemolysis 3+ | Hämolyse +++
         | hochgradige Hämolyse | hémolyse massive | Hemólisis marcada | hemólise acentuada | sterkt hemolysert
         | ernstig hemolytisch | aşırı hemolizli | 重度溶血 | emolisi marcata | сильный гемолиз
-        | HEMOLYSIS INDEX: 412""",
+        | HEMOLYSIS INDEX: 412 | Hämolyseindex: 320 | silná hemolýza | Kraftigt hemolyserat""",
     Condition.CLOTTED: """Specimen clotted | Clots present | CLOT | micro clots detected
         | Gerinnsel in der Probe | Probe geronnen | caillot | muestra coagulada | amostra coagulada
-        | campione coagulato | pıhtılı numune | 有凝块 | clotted specimen, please repeat""",
+        | campione coagulato | pıhtılı numune | 有凝块 | clotted specimen, please repeat | Koagulerat prov
+        | Is the patient fasting? Sample clotted""",
     Condition.CONTAMINATED: """Specimen contaminated | IV contamination | Kontamination mit Infusion
         | échantillon contaminé | muestra contaminada con suero | Prøven er forurenset | 标本污染""",
     None: """no gross hemolysis | Hemolysis: 0 | Hemolysis Index 12 | Hämolyse negativ | pas d'hémolyse
@@ -127,7 +129,9 @@ REMARKS = {
         | Streptococo beta-hemolítico | 溶血性贫血 | If hemolyzed, results may be elevated | loincloth
         | Cross-Contamination of words | No clots | r/o clot | hx of clots in the leg | Rule out hemolysis
         | history of clot | Clotting time prolonged | gold top, clot activator | sem coágulos
-        | Possible IV contamination | Urine culture contaminated | NOTIFIED PATIENT CREDITED | ___""",
+        | Possible IV contamination | Urine culture contaminated | NOTIFIED PATIENT CREDITED | ___
+        | ?EDTA contamination | Sample contaminated? | Clotted? Please repeat | Hämolyseindex 45 | Ej hemolys
+        | Hemolysis/Icterus/Lipemia: None | Hemolysis and lipemia not detected""",
 }
 
 
@@ -138,3 +142,33 @@ REMARKS = {
 def test_hl7_2_remarks(text: str, condition: Condition | None) -> None:
     """Hemolysis with its grade, a clot or a contamination; nothing when negated, past, feared only, or of a germ."""
     assert conditions_of(text) == (() if condition is None else (condition,))
+
+
+OF_THE_RESULT = """Potassium not reported due to hemolysis | Potassium not reported: haemolysed sample
+    | Unable to report potassium, not valid because of hemolysis | Critical value not called: hemolyzed
+    | Potassium not analysed as sample haemolysed | No potassium result - specimen hemolyzed
+    | Haemolysed - not reported | Haemolysed: no result | haemolysed K not reported
+    | Kalium nicht verwertbar wegen Hämolyse | nicht bestimmbar: Probe hämolytisch
+    | Kalium niet betrouwbaar door hemolyse | Kan ikke analyseres pga hæmolyse | Résultat non rendu: hémolyse
+    | Potassium non interprétable en raison d'une hémolyse | No se informa potasio por hemólisis
+    | Potassio non refertabile per emolisi"""
+OF_THE_TUBE = """Not due to hemolysis | not because of hemolysis | Result not affected by hemolysis
+    | Not reported: specimen is not hemolyzed | non per emolisi | If reported as hemolyzed, repeat"""
+
+
+@pytest.mark.parametrize(
+    ("text", "conditions"),
+    [(text.strip(), (Condition.HEMOLYZED,)) for text in OF_THE_RESULT.split("|")]
+    + [(text.strip(), ()) for text in OF_THE_TUBE.split("|")],
+)
+def test_hl7_2_a_negation_of_the_result(text: str, conditions: tuple[Condition, ...]) -> None:
+    """Where the result is what is not there, hemolysis is why; where hemolysis is negated, it is none."""
+    assert conditions_of(text) == conditions
+
+
+@pytest.mark.parametrize(
+    "text", ["Probe stark hämolytisch", "hémolyse marquée", "Hæmolyseret prøve", "prøven er forurenset"]
+)
+def test_hl7_1_utf_8_under_a_declared_latin_1(text: str) -> None:
+    """A sender that declares 8859/1 and writes UTF-8 is read as it declares; its remarks are understood anyway."""
+    assert conditions_of(text.encode().decode("latin-1")) == conditions_of(text) != ()

@@ -262,6 +262,7 @@ def test_hl7_2_a_remark_over_several_lines(decode: Decode, lines: list[str], con
         obx("CMT^Comment^L", "Specimen hemolyzed", f2="TX", units=""),
         obx("LDH^LDH^L", "HEMOLYZED", f2="ST", units="U/L"),
         obx("LDH^LDH^L", "HEMOLYZED", units="U/L"),
+        obx("CMT^Comment^L", "2+ hemolysis", f2="ST", units=""),
         obx(value="Specimen hemolyzed", f2="TX", units=""),  # a fragment of the potassium itself
     ],
 )
@@ -283,3 +284,29 @@ def test_hl7_2_no_remark_in_an_obx(decode: Decode, other: str) -> None:
     """A document, a report of thousands of letters and a negation are none."""
     (event,) = decode(oru(obx(), other)).events
     assert event.tubes == ()
+
+
+SPM = segment("SPM", f1="1", f2="S7", f4="SER", f11="P")
+OTHER_OBR = OBR.replace("L1", "L2")
+HEMOLYZED_NOTE = "NTE|1|L|Specimen hemolyzed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "segments", "touched"),
+    [
+        # v2.7 and later: a note between ORC and OBR; it is of that order alone.
+        ("ORU^R01", ["ORC|RE", HEMOLYZED_NOTE, OBR, obx(), "ORC|RE", OTHER_OBR, obx(MAGNESIUM, "0.8")], ["L1"]),
+        ("ORU^R01", ["ORC|RE", HEMOLYZED_NOTE, "ORC|RE", OBR, obx()], []),
+        ("ORU^R01", [HEMOLYZED_NOTE, OBR, obx()], []),  # of the patient
+        # Specimen first: what stands between it and its orders is of its tube.
+        ("OUL^R22", [SPM, HEMOLYZED_NOTE, OBR, obx(), OTHER_OBR, obx(MAGNESIUM, "0.8")], ["L1", "L2"]),
+        ("OUL^R22", [SPM, HEMOLYZED_NOTE, "ORC|RE", OBR, obx()], ["L1"]),
+        ("OUL^R22", [SPM, obx("CND^Condition^L", "Hemolyzed", f2="ST", units=""), OBR, obx()], ["L1"]),
+        ("OUL^R22", [SPM, HEMOLYZED_NOTE, SPM.replace("S7", "S8"), OBR, obx()], []),
+    ],
+)
+def test_hl7_2_a_remark_before_its_order(decode: Decode, kind: str, segments: list[str], touched: list[str]) -> None:
+    """A note between an ORC and its OBR, or under a specimen that stands first, is of the orders that come."""
+    (event,) = decode(join(MSH.replace("ORU^R01^ORU_R01", kind), PID, *segments)).events
+    containers = {result.container for result in event.results if result.order_number in touched}
+    assert {tube.container for tube in event.tubes if tube.condition is HEMOLYZED} == containers
