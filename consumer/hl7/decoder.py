@@ -18,7 +18,7 @@ from consumer.hl7.encounter import (
     merge_of,
     visit_of,
 )
-from consumer.hl7.er7 import Message, component, read_record
+from consumer.hl7.er7 import Message, component, read_record, starts_torn
 from consumer.hl7.identity import order_patient
 from consumer.hl7.making import maker
 from consumer.hl7.outcome import EMPTY_COUNTS, Decoded, DecodedMessage, NotOurs, Outcome, Reason, Rejected
@@ -67,7 +67,7 @@ class Decoder:
                 return Decoded((_EMPTY_BATCH_IGNORED,))
             reason = Reason.NOT_HL7 if raw.strip(b" \t\r\n\x0b\x1c\x00") else Reason.EMPTY
             return Decoded((_not_a_message(reason),))
-        decoded = []
+        decoded = [_not_a_message(Reason.NOT_HL7)] if not raw.startswith(b"MSH") and starts_torn(raw) else []
         for message in messages:
             header, application, facility = header_of(message)
             sender = self.sender(application, facility)
@@ -113,9 +113,12 @@ class Decoder:
 
     def _message(self, context: Context, source: Source) -> DecodedMessage:
         """Return what one message says: its patients one by one, then the outcome of it all."""
-        header = context.header
         gathering = Gathering(context)
         groups = gathering.walk()
+        if context.header.kind == "ADT" and not context.header.trigger:
+            told = component(gathering.evn[1] if len(gathering.evn) > 1 else "", 1).strip().upper()
+            context.header = context.header._replace(trigger=told)
+        header = context.header
         if self._accepted is not None and header.processing_id not in self._accepted:
             _set_aside(groups, context, NotOurs.PROCESSING_ID)
             return _ended(context, (), Reason.PROCESSING_ID)

@@ -21,7 +21,7 @@ _KEPT = 8192
 """Patients whose PID and PV1 need not be read again: those that are in; bounded."""
 
 _DATE = re.compile(r"(?:1[89]|2[0-2])[0-9]{2}(?:(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])?)?")
-_ICD_10 = re.compile(r"[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?")
+_ICD_10 = re.compile(r"([A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?)(?: ?[+*!#†‡]| G)*")
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9.-]{1,11}")
 
 
@@ -94,14 +94,16 @@ def diagnosis_of(fields: list[str]) -> str:
     """
     Return the code of a DG1, in upper case with its dots, or an empty string.
 
-    DG1-3.1, or another component of DG1-3 when the ICD-10 code stands there; never a text.
+    DG1-3.1, or another component of DG1-3 when the ICD-10 code stands there; never a text. The marks that ICD-10 and
+    its national editions write behind a code (dagger, asterisk, ``!``, G for certain) are no part of it.
     """
     if len(fields) < 4 or (len(fields) > 21 and fields[21].strip().upper() == "D"):
         return ""
     parts = [unescape(part).strip().upper() for part in fields[3].split(REPETITION, 1)[0].split(COMPONENT)]
     for number in (0, 3, 1, 4):
-        if number < len(parts) and _ICD_10.fullmatch(parts[number]) is not None:
-            return parts[number]
+        found = _ICD_10.fullmatch(parts[number]) if number < len(parts) else None
+        if found is not None:
+            return found[1]
     return parts[0] if _CODE.fullmatch(parts[0]) is not None else ""
 
 

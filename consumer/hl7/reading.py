@@ -7,7 +7,7 @@ from consumer.hl7.administrations import is_cancelled, read_administration, read
 from consumer.hl7.codes import Kind
 from consumer.hl7.context import CLOCK_SKEW, Context
 from consumer.hl7.encounter import dialysis_of, encounter_of
-from consumer.hl7.er7 import component, entity_identifier
+from consumer.hl7.er7 import entity_identifier
 from consumer.hl7.orders import Order
 from consumer.hl7.outcome import NotOurs, Reason
 from consumer.hl7.patient_group import PatientGroup
@@ -57,10 +57,8 @@ def read_others(group: PatientGroup, evn: list[str], context: Context, *, known:
     """Return what a message without results says of a patient; None when that is nothing for us."""
     kind, trigger = context.header.kind, context.header.trigger
     parts: Parts = {}
-    if kind == "ADT":
-        trigger = trigger or component(evn[1] if len(evn) > 1 else "", 1).strip().upper()
-        if group.pid is not None:
-            parts["encounter"] = encounter_of(trigger, evn, group.pid, group.dg1, context)
+    if kind == "ADT" and group.pid is not None:
+        parts["encounter"] = encounter_of(trigger, evn, group.pid, group.dg1, context)
     if kind in ("ADT", "BAR"):
         sessions = [dialysis_of(fields, number, context) for number, fields in group.pr1]
         dialyses = tuple(session for session in sessions if session is not None)

@@ -71,6 +71,25 @@ def test_several_msh_without_a_batch_header() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "outcomes"),
+    [
+        (obx().encode() + b"\r", [Outcome.DEAD_LETTER, Outcome.JUDGED]),
+        (b"\x0bPID|1\r" + obx().encode() + b"\r\x1c\r\x0b", [Outcome.DEAD_LETTER, Outcome.JUDGED]),
+        (b"\x0b", [Outcome.JUDGED]),
+        (b"\r\n\r\n", [Outcome.JUDGED]),
+        (b"\xef\xbb\xbf", [Outcome.JUDGED]),
+        (b"FHS|^~\\&|LAB\rBHS|^~\\&|LAB\r", [Outcome.JUDGED]),
+        (b"a line that says nothing\r\n", [Outcome.JUDGED]),
+    ],
+)
+def test_hl7_1_the_end_of_a_message_whose_start_is_lost(before: bytes, outcomes: list[Outcome]) -> None:
+    """Segments before a record's first MSH are somebody's results: never dropped, a dead letter beside the message."""
+    decoded = Decoder(Site.default()).decode(before + PLAIN, received_at=RECEIVED, source=Source("t", 0, 0))
+    assert [message.outcome for message in decoded.messages] == outcomes
+    assert decoded.messages[0].reason in (None, Reason.NOT_HL7)
+
+
+@pytest.mark.parametrize(
     ("outcomes", "whole"),
     [
         ([Outcome.JUDGED], Outcome.JUDGED),

@@ -114,6 +114,10 @@ def test_every_adt_is_context(decode: Decode, trigger: str) -> None:
         ("DG1|1||n179^AKI^I10", ("N179",)),
         ("DG1|1||^N18.4^I10", ("N18.4",)),
         ("DG1|1||L1^local^L^O14.1^Pre-eclampsia^I10", ("O14.1",)),
+        ("DG1|1||N18.4+^CKD^I10", ("N18.4",)),  # marks behind a code are no part of it
+        ("DG1|1||N08.3*^Glomerular disorder^I10", ("N08.3",)),
+        ("DG1|1||N18.4 G^certain^I10GM", ("N18.4",)),
+        ("DG1|1||N18.4 A^excluded^I10GM", ()),
         ("DG1|1||428.0^CHF^I9", ("428.0",)),
         ("DG1|1||Heart failure", ()),
         ("DG1|1||", ()),
@@ -172,6 +176,14 @@ def test_merges_that_are_none(decode: Decode, segments: list[str], outcome: Outc
     """A merge with itself is ignored; one without both numbers of a type is a dead letter."""
     message = decode(typed("ADT^A40", *segments, pid="PID|1||1^^^HOSP^MR"))
     assert (message.outcome, message.reason) == (outcome, reason)
+
+
+def test_hl7_3_the_event_of_an_adt_without_one(decode: Decode) -> None:
+    """Where MSH-9 says ADT alone, EVN-1 says which: a merge there is a merge, an unmerge a dead letter."""
+    (event,) = decode(typed("ADT", "EVN|A40", "MRG|2^^^HOSP^MR")).events
+    assert event.merge is not None
+    assert event.merge.retired.key == "HOSP|2"
+    assert decode(typed("ADT", "EVN|A37")).reason is Reason.UNMERGE_UNSUPPORTED
 
 
 def test_unmerge_is_a_dead_letter(decode: Decode) -> None:
