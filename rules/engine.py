@@ -27,7 +27,7 @@ from rules.patient import (
     join_histories,
     new_state,
 )
-from rules.retention import retain
+from rules.retention import KEEP_RESULTS, retain
 from rules.rulebook import Rulebook
 from rules.versions import PENDING, RETRACTING, identity
 from rules.words.transitions import transition
@@ -288,11 +288,17 @@ def _spoken(chart: Chart, lived: Lived, occasion: Occasion, *, unfired: Instant 
 
 
 def _potassium_since(chart: Chart) -> Instant:
-    """Return the first potassium of the open episode or run, which has no limit of age (RULES.md 7); else ``now``."""
+    """
+    Return the first potassium of the open episode or run, which has no limit of age (RULES.md 7); else ``now``.
+
+    One whose newest potassium is as old as the results that are dropped is over, whatever may still come.
+    """
     episode = latest_episode(chart)
-    since = episode.first.at if episode is not None and not has_cleared(chart, episode) else chart.now
-    run = latest_run(chart)
-    return min(since, run[0].at) if run else since
+    lasting = [latest_run(chart)]
+    if episode is not None and not has_cleared(chart, episode):
+        lasting.append(episode.draws)
+    horizon = chart.now - KEEP_RESULTS
+    return min([chart.now, *(draws[0].at for draws in lasting if draws and draws[-1].at >= horizon)])
 
 
 def _timer(change: Change, alert: Alert, occasion: Occasion) -> str | None:

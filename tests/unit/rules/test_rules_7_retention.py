@@ -70,6 +70,17 @@ def test_rules_7_an_open_run_keeps_its_first_potassium() -> None:
     assert changes(play.seen, Rule.REFRACTORY_HYPOKALEMIA)[0] == "raised warning"
 
 
+@pytest.mark.parametrize("value", ["5.6", "3.2"], ids=["an episode", "a run"])
+def test_rules_7_what_is_long_over_keeps_no_potassium(value: str) -> None:
+    """An episode gone silent, a run that recovered: after 14 days it keeps nothing, nothing is missing. RULES.md 7."""
+    play = Play()
+    play.tell(k(value, h(0)))
+    every_twelve_hours(play, "4.2", 60, 20 * 24)
+    state = stored(play)
+    assert state.results.oldest_at is not None
+    assert (state.results.oldest_at > d(4), state.history_incomplete) == (True, False)
+
+
 @pytest.mark.parametrize(
     "before",
     [
