@@ -3,22 +3,26 @@
 The engine against the rulebook written a second time.
 
 ``python -m tests.reference --seed 1 --histories 1000`` compares what both say of dense random histories, and prints
-each difference with the smallest history that shows it. ``python -m tests.reference PATH ...`` compares them over files
-of HL7 messages, or over folders that hold a ``feed.hl7``. Exit 1 when they differ.
+each difference with the smallest history that shows it; with ``--kind icu`` of weeks in intensive care.
+``python -m tests.reference PATH ...`` compares them over files of HL7 messages, or over folders that hold a
+``feed.hl7``. Exit 1 when they differ.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rules.events import Administration, PatientEvent
 from tests.reference.compare import both_of_file, differences, engine_lines, reference_lines
 from tests.reference.generate import history
+from tests.reference.icu import course
 from tests.reference.saying import Line
 from tests.reference.shrink import shrink
+
+KINDS = {"dense": history, "icu": course}
 
 
 def main() -> int:
@@ -27,8 +31,11 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", type=Path, help="files of HL7 messages, or folders with a feed.hl7")
     parser.add_argument("--seed", type=int, default=1, help="of the first history")
     parser.add_argument("--histories", type=int, default=1000)
+    parser.add_argument("--kind", choices=sorted(KINDS), default="dense", help="of the histories")
     arguments = parser.parse_args()
-    return _files(arguments.paths) if arguments.paths else _histories(arguments.seed, arguments.histories)
+    if arguments.paths:
+        return _files(arguments.paths)
+    return _histories(arguments.seed, arguments.histories, KINDS[arguments.kind])
 
 
 def _files(paths: Sequence[Path]) -> int:
@@ -43,10 +50,10 @@ def _files(paths: Sequence[Path]) -> int:
     return int(different > 0)
 
 
-def _histories(seed: int, count: int) -> int:
+def _histories(seed: int, count: int, made: Callable[[int], list[PatientEvent]]) -> int:
     started, transitions, different = time.monotonic(), 0, 0
     for each in range(seed, seed + count):
-        events = history(each)
+        events = made(each)
         if not differ(events):
             transitions += len(reference_lines(events))
             continue

@@ -27,6 +27,7 @@ class Patient(Speaker):
         self.stood: list[tuple[int, Finding]] = []
         self.last_event = 0
         self.draws: list[Draw] = []
+        self.dropped: set[Key] = set()
         self.due: int | None = None
 
     # What comes
@@ -41,8 +42,10 @@ class Patient(Speaker):
         records = {key_of(each) for old in self.entries for each in old.event.administrations}
         self.entries.append(entry)
         self.who = demographics_of(event, self.who)
-        self.draws = present(self.entries)
-        return self._judge(came, entry, self._why(before, records, event))
+        self._look()
+        lines = self._judge(came, entry, self._why(before, records, event))
+        self._drop()
+        return lines
 
     def tick(self, came: int, due: int) -> list[Line]:
         """Judge at a timer."""
@@ -81,8 +84,19 @@ class Patient(Speaker):
         self.sequences |= old.sequences
         self.stood += old.stood
         self.last_event = max(self.last_event, self.now)
-        self.draws = present(self.entries)
+        self.dropped |= old.dropped
+        self._look()
         return self._judge(came, None, "invalidated", closed)
+
+    def _look(self) -> None:
+        """Read the draws anew, but for those that were dropped."""
+        self.draws = [draw for draw in present(self.entries) if draw.key not in self.dropped]
+
+    def _drop(self) -> None:
+        """Drop the oldest results beyond 400: a draw is one, whatever its versions (reading 27)."""
+        oldest = sorted(self.draws, key=lambda draw: (draw.t, draw.newest.resulted_at, *draw.newest[1:4]))
+        self.dropped |= {draw.key for draw in oldest[:-400]}
+        self.draws = [draw for draw in self.draws if draw.key not in self.dropped]
 
     def _why(self, before: list[tuple[Any, ...]], records: set[Key], event: PatientEvent) -> str:
         """What a message did to what was known: withdrew, corrected, or only changed a verdict."""
@@ -196,7 +210,13 @@ class Patient(Speaker):
         return (self.now if first is None else first) + finding.waits
 
     def _never_stood(self, alert: Alert) -> bool:
-        """At none of the moments at which it was raised or changed is there a finding as things are known now."""
+        """
+        At none of the moments at which it was raised or changed is there a finding as things are known now.
+
+        Of what was dropped nothing can be said.
+        """
+        if self.dropped and alert.t < min(draw.t for draw in self.draws):
+            return False
         for came, now in alert.moments:
             chart = Chart(self.entries, self.who, came, now, self.draws)
             if any(
