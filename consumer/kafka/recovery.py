@@ -350,9 +350,10 @@ class Remedy:
         self.place = f"{stage} partition {partition.partition} of {partition.topic} (group {config.group(stage)})"
 
     def set_offset(self) -> str:
-        """Return the command that sets the offset, and what its two ends mean."""
+        """Return the command that sets the offset, and what each of its three ways means."""
         where = f"--stage {self._stage} --topic {self._partition.topic} --partition {self._partition.partition}"
         return (
             f"stop every member of the group, then `lab-alert offsets set {where} --to earliest` (judges again what "
-            "the topic still has) or `--to latest` (leaves it out), then start them."
+            "the topic still has), `--to latest` (leaves it out) or `--to OFFSET` (goes on at one that was noted "
+            "before), then start them."
         )

@@ -1,6 +1,7 @@
 """The changelog read back on a real broker: damage, tombstones, a beginning that moves, a restore that takes long."""
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from consumer.kafka import changelog, recovery
 from consumer.kafka.config import Timeouts
 from consumer.kafka.faults import Reason
 from consumer.kafka.handover import wall_clock
+from consumer.kafka.offsets import set_offsets
 from consumer.kafka.states import State
 from consumer.patients import Clock
 from consumer.stage import Output
@@ -149,7 +151,11 @@ def test_tombstones_and_a_beginning_that_moves(lab: Lab, monkeypatch: pytest.Mon
 
 
 def test_w6_offset_out_of_range(lab: Lab) -> None:
-    """Events that were deleted before they were judged stop their partition alone, with a remedy that cures it."""
+    """
+    Events that were deleted before they were judged stop their partition alone, with a remedy that cures it.
+
+    It is applied as it is printed, word for word: the partition then runs again, and judges what is left.
+    """
 
     async def test() -> None:
         events = lab.topic(Output.EVENTS)
@@ -167,6 +173,14 @@ def test_w6_offset_out_of_range(lab: Lab) -> None:
             await until(lambda: member.tasks[place].task.state is State.STOPPED)
             await until(lambda: member.tasks[other].task.state is State.RUNNING)
             assert member.tasks[place].task.reason is Reason.OFFSET_OUT_OF_RANGE
-            assert "offsets set --stage judge" in (member.tasks[place].task.trouble or "")
+            said = member.tasks[place].task.trouble or ""
+        words = shlex.split(said.split("`")[1])
+        assert words[:3] == ["lab-alert", "offsets", "set"]
+        named = dict(zip(words[3::2], words[4::2], strict=True))
+        assert named.keys() == {"--stage", "--topic", "--partition", "--to"}
+        await set_offsets(lab.config, named["--stage"], named["--topic"], [int(named["--partition"])], named["--to"])
+        async with lab.member("judge") as member:
+            await until(lambda: running(member, 2))
+            exactly_once(await counted(lab, 21), [*range(20), 102])
 
     play(test())

@@ -41,7 +41,7 @@ EMPTY = Restored(position=0, last=None, end=0, records=0)
 @pytest.mark.parametrize(
     ("committed", "restored", "reason", "words"),
     [
-        (None, WHOLE, Reason.OFFSET_LOST, "lab-alert offsets set"),
+        (None, WHOLE, Reason.OFFSET_LOST, "`--to OFFSET`"),
         ((50, None), WHOLE, Reason.OFFSET_LOST, "another tool"),
         ((50, USUAL), EMPTY, Reason.STATE_BEHIND, "made anew"),
         ((50, USUAL), WHOLE._replace(position=39, end=39), Reason.STATE_BEHIND, "offsets set"),
