@@ -1,10 +1,18 @@
-"""W9 and W13 without a broker: the defaults, and when a commit is due."""
+"""W9 and W13 without a broker: the defaults, what the clients are given of them, and when a commit is due."""
+
+from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
+from consumer.kafka import member, transaction
 from consumer.kafka.config import KafkaConfig, Pace, Timeouts
+from consumer.kafka.member import Member
+from consumer.kafka.observe import Silent
 from consumer.kafka.pending import Pending
+from consumer.kafka.reach import Reach
 from consumer.kafka.states import TRANSITIONS, State
+from consumer.kafka.transaction import Transactor
 from consumer.stage import Outcome, Outgoing, Output
 
 SOMETHING = Outgoing(Output.ALERTS, 0, b"key", b"value")
@@ -16,6 +24,58 @@ def test_w9_defaults() -> None:
     assert (timeouts.session_ms, timeouts.heartbeat_ms) == (45_000, 3_000)
     assert (timeouts.rebalance_ms, timeouts.transaction_ms) == (60_000, 10_000)
     assert timeouts.drain_seconds * 1000 < timeouts.rebalance_ms
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the clients that are made in this test are given."""
+    arguments: dict[str, Any] = {}
+    monkeypatch.setattr(member, "AIOKafkaConsumer", lambda **named: arguments.update(named))
+    monkeypatch.setattr(transaction, "AIOKafkaProducer", lambda **named: arguments.update(named))
+    return arguments
+
+
+UNLIKE_ANY_DEFAULT = KafkaConfig(
+    deployment="ward",
+    timeouts=Timeouts(session_ms=41_000, heartbeat_ms=2_500, rebalance_ms=59_000, transaction_ms=9_000),
+)
+
+
+@pytest.mark.parametrize("stage", ["ingest", "judge"])
+def test_w9_the_consumer_is_given_them(stage: str, given: dict[str, Any]) -> None:
+    """
+    A member's consumer has the configured timeouts, reads committed records, commits nothing and resets nothing itself.
+
+    What is left out is aiokafka's own: a session of 10 s and no longer to rejoin, uncommitted records, a silent
+    "latest", and a member put out of its group when it polls for nothing for five minutes.
+    """
+    config = UNLIKE_ANY_DEFAULT
+    Member(config, stage, lambda _: pytest.fail("no task is made"), Silent(), Reach("", Silent()))._make_consumer()
+    wanted = {
+        "group_id": f"ward-{stage}",
+        "session_timeout_ms": 41_000,
+        "heartbeat_interval_ms": 2_500,
+        "rebalance_timeout_ms": 59_000,
+        "request_timeout_ms": 20_500,
+        "isolation_level": "read_committed",
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "group_instance_id": None,
+    }
+    assert {name: given.get(name, "left out") for name in wanted} == wanted
+    assert given["max_poll_interval_ms"] > 10 * 365 * 86_400_000, "longer than any process lives"
+
+
+def test_w9_the_producer_is_given_them(given: dict[str, Any]) -> None:
+    """A task's producer has its own id (W1), the transaction timeout, no longer for an answer, and waits for all."""
+    Transactor(UNLIKE_ANY_DEFAULT, "judge", TopicPartition("lab-alert.events", 3))
+    wanted = {
+        "transactional_id": "ward-judge-judge-lab-alert.events-3",
+        "transaction_timeout_ms": 9_000,
+        "request_timeout_ms": 9_000,
+        "acks": "all",
+    }
+    assert {name: given.get(name, "left out") for name in wanted} == wanted
 
 
 def test_w1_ids() -> None:
