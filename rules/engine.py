@@ -279,7 +279,9 @@ def _spoken(chart: Chart, lived: Lived, occasion: Occasion, *, unfired: Instant 
     )
     after = chart if lived.state is chart.state else chart.with_state(lived.state)
     due = _next_due(after, lived.held_until) if unfired is None else unfired
-    state = retain(lived.state, chart.now, chart.rulebook, potassium_since=_potassium_since(after))
+    state = retain(
+        lived.state, chart.now, chart.rulebook, potassium_since=_potassium_since(after), exposures=after.exposures
+    )
     state = replaced(state, next_due=due)
     waiting = [alert.severity for alert in state.alerts if alert.awaits_catch_up and alert.ended is None]
     awaits = 0 if not waiting else (2 if max(waiting) is Severity.CRITICAL else 1)

@@ -9,6 +9,7 @@ from rules.finding import End, Finding, ended_by
 from rules.lazy import replaced
 from rules.pairing import following, joined, same
 from rules.patient import Alert, Moment
+from rules.retention import baselines_since
 from rules.rulebook import Rulebook
 
 
@@ -54,7 +55,9 @@ def _never_stood(chart: Chart, alert: Alert) -> bool:
     oldest = state.results.oldest_at
     if state.history_incomplete and (oldest is None or alert.trigger_at < oldest):
         return False
-    if alert.rulebook != version_of(chart.rulebook) and _trigger_stands(chart, alert):
+    baselines = baselines_since(chart.exposures, alert.trigger_at, chart.rulebook)
+    dropped = state.history_incomplete and oldest is not None and baselines < oldest
+    if (dropped or alert.rulebook != version_of(chart.rulebook)) and _trigger_stands(chart, alert):
         return False
     alone = chart.with_state(state._replace(alerts=(alert,)))  # what others stand on now, they did not own then
     for moment in alert.moments:

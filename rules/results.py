@@ -66,14 +66,17 @@ class Results:
             taken[analyte] = Series.of([entry]) if series is None else series.taking(entry)
         return type(self)(taken)
 
-    def since(self, horizon: Instant, potassium: Instant) -> Self:
-        """Return those drawn at *horizon* or later, potassiums at *potassium* or later: itself, where that is all."""
+    def since(self, horizon: Instant, potassium: Instant, calcium: Instant | None = None) -> Self:
+        """Return those of *horizon* or later, *potassium* and *calcium* of theirs: itself, where that is all."""
         oldest = self.oldest_at
         if oldest is None or oldest >= horizon:
             return self
+        longer = {Analyte.POTASSIUM: potassium}
+        if calcium is not None:
+            longer |= {Analyte.CALCIUM: calcium, Analyte.CALCIUM_IONIZED: calcium}
         kept = {}
         for analyte, series in self.series.items():
-            later = series.since(min(horizon, potassium) if analyte is Analyte.POTASSIUM else horizon)
+            later = series.since(min(horizon, longer.get(analyte, horizon)))
             if later is not None:
                 kept[analyte] = later
         same = len(kept) == len(self.series) and all(kept[analyte] is self.series[analyte] for analyte in kept)

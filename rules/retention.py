@@ -1,9 +1,10 @@
 """How long a patient's facts are kept: as long as a rule can ask for them (RULES.md 7)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from rules.events import DAY, Administration, Drug, Instant
+from rules.exposure import Exposure
 from rules.lazy import replaced
 from rules.patient import PatientState, StoredAdministration
 from rules.rulebook import Rulebook
@@ -23,7 +24,14 @@ had made of the others is then made anew.
 KEEP_CONTEXT = 30 * DAY
 
 
-def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_since: Instant) -> PatientState:
+def retain(
+    state: PatientState,
+    now: Instant,
+    rulebook: Rulebook,
+    *,
+    potassium_since: Instant,
+    exposures: Sequence[Exposure] = (),
+) -> PatientState:
     """
     Drop what no rule can ask for any more (RULES.md 7); what is dropped beyond the limit is counted.
 
@@ -32,9 +40,12 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         now: The moment of judging.
         rulebook: For the limit.
         potassium_since: Potassiums drawn at or after this are kept, however old: an open episode or run rests on them.
+        exposures: A potassium or calcium drawn then is held against the one before it, however long the exposure is.
     """
-    horizon = (min([now, *(a.trigger_at for a in state.alerts if a.ended is None)]) - KEEP_RESULTS) // DAY * DAY
-    results = state.results.since(horizon, potassium_since)
+    asked = min([now, *(a.trigger_at for a in state.alerts if a.ended is None)])
+    horizon = (asked - KEEP_RESULTS) // DAY * DAY
+    baselines = baselines_since(exposures, asked, rulebook)
+    results = state.results.since(horizon, min(potassium_since, baselines), baselines)
     excess = results.beyond(int(rulebook.results_at_most))
     if excess:
         results = results.without_oldest(excess)
@@ -52,6 +63,12 @@ def retain(state: PatientState, now: Instant, rulebook: Rulebook, *, potassium_s
         alerts=_those(state.alerts, lambda a: a.ended_at is None or a.ended_at >= context or a.trigger_at >= horizon),
         holds=_those(state.holds, lambda mark: mark.since >= context or mark.observed_at >= potassium_since),
     )
+
+
+def baselines_since(exposures: Iterable[Exposure], at: Instant, rulebook: Rulebook) -> Instant:
+    """Return from when on what was drawn before an exposure may be asked for by a draw at *at*, which may be *at*."""
+    asked = (e.start - rulebook.after_baseline for e in exposures if e.end + rulebook.after_window >= at)
+    return min([at, *asked])
 
 
 def _those(stored: tuple[K, ...], keep: Callable[[K], bool]) -> tuple[K, ...]:

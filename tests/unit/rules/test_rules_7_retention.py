@@ -3,7 +3,7 @@
 import pytest
 
 from rules.alert import Rule
-from rules.events import DAY, HOUR, Condition, Drug
+from rules.events import DAY, HOUR, Condition, Drug, Result
 from rules.patient import PatientState
 from rules.rulebook import DEFAULT, load
 from tests.unit.rules.builders import (
@@ -16,8 +16,10 @@ from tests.unit.rules.builders import (
     d,
     dialysis,
     dose,
+    egfr,
     given,
     h,
+    ica,
     infusion,
     k,
     mg,
@@ -238,3 +240,44 @@ def test_rules_7_a_merge_joins_what_is_kept() -> None:
     play.merge_from(other, h(2))
     assert (len(stored(play).results), stored(play).dropped) == (50, 30)
     assert DEFAULT.results_at_most == 400
+
+
+def three_weeks_of_magnesium(*before: Result) -> Play:
+    """An infusion from hour 0 on, told of twice a day, as for tetanus; and what was measured before it."""
+    play = Play(*before, egfr("90", h(-1)))
+    for hour in range(0, 21 * 24, 12):
+        play.tell(infusion(h(hour), order="I"), mg("1.2", h(hour)), k("4.5", h(hour)), at=h(hour))
+    return play
+
+
+def test_rules_7_an_exposure_keeps_the_potassium_before_it() -> None:
+    """An infusion of three weeks: a potassium that rises is held against the last one before it. RULES.md 7, 5."""
+    play = three_weeks_of_magnesium(k("5.0", h(-1)))
+    play.tell(k("5.5", d(21)))
+    assert changes(play.seen, Rule.HYPERKALEMIA_AFTER_MAGNESIUM) == ["raised warning"]
+    for day in range(22, 40):
+        play.tell(k("5.5", d(day)))
+    told = changes(play.seen, Rule.HYPERKALEMIA_AFTER_MAGNESIUM)
+    assert {change.split()[0] for change in told[1:]} <= {"reminded", "updated"}
+
+
+def test_rules_7_an_exposure_keeps_the_calcium_before_it() -> None:
+    """An infusion of three weeks: a calcium that was low before it is none of its doing. RULES.md 7, 5."""
+    play = three_weeks_of_magnesium(ca("1.95", h(-1)), ica("1.0", h(-1)))
+    play.tell(ca("1.8", d(21)), ica("0.95", d(21)))
+    assert changes(play.seen, Rule.HYPOCALCEMIA_AFTER_MAGNESIUM) == []
+
+
+def test_rules_7_a_dropped_baseline_retracts_nothing() -> None:
+    """An alert whose potassium before the infusion fell out of the 400 did stand. RULES.md 7."""
+    play = Play(k("4.0", h(-1)), egfr("90", h(-1)), rulebook=load({"parameters": {"results_at_most": 50}}))
+    play.tell(infusion(h(0), order="I"))
+    play.tell(k("5.6", h(4)))
+    play.tell(*(ca("2.3", h(1) + n) for n in range(47)), k("5.6", h(6)), at=h(6))
+    assert stored(play).results.oldest_at == h(-1)
+    play.tell(ca("2.3", h(7)), ca("2.3", h(7) + 1), ca("2.3", h(7) + 2))
+    assert stored(play).history_incomplete
+    play.tell(k("5.7", h(8)))
+    assert changes(play.seen, Rule.HYPERKALEMIA_AFTER_MAGNESIUM) == ["raised warning", "updated warning"]
+    play.tell(k(None, h(6), status="W", resulted=h(9)), k(None, h(8), status="W", resulted=h(9)), at=h(9))
+    assert changes(play.seen, Rule.HYPERKALEMIA_AFTER_MAGNESIUM)[2:] == ["retracted withdrawn"]
