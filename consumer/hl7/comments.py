@@ -44,7 +44,10 @@ _UNSPACED = _folded(_TABLE["nothing"]["unspaced"])
 
 _CLAUSE = re.compile(r"[.;!\n。；！]|(?<=\?)\s|,| but | aber | mais | pero ")
 _PLUSES = re.compile(r"([0-9])\s*\+|(?<![a-z0-9])(\++)")
-_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(r"([0-9]{1,9})")
+_VALUE = re.compile(r"\s*[:=]\s*[<>]?\s*([0-9]{1,4})(?![0-9/.:])")  # "hemolysis: 15": an index without its name
+_DASH = re.compile(r"\s*[:=]\s*[-–]\s*")
+_LETTER = re.compile(r"[^\W\d_]")
 _GRADE_GROSS, _INDEX_SUSPECT, _INDEX_GROSS, _LAST_GRADE = 3, 100, 300, 4  # RULES.md 3
 
 
@@ -123,14 +126,29 @@ def _hemolysis(clause: str, said: list[str]) -> Condition | None:
         return None
     if any(_GROSS.has(word) and not _LIPEMIA.has(after) for word, after in zip(said, [*said[1:], ""], strict=True)):
         return Condition.GROSSLY_HEMOLYZED
-    pluses = _PLUSES.search(clause)
+    start = clause.index(said[place])
+    pluses = _pluses_of(clause, start)
     if pluses is not None:
         grade = int(pluses[1]) if pluses[1] else len(pluses[2])
         return _graded(grade, 1, _GRADE_GROSS)
-    number = _NUMBER.search(clause)
-    if number is not None and any(map(_INDEX.has, said)) and int(number[0]) > _LAST_GRADE:
-        return _graded(int(number[0]), _INDEX_SUSPECT, _INDEX_GROSS)
+    behind = clause[start + len(said[place]) :]
+    if _DASH.fullmatch(behind) is not None:
+        return None
+    number = _NUMBER.search(clause) if any(map(_INDEX.has, said)) else _VALUE.match(behind)
+    if number is not None and int(number[1]) > _LAST_GRADE:
+        return _graded(int(number[1]), _INDEX_SUSPECT, _INDEX_GROSS)
     return Condition.HEMOLYZED
+
+
+def _pluses_of(clause: str, start: int) -> re.Match[str] | None:
+    """Return the plus of the hemolysis at *start*: behind it, or before it where that is how the clause begins."""
+    pluses = list(_PLUSES.finditer(clause))
+    if len(pluses) < 2:
+        return pluses[0] if pluses else None
+    before = [each for each in pluses if each.start() < start]
+    behind = pluses[len(before) :]
+    begins = _LETTER.search(clause, 0, pluses[0].start()) is None
+    return before[-1] if before and (begins or not behind) else behind[0]
 
 
 def _graded(value: int, suspect: int, gross: int) -> Condition | None:

@@ -42,6 +42,7 @@ _GRAMS: Mapping[str, Decimal] = {
     **dict.fromkeys(("meq", "meqs", "mval"), _GRAMS_PER_MEQ),
     **dict.fromkeys(("mmol", "mmols"), 2 * _GRAMS_PER_MEQ),
 }
+_ROUNDED = frozenset({"meq", "mmol"})  # "4 mEq/mL (50 %)": 4.06, rounded for the label; the percentage is exact
 _MILLILITERS = frozenset({"ml", "mls", "cc", "milliliter", "milliliters", "millilitre", "millilitres"})
 _QUANTITY = r"(?<![0-9.,])([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)"  # "1,000" is a thousand, "0,5" nobody's guess
 _AMOUNT = rf"{_QUANTITY} ?(g|gm|gram|grams|mg|meq|mmol)"
@@ -147,14 +148,16 @@ def strength_of(text: str) -> Decimal | None:
     Decimal('0.04')
     """
     lowered = text[:_LONGEST_NAME].lower()
+    percentage = _PERCENTAGE.search(_DILUENT.split(lowered, maxsplit=1)[0])
     for concentration in _CONCENTRATIONS:
         match = concentration.search(lowered)
         if match is not None:
             amount, unit, volume = match.groups()
+            if percentage is not None and unit in _ROUNDED:
+                break
             milliliters = Decimal(volume.replace(",", "")) if volume else Decimal(1)
             return Decimal(amount.replace(",", "")) * _GRAMS[unit] / milliliters if milliliters else None
-    match = _PERCENTAGE.search(_DILUENT.split(lowered, maxsplit=1)[0])
-    return Decimal(match.group(1)) / 100 if match is not None else None
+    return Decimal(percentage.group(1)) / 100 if percentage is not None else None
 
 
 def parenteral(field: str) -> tuple[bool, bool]:

@@ -307,7 +307,7 @@ def index_condition(found: Found) -> Condition | None:
         return None
     scale = found.observation.scale
     if scale == "plus" or raw.endswith("+"):
-        pluses = _PLUSES.match(raw)
+        pluses = _PLUSES.search(raw)
         if pluses is None:
             return comments.grade_of(unescape(raw))
         return _graded(Decimal(pluses[1] or len(pluses[2])), Decimal(1), Decimal(3))

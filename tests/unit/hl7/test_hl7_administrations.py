@@ -103,6 +103,8 @@ def test_every_ndc_prefix() -> None:
         ("100", "mL", "magnesium sulfate 40 g/1,000 mL", "4"),
         ("10", "mL", "magnesium sulfate 5,000 mg/10 mL", "5"),
         ("10", "mL", "magnesium sulfate 0,5 g/mL", None),  # a decimal comma is never guessed
+        ("8", "mL", "magnesium sulfate 4 mEq/mL (50 %) injection", "4"),  # 4.06, rounded on the label
+        ("8", "mL", "magnesium sulphate 50 % (2 mmol/mL)", "4"),
         ("50", "mL", "magnesium sulfate", None),
         ("1", "bag", "magnesium sulfate", None),
         ("", "g", "magnesium sulfate", None),

@@ -110,12 +110,15 @@ REMARKS = {
         | leicht hämolytisches Serum | Hemolysert prøve | Hæmolyse | HEMOLİZLİ NUMUNE | Siero emolitico
         | Гемолиз | licht hemolytisch | NO VISIBLE ICTERUS. HEMOLYZED. | Possible hemolysis
         | HEMOLYSIS FALSELY ELEVATES K | Hemolyzed. Grossly lipemic | Monster gehemolyseerd | Hemolyserat prov
-        | Próbka zhemolizowana | ?haemolysed | Hemolyzed and lipemic | Hämolyseindex: 120""",
+        | Próbka zhemolizowana | ?haemolysed | Hemolyzed and lipemic | Hämolyseindex: 120
+        | Icterus 3+ Hemolysis 1+ | 2+ hemolysis 3+ icterus | Hemolysis: 2 | Hemolysis: Y | Haemolysis: 150
+        | Hemolyzed 0915 called to the ward | hemolyzed: 09:15 called""",
     Condition.GROSSLY_HEMOLYZED: """GROSSLY HEMOLYZED. HEMOLYSIS FALSELY ELEVATES K | MARKEDLY HEMOLYZED
         | HEMOLYZED, GROSSLY | GROSSLY HEMOLYZED AND LIPEMIC | Hemolysis 3+ | Hämolyse +++
         | hochgradige Hämolyse | hémolyse massive | Hemólisis marcada | hemólise acentuada | sterkt hemolysert
         | ernstig hemolytisch | aşırı hemolizli | 重度溶血 | emolisi marcata | сильный гемолиз
-        | HEMOLYSIS INDEX: 412 | Hämolyseindex: 320 | silná hemolýza | Kraftigt hemolyserat""",
+        | HEMOLYSIS INDEX: 412 | Hämolyseindex: 320 | silná hemolýza | Kraftigt hemolyserat
+        | Hemolysis 3+ Icterus 1+ | 1+ icterus 3+ hemolysis | Hemolysis = 350 mg/dL""",
     Condition.CLOTTED: """Specimen clotted | Clots present | CLOT | micro clots detected
         | Gerinnsel in der Probe | Probe geronnen | caillot | muestra coagulada | amostra coagulada
         | campione coagulato | pıhtılı numune | 有凝块 | clotted specimen, please repeat | Koagulerat prov
@@ -131,7 +134,8 @@ REMARKS = {
         | history of clot | Clotting time prolonged | gold top, clot activator | sem coágulos
         | Possible IV contamination | Urine culture contaminated | NOTIFIED PATIENT CREDITED | ___
         | ?EDTA contamination | Sample contaminated? | Clotted? Please repeat | Hämolyseindex 45 | Ej hemolys
-        | Hemolysis/Icterus/Lipemia: None | Hemolysis and lipemia not detected""",
+        | Hemolysis/Icterus/Lipemia: None | Hemolysis and lipemia not detected
+        | Hemolysis: 15 | Hemolysis: <10 | Hemolysis: - | Hemolysis: NEG | Hemolysis: N | Hämolyse: 45""",
 }
 
 

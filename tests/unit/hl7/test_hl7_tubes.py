@@ -180,6 +180,8 @@ says = "clotted"
 @pytest.mark.parametrize(
     ("code", "value", "condition"),
     [
+        ("HP", "H2+", HEMOLYZED),
+        ("HI", "H 3+", GROSS),
         ("HI", "99", None),
         ("HI", "99.9", None),
         ("HI", "100", HEMOLYZED),
