@@ -181,17 +181,34 @@ def test_w17_clock_of_the_records_while_the_topic_is_written(lab: Lab, monkeypat
     play(test())
 
 
+def past(told: Oracle | Task, at: int) -> bool:
+    """Whether the watermark is known there and later than *at*."""
+    return told.watermark is not None and told.watermark > at
+
+
 def test_w17_partition_added_later(lab: Lab) -> None:
-    """A partition that is added counts from the next question on, before anybody reads it."""
+    """
+    A partition that is added counts from the next question on, before anybody reads it; once it is read, time goes on.
+
+    Its first record is judged, and by then the watermark has come back, for every task, and passed that record.
+    """
 
     async def test() -> None:
-        async with pipeline(lab) as (_, _, oracle):
+        async with pipeline(lab) as (ingest, judge, oracle):
             await until(lambda: oracle.watermark is not None)
             await lab.admin(lambda admin: admin.create_partitions({lab.inbound: NewPartitions(3)}))
-            await lab.write(lab.inbound, [(b"a", b"1")], partition=2)
+            written_at = wall_clock()
+            await lab.write(lab.inbound, [(b"a", b"1")], partition=2, timestamp_ms=written_at)
             began = time.monotonic()
             await until(lambda: oracle.watermark is None, seconds=5)
             assert time.monotonic() - began < 5
+            # What the consumer does by itself, every 30 s.
+            assert ingest.consumer is not None
+            await ingest.consumer._client.force_metadata_update()
+            await until(lambda: running(ingest, 3), seconds=15, what="the new partition has a task")
+            exactly_once(await counted(lab, 1), [1])
+            told: list[Oracle | Task] = [oracle, *(one.task for one in judge.tasks.values())]
+            await until(lambda: all(past(one, written_at) for one in told), seconds=15, what="the watermark is back")
 
     play(test())
 
