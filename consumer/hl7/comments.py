@@ -46,7 +46,7 @@ _CLAUSE = re.compile(r"[.;!\n。；！]|(?<=\?)\s|,| but | aber | mais | pero ")
 _PLUSES = re.compile(r"([0-9])\s*\+|(?<![a-z0-9])(\++)")
 _NUMBER = re.compile(r"([0-9]{1,9})")
 _VALUE = re.compile(r"\s*[:=]\s*[<>]?\s*([0-9]{1,4})(?![0-9/.:])")  # "hemolysis: 15": an index without its name
-_DASH = re.compile(r"\s*[:=]\s*[-–]\s*")
+_DASH = re.compile(r"\s*[:=]\s*[-\u2013]\s*")
 _LETTER = re.compile(r"[^\W\d_]")
 _GRADE_GROSS, _INDEX_SUSPECT, _INDEX_GROSS, _LAST_GRADE = 3, 100, 300, 4  # RULES.md 3
 
