@@ -196,6 +196,8 @@ class Series:
     def draws(self) -> list[int]:
         """Return the last version here of each draw of each result; one of another draw time is one of its own."""
         marks = self.columns.marks
+        if marks.count(PLAIN) == len(marks):
+            return [*range(len(marks))]
         found: list[int] = []
         told: set[tuple[Instant, str]] = set()
         for n in range(len(self) - 1, -1, -1):

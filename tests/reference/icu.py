@@ -42,8 +42,9 @@ CODES = {
 class Body:
     """What a body does hour by hour: potassium and magnesium in mmol/L, kidneys from 1 (well) to 0 (none)."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, crisis: int) -> None:
         self.random = chance
+        self.crisis = crisis  # how often something happens: once, or so many times as often
         self.kidneys = chance.choice((1.0, 1.0, 0.7, 0.4, 0.15))
         self.will = self.kidneys  # where they are going
         self.k = chance.gauss(4.2, 0.6)
@@ -63,10 +64,10 @@ class Body:
         self.creatinine += (70 / max(filtration, 0.12) - self.creatinine) * 0.03 + gauss(0, 2)
         self.k, self.mg = min(max(self.k, 1.9), 9.0), min(max(self.mg, 0.25), 4.5)
         self.ca, self.creatinine = min(max(self.ca, 1.2), 2.8), max(self.creatinine, 25.0)
-        if self.random.random() < 0.012:
+        if self.random.random() < 0.012 * self.crisis:
             self.will = self.random.choice((1.0, 0.7, 0.3, 0.1, 0.05))
-        if self.random.random() < 0.02:
-            self.load = self.random.choice((0.0, 0.0, 0.05, 0.1, 0.2, -0.05, -0.1))
+        if self.random.random() < 0.02 * self.crisis:
+            self.load = self.crisis * self.random.choice((0.0, 0.0, 0.05, 0.1, 0.2, -0.05, -0.1))
 
 
 class Course:
@@ -75,7 +76,8 @@ class Course:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(f"icu {seed}")
         chance = self.random.random
-        self.body = Body(self.random)
+        self.crisis = self.random.choice((1, 1, 3))
+        self.body = Body(self.random, self.crisis)
         self.at = START
         self.sent: list[tuple[int, int, PatientEvent]] = []
         self.numbers = 0
@@ -87,8 +89,10 @@ class Course:
         self.reports_egfr = chance() < 0.3
         self.preliminary = chance() < 0.3  # the laboratory sends P before F
         self.standing = chance() < 0.3  # doses of a standing order keep its number
+        self.watched = self.random.choice((0.1, 0.6, 0.9))  # how often magnesium is measured
         self.careful = chance()  # how soon a low magnesium is treated
         self.dialysis_told = chance() < 0.5
+        self.weeks = chance() < 0.15  # an infusion goes on for weeks, as for tetanus
         self.infusion: tuple[str, int] | None = None
         self.insulin: str | None = None
         self.continuous_until = 0
@@ -107,7 +111,7 @@ class Course:
     def _hour(self) -> None:
         chance, hour = self.random.random, (self.at - START) // HOUR
         self.body.hour()
-        if self.outage is None and chance() < 0.004:
+        if self.outage is None and chance() < 0.004 * self.crisis:
             self.outage = self.at + self.random.choice((3, 8, 14, 26)) * HOUR
         if self.outage is not None and self.at >= self.outage:
             self.outage = None
@@ -163,7 +167,7 @@ class Course:
             self._laboratory()
         self.infusion = self.insulin = self.outage = None
         self.at += self.random.choice((6, 30, 60, 120, 240, 400)) * HOUR
-        self.body = Body(self.random)
+        self.body = Body(self.random, self.crisis)
         self._admit()
 
     # Results
@@ -224,7 +228,7 @@ class Course:
             self._send(self._arrives(drawn), "OML^O21", magnesium_orders=(asked,))
         received = self._arrives(drawn + self._minutes(25, 150))
         names = [Analyte.POTASSIUM, Analyte.CREATININE]
-        names += [Analyte.MAGNESIUM] if chance() < 0.6 else []
+        names += [Analyte.MAGNESIUM] if chance() < self.watched else []
         names += [Analyte.CALCIUM] if chance() < 0.4 else []
         names += [Analyte.EGFR] if self.reports_egfr else []
         if chance() < 0.02:
@@ -234,7 +238,7 @@ class Course:
             return
         panel = [self._result(each, order, drawn, received, self._value(each)) for each in names]
         tubes: tuple[Tube, ...] = ()
-        if chance() < 0.05:
+        if chance() < 0.05 * self.crisis:
             raised = panel[0].value + _rounded(self.random.uniform(0.3, 3.5), "0.1")  # type: ignore[operator]
             panel[0] = panel[0]._replace(value=raised)
             said = (Condition.HEMOLYZED, Condition.HEMOLYZED, Condition.GROSSLY_HEMOLYZED, Condition.CLOTTED)
@@ -247,7 +251,7 @@ class Course:
             panel = [each._replace(resulted_at=received, received_at=received) for each in panel]
             tubes = tuple(each._replace(received_at=received) for each in tubes)
         self._send(received, "ORU^R01", results=tuple(panel), tubes=tubes)
-        if chance() < 0.03:
+        if chance() < 0.03 * self.crisis:
             received += self._minutes(5, 600)
             status = self.random.choice("CCCWX")
             value = self._value(panel[0].analyte) if status == "C" else None
@@ -301,15 +305,15 @@ class Course:
         """Magnesium that runs: begun, changed, stopped; sometimes nobody writes the stop down."""
         chance = self.random.random
         if self.infusion is None:
-            if chance() < 0.003:
+            if chance() < (0.05 if self.weeks else 0.003 * self.crisis):
                 self.infusion = (self._number("M"), now)
                 self._give(Drug.MAGNESIUM, self.infusion[0], now, rate=Decimal(self.random.choice((1, 2))))
             return
         order, s = self.infusion
-        self.body.mg += 0.05
+        self.body.mg += 0.02 if self.weeks else 0.05
         if chance() < 0.15:
             self._give(Drug.MAGNESIUM, order, now, rate=Decimal(self.random.choice((1, 2))))
-        if chance() < 0.05:
+        if chance() < (0.003 if self.weeks else 0.05):
             how = chance()
             if how < 0.4:
                 self._give(Drug.MAGNESIUM, order, now, rate=Decimal(0))

@@ -21,7 +21,7 @@ def test_rules_written_twice_say_the_same(seed: int) -> None:
     assert not different, [told(event) for event in history(different[0])]
 
 
-@pytest.mark.parametrize("seed", [5, 6, 10, 15])
+@pytest.mark.parametrize("seed", [2005, 2014, 2029])
 def test_rules_written_twice_say_the_same_of_weeks_in_intensive_care(seed: int) -> None:
     """Some of the courses of `tests/reference/icu.py`; `python -m tests.reference --kind icu` plays more."""
     assert not differ(course(seed))
