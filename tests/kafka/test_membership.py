@@ -1,4 +1,4 @@
-"""W2, W5, W8, W10-W12, W14, W15: members that come, go, freeze and stand still."""
+"""W2, W5, W8, W10-W12, W14: members that come, go, freeze and stand still."""
 
 import asyncio
 import contextlib
@@ -22,6 +22,7 @@ from consumer.kafka.member import Member
 from consumer.kafka.states import State
 from consumer.kafka.transaction import Transactor
 from consumer.stage import Output
+from tests.fault.check import open_transactions
 from tests.kafka.lab import Count, Failures, Lab, counted, exactly_once, numbered, play, running, until
 
 
@@ -116,6 +117,18 @@ def test_w2_frozen_past_the_session(lab: Lab) -> None:
     assert not observer.errors
 
 
+async def freeze_in_a_transaction(lab: Lab, process: subprocess.Popen[bytes]) -> float:
+    """Freeze the only member while a transaction of its stands open, and thaw it again when none does; return when."""
+    for _ in range(10):
+        process.send_signal(signal.SIGSTOP)
+        frozen_at = time.monotonic()
+        if await open_transactions(lab.config):
+            return frozen_at
+        process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(0.3)
+    pytest.fail("no transaction was open, ten times")
+
+
 def test_w5_frozen_between_the_timeouts(lab: Lab) -> None:
     """
     Frozen for longer than the transaction timeout and less than the session, a member goes on where it was.
@@ -128,9 +141,8 @@ def test_w5_frozen_between_the_timeouts(lab: Lab) -> None:
         with beside(lab, "slow", "judge") as process:
             async with feed(lab) as written:
                 await counted(lab, 10)
-                await asyncio.sleep(0.5)
-                process.send_signal(signal.SIGSTOP)
-                await asyncio.sleep(4.2)
+                frozen_at = await freeze_in_a_transaction(lab, process)
+                await asyncio.sleep(frozen_at + 4.2 - time.monotonic())
                 process.send_signal(signal.SIGCONT)
                 await asyncio.sleep(1)
             exactly_once(await counted(lab, len(written)), written)
@@ -296,22 +308,6 @@ def test_w14_own_lag(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
             assert 59 < seconds < 70
             assert observer.lags["judge", 1] == (0, 0.0)
             monkeypatch.undo()
-
-    play(test())
-
-
-def test_w15_each_task_writes_to_its_own_number(lab: Lab) -> None:
-    """Changelog and alerts of an events partition stand in the partition of the same number."""
-
-    async def test() -> None:
-        async with lab.member("judge") as member:
-            await until(lambda: running(member, 2))
-            await lab.write(lab.topic(Output.EVENTS), numbered(0, 40))
-            await counted(lab, 40)
-        place = {record.key: record.partition for record in await lab.read(lab.topic(Output.EVENTS))}
-        for output in (Output.STATE, Output.ALERTS):
-            for record in await lab.read(lab.topic(output)):
-                assert record.partition == place[record.key]
 
     play(test())
 
