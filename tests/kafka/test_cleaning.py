@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from consumer.kafka import changelog
+from consumer.kafka import changelog, compat
 from consumer.kafka.brokers import JavaBroker
 from consumer.stage import Output
 from tests.kafka.lab import Failures, Lab, counted, exactly_once, numbered, play, running, until
@@ -49,6 +49,25 @@ async def is_cleaned(lab: Lab) -> None:
         await asyncio.sleep(0.1)
 
 
+async def leave_an_aborted_transaction(lab: Lab) -> None:
+    """
+    Have one who writes to both partitions be fenced and never write again: the last that they have of it are markers.
+
+    Those the cleaner empties in the end, and leaves where they are (KAFKA-7467).
+    """
+    dead, successor = (
+        AIOKafkaProducer(bootstrap_servers=lab.config.bootstrap_servers, transactional_id=f"{lab.name}-dead")
+        for _ in range(2)
+    )
+    await dead.start()
+    await dead.begin_transaction()
+    for partition in (0, 1):
+        await dead.send_and_wait(lab.topic(Output.STATE), b"999", b"key-0", partition=partition)
+    await successor.start()
+    await successor.stop()
+    await compat.dispose(dead, 1)
+
+
 async def configure(lab: Lab, configs: dict[str, str]) -> None:
     """Give the state topic its configuration."""
     resource = ConfigResource(ConfigResourceType.TOPIC, lab.topic(Output.STATE), configs)
@@ -62,7 +81,8 @@ def test_w2_restored_from_what_the_cleaner_leaves(
     """
     States that were written over and over, and cleaned before or while they are restored, are restored as they were.
 
-    While: the cleaner comes when the first record of each partition has been read, one record a fetch.
+    While: the cleaner comes when the first record of each partition has been read, one batch a fetch. Red where offsets
+    are taken for dense, where aborted data are, and where a marker that was emptied ends the reading.
     """
     begun: Counter[TopicPartition] = Counter()
     may_go_on = asyncio.Event()
@@ -81,12 +101,14 @@ def test_w2_restored_from_what_the_cleaner_leaves(
         lab = Lab(cleaning.bootstrap_servers, f"cleaned-{when}")
         await lab.create_topics()
         await configure(lab, AT_ONCE if when == "before" else NOTHING_YET)
+        await leave_an_aborted_transaction(lab)
         total = ROUNDS * RECORDS
         async with lab.member("judge") as member:
             await until(lambda: running(member, 2))
             for start in range(0, total, RECORDS):
                 await lab.write(lab.topic(Output.EVENTS), numbered(start, start + RECORDS, KEYS))
-                await asyncio.sleep(0.15)
+                await counted(lab, start + RECORDS)
+                await asyncio.sleep(0.1)  # the next one is written to another segment
             exactly_once(await counted(lab, total), range(total))
         observer = Failures()
         if when == "before":
@@ -106,6 +128,5 @@ def test_w2_restored_from_what_the_cleaner_leaves(
             assert KEYS <= sum(observer.restores) < WRITTEN / 2, "it has read what was cleaned away"
             await lab.write(lab.topic(Output.EVENTS), numbered(total, total + RECORDS, KEYS))
             exactly_once(await counted(lab, total + RECORDS), range(total + RECORDS))
-        assert not observer.errors
 
     play(test(), seconds=60)
