@@ -166,6 +166,13 @@ def test_rules_7_the_versions_of_a_result_are_one_of_the_400(versions: tuple[str
     assert (state.dropped, state.history_incomplete, state.results.oldest_at) == (1, True, h(0) + 1)
 
 
+def test_rules_7_serial_draws_under_one_order_are_results_of_their_own() -> None:
+    """One order, drawn once more than there are kept: the oldest goes. RULES.md 7, 2."""
+    play = Play(rulebook=load({"parameters": {"results_at_most": 50}}))
+    play.tell(*(ca("2.3", h(0) + n, order="O") for n in range(51)), at=h(1))
+    assert (stored(play).dropped, stored(play).results.oldest_at) == (1, h(0) + 1)
+
+
 def test_rules_7_the_creatinine_before_an_injury_is_kept_where_the_laboratory_sends_twice() -> None:
     """Six days of intensive care, each result sent P and F: the kidneys are still known to be hurt. RULES.md 7, 6."""
     play = Play(crea("60", h(0)))
@@ -259,6 +266,16 @@ def test_rules_7_an_exposure_keeps_the_potassium_before_it() -> None:
         play.tell(k("5.5", d(day)))
     told = changes(play.seen, Rule.HYPERKALEMIA_AFTER_MAGNESIUM)
     assert {change.split()[0] for change in told[1:]} <= {"reminded", "updated"}
+
+
+def test_rules_7_an_exposure_that_has_ended_keeps_the_potassium_before_it() -> None:
+    """To the last moment of the 24 h after it, and as long as an alert is open that was raised then. RULES.md 7, 5."""
+    play = three_weeks_of_magnesium(k("5.0", h(-1)))
+    play.tell(infusion(h(0), d(20.75), order="I"), at=d(20.75))
+    play.tell(k("5.5", d(21.75)))
+    play.tell(k("5.5", d(22)))
+    play.tell(k("5.5", d(22.5)))
+    assert changes(play.seen, Rule.HYPERKALEMIA_AFTER_MAGNESIUM) == ["raised warning"]
 
 
 def test_rules_7_an_exposure_keeps_the_calcium_before_it() -> None:
