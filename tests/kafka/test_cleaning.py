@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from consumer.kafka.brokers import JavaBroker
 from consumer.stage import Output
 from tests.kafka.lab import Failures, Lab, counted, exactly_once, numbered, play, running, until
 
-ROUNDS, KEYS, RECORDS = 15, 7, 14
+ROUNDS, KEYS, RECORDS = 12, 7, 14
 """How often the states are written anew, how many there are, and the events each time."""
 
 WRITTEN = ROUNDS * KEYS
@@ -74,6 +75,11 @@ async def configure(lab: Lab, configs: dict[str, str]) -> None:
     await lab.admin(lambda admin: admin.alter_configs([resource]))
 
 
+def committed(observer: Failures, records: int) -> bool:
+    """Whether so many records have been committed."""
+    return sum(observer.commits) >= records
+
+
 @pytest.mark.parametrize("when", ["before", "during"])
 def test_w2_restored_from_what_the_cleaner_leaves(
     cleaning: JavaBroker, when: str, monkeypatch: pytest.MonkeyPatch
@@ -103,14 +109,14 @@ def test_w2_restored_from_what_the_cleaner_leaves(
         await configure(lab, AT_ONCE if when == "before" else NOTHING_YET)
         await leave_an_aborted_transaction(lab)
         total = ROUNDS * RECORDS
-        async with lab.member("judge") as member:
+        first, observer = Failures(), Failures()
+        async with lab.member("judge", observer=first) as member:
             await until(lambda: running(member, 2))
             for start in range(0, total, RECORDS):
                 await lab.write(lab.topic(Output.EVENTS), numbered(start, start + RECORDS, KEYS))
-                await counted(lab, start + RECORDS)
-                await asyncio.sleep(0.1)  # the next one is written to another segment
+                await until(partial(committed, first, start + RECORDS))
+                await asyncio.sleep(0.1)  # what comes next is written to another segment
             exactly_once(await counted(lab, total), range(total))
-        observer = Failures()
         if when == "before":
             await is_cleaned(lab)
         else:
