@@ -140,7 +140,7 @@ async def _set(
 
 
 async def committed(config: KafkaConfig, stage: str) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Return what the stage's group has committed, for `offsets show` and tests."""
+    """Return what the group of *stage* has committed."""
     admin = AIOKafkaAdminClient(**config.client("offsets"))
     async with asyncio.timeout(CALL_SECONDS):
         await admin.start()
