@@ -218,6 +218,23 @@ def test_rules_7_dropped_or_kept_a_series_is_what_is_left(packed_after: Sequence
     assert results.since(every[-1].result.observed_at + 1, h(9)) == NO_RESULTS
 
 
+VALUED_AND_NOT = (("A", "4.5"), ("B", "4.1"), ("C", None), ("D", None))
+
+
+@PACKED
+def test_rules_7_a_series_whose_values_have_all_been_dropped(packed_after: Sequence[int]) -> None:
+    """Results without a value (cancelled, not measured) have no lowest and no highest. RULES.md 7."""
+    versions = [
+        version("A", 0, "4.5"),
+        version("B", 10, "4.1"),
+        version("C", 20, None, "X"),
+        version("D", 30, None, "X"),
+    ]
+    (series,) = stored(versions, packed_after).without_oldest(2).series.values()
+    assert series.values == [None, None]
+    assert (series.columns.lowest, series.columns.highest) == (None, None)
+
+
 @PACKED
 def test_rules_2_results_by_order_tube_and_draw(packed_after: Sequence[int]) -> None:
     """The versions of an order, of a draw time, and whether a tube is known: of these and no other. RULES.md 2, 3."""

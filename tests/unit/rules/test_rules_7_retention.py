@@ -83,6 +83,16 @@ def test_rules_7_what_is_long_over_keeps_no_potassium(value: str) -> None:
     assert (state.results.oldest_at > d(4), state.history_incomplete) == (True, False)
 
 
+@pytest.mark.parametrize(("later", "kept"), [(0, True), (1, False)], ids=["14 days after the newest", "1 ms later"])
+@pytest.mark.parametrize("value", ["5.6", "3.2"], ids=["an episode", "a run"])
+def test_rules_7_an_open_one_keeps_its_first_for_fourteen_days(value: str, later: int, kept: bool) -> None:
+    """The first potassium stays until the newest one of its episode or run is older than 14 days. RULES.md 7."""
+    play = Play()
+    for fact in (k(value, h(0)), k(value, h(12)), ca("2.3", h(12) + 14 * DAY + later)):
+        play.tell(fact)
+    assert (stored(play).results.oldest_at == h(0)) is kept
+
+
 @pytest.mark.parametrize(
     "before",
     [
